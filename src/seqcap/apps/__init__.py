@@ -1,0 +1,1 @@
+"""Doors, thin and without arithmetic: the command line."""

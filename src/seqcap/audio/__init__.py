@@ -1,0 +1,1 @@
+"""Sound to numbers: waveform, spectrogram, segments; NumPy only."""

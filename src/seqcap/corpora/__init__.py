@@ -1,0 +1,1 @@
+"""Who said what, how and where: corpus tables, readers, label sets, folds."""

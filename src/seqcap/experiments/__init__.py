@@ -1,0 +1,1 @@
+"""Section VI: batches, training, metrics, evaluation."""

@@ -1,0 +1,1 @@
+"""Sections III to V: the CNN component, recurrent and capsule branches, the systems."""

@@ -1,0 +1,1 @@
+"""A trained system at work: checkpoint and recognizer."""
