@@ -1,0 +1,120 @@
+"""The columns of a corpus table, and the other names and notations they come under.
+
+nkululeko writes `file,start,end,speaker,emotion,gender` with times as time deltas, audformat
+the same; elsewhere columns are called `path`, `label`, `SpkrID` and times are seconds.
+"""
+
+import pandas as pd
+
+from seqcap.corpora.emotions import canonical_spellings
+from seqcap.errors import CorpusError
+
+COLUMNS = ("file", "start", "end", "speaker", "session", "emotion")
+
+# Canonical name -> other names, the likelier first. `name` is last: it may name a person.
+_OTHER_NAMES = {
+    "file": "path filepath file_path filename file_name audio audio_path audio_file wav wav_path "
+    "wav_file name",
+    "start": "start_time start_s begin onset",
+    "end": "end_time end_s stop offset",
+    "speaker": "speaker_id speakerid spkrid spkr_id spkr spk spk_id speaker_name actor actor_id",
+    "session": "session_id sessionid",
+    "emotion": "label emo emotion_label emotion_name emotions class_label category",
+    "gender": "sex speaker_gender",
+    "text": "sentence transcript transcription transcript_text statement",
+    "split": "split_set fold set subset partition",
+}
+
+_GENDERS = {"m": "male", "male": "male", "f": "female", "female": "female", "w": "female"}
+
+
+def with_canonical_columns(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Renames columns to their canonical names; columns of other names are kept as they are.
+
+    Args:
+        table: as it was read.
+        source: what to call the table in an error.
+
+    Raises:
+        CorpusError: there is no column for the file or the emotion, or two for one of them.
+
+    Example:
+        >>> table = pd.DataFrame({"Path": ["a.wav"], "SpkrID": ["1"], "EMO": ["ang"]})
+        >>> list(with_canonical_columns(table, "t.csv").columns)
+        ['file', 'speaker', 'emotion']
+    """
+    names = [str(column) for column in table.columns]
+    folded = [name.strip().casefold().replace(" ", "_").replace("-", "_") for name in names]
+    renamed = dict(zip(names, names, strict=True))
+    for canonical, others in _OTHER_NAMES.items():
+        for candidate in (canonical, *others.split()):
+            if candidate in folded:
+                if folded.count(candidate) > 1:
+                    raise CorpusError(f"{source}: two columns {candidate!r}; one was expected")
+                renamed[names[folded.index(candidate)]] = canonical
+                break
+    for canonical in ("file", "emotion"):
+        if canonical not in renamed.values():
+            raise CorpusError(
+                f"{source}: columns {', '.join(names)}; one named {canonical!r} or "
+                f"{', '.join(_OTHER_NAMES[canonical].split()[:4])} was expected"
+            )
+    return table.rename(columns=renamed)
+
+
+def as_seconds(times: "pd.Series[str]", source: str) -> "pd.Series[float]":
+    """Reads times as seconds, be they written as seconds or as time deltas; empty is NaN.
+
+    Raises:
+        CorpusError: a value is neither; with its row.
+
+    Example:
+        >>> list(as_seconds(pd.Series(["1.5", "0 days 00:00:02.250000", ""]), "t.csv"))
+        [1.5, 2.25, nan]
+    """
+    if pd.api.types.is_timedelta64_dtype(times):
+        return pd.Series(pd.TimedeltaIndex(times).total_seconds(), index=times.index)
+    texts = times.astype(str).str.strip()
+    seconds = pd.to_numeric(texts, errors="coerce").astype(float)
+    unread = seconds.isna() & ~texts.str.casefold().isin(["", "nan", "nat", "none", "<na>"])
+    if unread.any():
+        # A time of day without days, 00:00:01.5, is a time delta too.
+        deltas = pd.to_timedelta(texts[unread], errors="coerce").dt.total_seconds()
+        if deltas.isna().any():
+            row = int(deltas.isna().to_numpy().nonzero()[0][0])
+            at = deltas.index[row]
+            raise CorpusError(
+                f"{source}: row {int(at) + 2}: {texts[at]!r} is no time; seconds (1.5) or a time "
+                "delta (0 days 00:00:01.5) was expected"
+            )
+        seconds[unread] = deltas
+    return seconds
+
+
+def with_canonical_values(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Completes the columns and brings values to one notation: seconds, emotions, genders.
+
+    Unknown emotions and speakers' spellings stay as they came: `check_table` names them.
+
+    Args:
+        table: columns under their canonical names, values as text.
+        source: what to call the table in an error.
+    """
+    values = {str(name): table[name] for name in table.columns}
+    empty = pd.Series("", index=table.index, dtype=object)
+    for name in COLUMNS:
+        values.setdefault(name, empty)
+    values["start"] = as_seconds(values["start"], source).fillna(0.0)
+    values["end"] = as_seconds(values["end"], source)
+    for name in values.keys() - {"start", "end"}:
+        if name in ("file", "speaker", "session", "emotion", "gender", "text", "split"):
+            column = values[name]
+            values[name] = column.astype(object).where(column.notna(), "").astype(str)
+    spellings = canonical_spellings(values["emotion"])
+    values["emotion"] = values["emotion"].map(lambda label: spellings.get(label, label.strip()))
+    if "gender" in values:
+        values["gender"] = values["gender"].map(
+            lambda gender: _GENDERS.get(gender.strip().casefold(), gender)
+        )
+    extras = [name for name in values if name not in COLUMNS]
+    return pd.DataFrame({name: values[name] for name in (*COLUMNS, *extras)})

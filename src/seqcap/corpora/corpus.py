@@ -1,0 +1,173 @@
+"""What a reader of one corpus tells: facts about the corpus, and the utterances in a folder.
+
+A reader's file holds a `Corpus`: its official figures as data and one function from a folder to
+what was found there. Where names tell everything, that function is `by_name(recognise)`.
+"""
+
+import filecmp
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# In order of preference where a copy holds the same recording in several of them.
+ENDINGS = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".opus", ".mp3")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One labelled recording, as a corpus's names and label files tell it.
+
+    Attributes:
+        file: the recording.
+        name: its name within the corpus; two files of one name are copies of one recording.
+        speaker: the corpus's own id; `read_corpus` puts the corpus's name before it.
+        emotion: a canonical name, see `seqcap.corpora.emotions`.
+        session: who recorded together, where the corpus has sessions.
+        text: what is said, or the corpus's code of the sentence; tells shared sentences.
+        part: a part of the corpus that is used on its own (IEMOCAP: improvised, scripted).
+    """
+
+    file: Path
+    name: str
+    speaker: str
+    emotion: str
+    session: str = ""
+    gender: str = ""
+    text: str = ""
+    intensity: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A recording that belongs to the corpus but not to the task; says which and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a folder holds: utterances, and notes in words on whatever was unusual."""
+
+    utterances: list[Utterance]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One corpus: official figures, and how to read a folder that holds it.
+
+    Attributes:
+        name: short, lower case, in front of the speakers' ids.
+        counts: official number of utterances of each emotion; empty for no particular corpus.
+        speakers: official ids where the names are known, else empty.
+        speaker_count: official number of speakers; 0 for no particular corpus.
+        read: from the folder, in whatever nesting it was unpacked, to what was found.
+        remark: what whoever uses this corpus must know.
+    """
+
+    name: str
+    title: str
+    language: str
+    licence: str
+    citation: str
+    counts: Mapping[str, int]
+    speaker_count: int
+    read: Callable[[Path], Findings]
+    speakers: tuple[str, ...] = ()
+    remark: str = ""
+
+
+def by_name(
+    recognise: Callable[[Path], Utterance | LeftOut | None],
+) -> Callable[[Path], Findings]:
+    """Makes a corpus's `read` from a function that reads the name of one recording.
+
+    Args:
+        recognise: from a path to its utterance; `LeftOut` for recordings of another task; None
+            for a name that is not of this corpus.
+    """
+
+    def read(folder: Path) -> Findings:
+        utterances: list[Utterance] = []
+        left_out: dict[str, int] = {}
+        foreign: list[Path] = []
+        for path in recordings_in(folder):
+            match recognise(path):
+                case Utterance() as utterance:
+                    utterances.append(utterance)
+                case LeftOut(reason):
+                    left_out[reason] = left_out.get(reason, 0) + 1
+                case None:
+                    foreign.append(path)
+        kept, notes = without_copies(utterances, folder)
+        notes += [f"{count:,} files left out: {reason}" for reason, count in left_out.items()]
+        if foreign:
+            examples = ", ".join(path.name for path in foreign[:3])
+            notes.append(f"{len(foreign):,} files with names of another kind left out: {examples}")
+        return Findings(kept, notes)
+
+    return read
+
+
+def recordings_in(folder: Path) -> Iterator[Path]:
+    """Finds all recordings below a folder, in a fixed order, through links, hidden ones left out.
+
+    `._name.wav` and `__MACOSX/` are what a Mac leaves in archives: no audio.
+    """
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # a link back to where we have been
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower().endswith(ENDINGS):
+                yield Path(parent, name)
+
+
+def without_copies(utterances: list[Utterance], folder: Path) -> tuple[list[Utterance], list[str]]:
+    """Keeps one of the files that bear one name, and says so.
+
+    Choice: archives unpacked into a folder of their own name, and mirrors that hold everything
+    twice, are common; of two copies the one in the preferred format counts, then the one higher
+    up, then the first by name.
+    """
+    by_key: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        by_key.setdefault(utterance.name.casefold(), []).append(utterance)
+    kept = []
+    copied = []
+    differing = []
+    for copies in by_key.values():
+        first, *others = sorted(copies, key=lambda u: _preference(u.file))
+        kept.append(first)
+        if others:
+            copied.append((first, others[0]))
+        differing += [
+            other.file
+            for other in others
+            if other.file.suffix.lower() == first.file.suffix.lower()
+            and not filecmp.cmp(first.file, other.file, shallow=False)
+        ]
+    notes = []
+    if copied:
+        first, other = copied[0]
+        notes.append(
+            f"{len(copied):,} recordings are there more than once, as "
+            f"{first.file.relative_to(folder)} and {other.file.relative_to(folder)}: "
+            "each counted once"
+        )
+    if differing:
+        notes.append(
+            f"{len(differing):,} of the copies differ in content from the file that was "
+            f"kept: {differing[0].relative_to(folder)}"
+        )
+    return kept, notes
+
+
+def _preference(file: Path) -> tuple[int, int, str]:
+    return ENDINGS.index(file.suffix.lower()), len(file.parts), str(file)

@@ -1,0 +1,121 @@
+"""One fold: who trains, who validates, who tests, and to which of them each row belongs."""
+
+import itertools
+from dataclasses import dataclass
+
+import pandas as pd
+
+from seqcap.corpora.speakers import speaker_key, spellings_of
+from seqcap.errors import CorpusError
+
+PARTS = ("train", "validation", "test")
+
+_SPLIT_NAMES = {
+    "train": "train training tr",
+    "validation": "validation valid val dev devel development",
+    "test": "test testing eval evaluation",
+}
+_PART_OF_NAME = {name: part for part, names in _SPLIT_NAMES.items() for name in names.split()}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Who trains, who validates, who tests.
+
+    Attributes:
+        name: the scheme and who tests; unique among the folds of a scheme, fit for a folder.
+        train, validation, test: speakers.
+        column: empty where the speakers decide (they are then in one part each); else the column
+            of the table that decides, for splits that share speakers.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    column: str = ""
+
+    @property
+    def shared_speakers(self) -> tuple[str, ...]:
+        """Speakers who are in more than one part, however they are spelled.
+
+        Example:
+            >>> Fold("f", ("SP01", "SP02"), ("SP03",), ("sp01 ",)).shared_speakers
+            ('SP01',)
+        """
+        parts = (self.train, self.validation, self.test)
+        keys = [{speaker_key(speaker) for speaker in part} for part in parts]
+        shared = set().union(*(a & b for a, b in itertools.combinations(keys, 2)))
+        spellings = spellings_of(itertools.chain(*parts))
+        return tuple(sorted(spellings[key][0] for key in shared))
+
+
+def part_of(table: pd.DataFrame, fold: Fold) -> "pd.Series[str]":
+    """Tells for each row whether it trains, validates or tests.
+
+    Args:
+        table: whose speakers are all in the fold.
+        fold: see `make_folds`.
+
+    Returns:
+        `train`, `validation` or `test` for each row, on the table's index.
+
+    Raises:
+        CorpusError: a speaker of the table is in no part, or in several.
+
+    Example:
+        >>> fold = Fold("f", ("SP01",), ("SP02",), ("SP03",))
+        >>> part_of(pd.DataFrame({"speaker": ["sp03", "SP01"]}), fold).tolist()
+        ['test', 'train']
+    """
+    if fold.column:
+        return parts_in_column(table, fold.column)
+    if fold.shared_speakers:
+        raise shared_speakers_error(fold)
+    part_by_key = {
+        speaker_key(speaker): part
+        for part, speakers in zip(PARTS, (fold.train, fold.validation, fold.test), strict=True)
+        for speaker in speakers
+    }
+    parts = table["speaker"].map(lambda speaker: part_by_key.get(speaker_key(speaker), ""))
+    if (parts == "").any():
+        unknown = sorted(set(table["speaker"][parts == ""]))
+        raise CorpusError(
+            f"speakers {', '.join(map(repr, unknown[:5]))} are in no part of fold {fold.name}; "
+            "make the folds from this table"
+        )
+    return parts
+
+
+def parts_in_column(table: pd.DataFrame, column: str = "split") -> "pd.Series[str]":
+    """Reads a column of `train`, `dev`, `test` (and their usual other names) as parts.
+
+    Raises:
+        CorpusError: there is no such column, or another word in it.
+
+    Example:
+        >>> parts_in_column(pd.DataFrame({"split": ["train", "Dev", "eval"]})).tolist()
+        ['train', 'validation', 'test']
+    """
+    if column not in table:
+        raise CorpusError(
+            f"no column {column!r} in the table; one that says train, dev or test in each row "
+            "was expected"
+        )
+    parts = table[column].map(lambda word: _PART_OF_NAME.get(str(word).strip().casefold(), ""))
+    if (parts == "").any():
+        row = int((parts == "").to_numpy().nonzero()[0][0])
+        raise CorpusError(
+            f"row {row + 2}: {table[column].iloc[row]!r} in column {column!r}; train, dev or "
+            "test was expected"
+        )
+    return parts
+
+
+def shared_speakers_error(fold: Fold) -> CorpusError:
+    """Says who is shared, where disjoint parts were expected, and the way out."""
+    return CorpusError(
+        f"fold {fold.name}: speakers in more than one of training, validation and test: "
+        f"{', '.join(fold.shared_speakers)}; move each to one part (--allow-shared-speakers "
+        "goes on and marks the results)"
+    )

@@ -1,0 +1,167 @@
+"""Which emotions are told apart, and what was merged to get them: label sets by name.
+
+A label set is chosen at the start of anything and kept with the run, because "IEMOCAP, four
+emotions" has meant at least four different sets of utterances.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, canonical_emotion
+from seqcap.errors import CorpusError, CorpusWarning
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """The emotions a system tells apart, in the order of its outputs.
+
+    Attributes:
+        name: how it is asked for.
+        emotions: in the order of the outputs.
+        mapping: emotion in the table -> emotion of the set; what is not in it is left out.
+        part: only this part of corpora that have parts (IEMOCAP: improvised, scripted); empty
+            for all. Rows of corpora without parts are always kept.
+    """
+
+    name: str
+    emotions: tuple[str, ...]
+    mapping: Mapping[str, str] = field(hash=False)
+    part: str = ""
+
+    @property
+    def description(self) -> str:
+        """One line for people: emotions, merges and parts spelled out.
+
+        Example:
+            >>> print(LABEL_SETS["paper4_excited"].description)
+            paper4_excited: neutral, anger, happiness (= happiness + excitement), sadness; \
+only improvised where a corpus has parts
+        """
+        emotions = []
+        for emotion in self.emotions:
+            sources = [source for source, target in self.mapping.items() if target == emotion]
+            merged = f" (= {' + '.join(sources)})" if sources != [emotion] else ""
+            emotions.append(emotion + merged)
+        part = f"; only {self.part} where a corpus has parts" if self.part else ""
+        return f"{self.name}: {', '.join(emotions)}{part}"
+
+
+def _label_set(
+    name: str,
+    emotions: str,
+    merged: Mapping[str, str] | None = None,
+    part: str = "",
+) -> LabelSet:
+    names = tuple(emotions.split())
+    return LabelSet(name, names, {e: e for e in names} | dict(merged or {}), part)
+
+
+_FOUR = "neutral anger happiness sadness"
+_EXCITED = {"excitement": "happiness"}
+
+LABEL_SETS: dict[str, LabelSet] = {
+    label_set.name: label_set
+    for label_set in (
+        # The paper, Sec. VI-A: improvised, excitement left out. IEMOCAP: 1099/289/284/608.
+        _label_set("paper4", _FOUR, part="improvised"),
+        _label_set("paper4_excited", _FOUR, _EXCITED, part="improvised"),
+        _label_set("iemocap4", _FOUR),
+        # The widest used set of IEMOCAP: improvised and scripted, 5,531 utterances.
+        _label_set("iemocap4_excited", _FOUR, _EXCITED),
+        _label_set("iemocap4_scripted", _FOUR, part="scripted"),
+        _label_set("emodb7", f"{_FOUR} fear disgust boredom"),
+        _label_set("ravdess8", f"{_FOUR} fear disgust surprise calm"),
+        _label_set("ravdess7", f"{_FOUR} fear disgust surprise", {"calm": "neutral"}),
+        _label_set("nemo6", f"{_FOUR} fear surprise"),
+        _label_set("crema6", f"{_FOUR} fear disgust"),
+        _label_set("savee7", f"{_FOUR} fear disgust surprise"),
+        _label_set("tess7", f"{_FOUR} fear disgust surprise"),
+        _label_set("emovo7", f"{_FOUR} fear disgust surprise"),
+        _label_set("urdu4", _FOUR),
+    )
+}
+
+
+def label_set_named(name: str, table: pd.DataFrame | None = None) -> LabelSet:
+    """Finds a label set by name, or makes one from `anger,sadness,...` or `all`.
+
+    Args:
+        name: one of `LABEL_SETS`; or emotions separated by commas, where `happiness+excitement`
+            merges into the first; or `all`, every emotion of the table.
+        table: needed for `all`.
+
+    Raises:
+        CorpusError: no such name; fewer than two emotions; one emotion twice.
+
+    Example:
+        >>> label_set_named("angry,happy+excited").mapping
+        {'anger': 'anger', 'happiness': 'happiness', 'excitement': 'happiness'}
+    """
+    if name in LABEL_SETS:
+        return LABEL_SETS[name]
+    if name == "all" and table is not None:
+        groups = [[emotion] for emotion in _emotions_of(table)]
+    elif "," in name:
+        groups = [
+            [canonical_emotion(e) or e.strip() for e in group.split("+")]
+            for group in name.split(",")
+        ]
+    else:
+        raise CorpusError(
+            f"{name}: no label set of this name; there are {', '.join(LABEL_SETS)}, or 'all', or "
+            "emotions with commas between them"
+        )
+    mapping = {emotion: group[0] for group in groups for emotion in group}
+    if len(mapping) < sum(map(len, groups)) or len(groups) < 2 or "" in mapping:
+        raise CorpusError(f"{name}: at least two emotions, none of them twice, were expected")
+    return LabelSet(name, tuple(group[0] for group in groups), mapping)
+
+
+def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
+    """Keeps the rows whose emotion is in the set, under the set's name of it.
+
+    Args:
+        table: as `read_table` gives it.
+        label_set: see `LABEL_SETS`.
+
+    Returns:
+        The rows kept, in order, numbered from 0.
+
+    Raises:
+        CorpusError: no row is left.
+
+    Warns:
+        CorpusWarning: an emotion of the set has no row.
+
+    Example:
+        >>> table = pd.DataFrame({"emotion": ["anger", "boredom", "neutral"]})
+        >>> pair = label_set_named("neutral,anger")
+        >>> apply_labels(table, pair)["emotion"].tolist()
+        ['anger', 'neutral']
+    """
+    emotions = table["emotion"].map(label_set.mapping)
+    kept = emotions.notna()
+    if label_set.part and "part" in table:
+        kept &= table["part"].isin(["", label_set.part])
+    if not kept.any():
+        raise CorpusError(
+            f"the table's emotions are {', '.join(_emotions_of(table)) or 'none'}; none is in "
+            f"the label set {label_set.description}; choose another label set"
+        )
+    missing = [e for e in label_set.emotions if e not in set(emotions[kept])]
+    if missing:
+        warnings.warn(
+            f"the table has no {', '.join(missing)}, which the label set {label_set.name} tells "
+            "apart",
+            CorpusWarning,
+            stacklevel=2,
+        )
+    return table.assign(emotion=emotions)[kept].reset_index(drop=True)
+
+
+def _emotions_of(table: pd.DataFrame) -> list[str]:
+    found = set(table["emotion"]) - {"", UNDECIDED}
+    return [e for e in EMOTIONS if e in found] + sorted(found - set(EMOTIONS))

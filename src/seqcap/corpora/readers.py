@@ -1,0 +1,111 @@
+"""From a folder, as a corpus was unpacked, to the corpus table.
+
+A corpus is added by copying the file of another and adding one line to `READERS`.
+"""
+
+import collections
+import dataclasses
+import os
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from seqcap.corpora.corpus import Corpus
+from seqcap.corpora.emodb import EMODB
+from seqcap.corpora.nemo import NEMO
+from seqcap.corpora.ravdess import RAVDESS
+from seqcap.corpora.table import COLUMNS
+from seqcap.errors import CorpusError, CorpusWarning
+
+READERS: dict[str, Corpus] = {
+    "emodb": EMODB,
+    "ravdess": RAVDESS,
+    "nemo": NEMO,
+}
+
+
+def read_corpus(name: str, folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """Reads a corpus from its folder, in any nesting, and compares it with the official counts.
+
+    Args:
+        name: one of `READERS`.
+        folder: where the corpus, or any folder above it, was unpacked.
+
+    Returns:
+        One row an utterance, ordered by file: `file, start, end, speaker, session, emotion` and
+        what else the corpus tells. `start` is 0 and `end` empty: whole files. Speakers bear the
+        corpus's name, `emodb-03`, so that joined tables never mix two people up; so do sessions.
+
+    Raises:
+        CorpusError: an unknown name, no such folder, or no recording of this corpus in it.
+
+    Warns:
+        CorpusWarning: for each difference from the official figures and each oddity.
+
+    Example:
+        >>> table = read_corpus("emodb", "data/emodb")  # doctest: +SKIP
+        >>> table.speaker.nunique()  # doctest: +SKIP
+        10
+    """
+    if name not in READERS:
+        raise CorpusError(
+            f"{name}: no reader of this name; there are {', '.join(READERS)} "
+            "(one folder per emotion: folders)"
+        )
+    corpus = READERS[name]
+    root = Path(folder)
+    if not root.is_dir():
+        raise CorpusError(f"{folder}: no such folder; the unpacked {corpus.title} was expected")
+    findings = corpus.read(root)
+    if not findings.utterances:
+        raise CorpusError(
+            f"{folder}: no recording of {corpus.title} in it; "
+            f"is it the right folder? {'; '.join(findings.notes)}".removesuffix(" ")
+        )
+    table = pd.DataFrame([dataclasses.asdict(u) for u in findings.utterances])
+    table["file"] = [str(file.absolute()) for file in table["file"]]
+    table["start"] = 0.0
+    table["end"] = float("nan")
+    for note in findings.notes + differences(corpus, table):
+        warnings.warn(f"{name}: {note}", CorpusWarning, stacklevel=2)
+    for column in ("speaker", "session"):
+        table[column] = [f"{name}-{value}" if value else "" for value in table[column]]
+    table["language"] = corpus.language
+    table["corpus"] = name
+    extras = [c for c in table.columns if c not in COLUMNS and c != "name" and any(table[c])]
+    return table[[*COLUMNS, *extras]].sort_values("file", ignore_index=True)
+
+
+def differences(corpus: Corpus, table: pd.DataFrame) -> list[str]:
+    """Lists in words where the utterances found differ from the official figures.
+
+    Args:
+        corpus: with the official figures; without any there is nothing to differ from.
+        table: columns `speaker` (the corpus's own ids) and `emotion`.
+    """
+    if not corpus.counts:
+        return []
+    found = collections.Counter(table["emotion"])
+    official = sum(corpus.counts.values())
+    notes = []
+    if len(table) != official:
+        notes.append(f"{len(table):,} utterances found, {official:,} are official")
+    emotions = dict.fromkeys([*corpus.counts, *found])
+    wrong = [
+        f"{emotion} {found[emotion]:,} of {corpus.counts.get(emotion, 0):,}"
+        for emotion in emotions
+        if found[emotion] != corpus.counts.get(emotion, 0)
+    ]
+    if wrong:
+        notes.append(f"found of official: {', '.join(wrong)}")
+    speakers = set(table["speaker"])
+    missing = sorted(set(corpus.speakers) - speakers)
+    if missing:
+        notes.append(f"nothing from speakers {', '.join(missing)}")
+    unknown = sorted(speakers - set(corpus.speakers)) if corpus.speakers else []
+    if unknown:
+        notes.append(f"speakers who are not in the official corpus: {', '.join(unknown)}")
+    if not corpus.speakers and len(speakers) != corpus.speaker_count:
+        notes.append(f"{len(speakers)} speakers found, {corpus.speaker_count} are official")
+    return notes

@@ -1,0 +1,126 @@
+"""The corpus table: who said what, how and where, one row an utterance.
+
+A pandas table with the columns `file, start, end, speaker, session, emotion` and whatever else a
+corpus tells (gender, text, intensity, part, language, corpus, split). Times are seconds; an end
+of NaN is the end of the file. On disk it is CSV or Parquet, which nkululeko and audformat read.
+"""
+
+import csv
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from seqcap.corpora.columns import COLUMNS, with_canonical_columns, with_canonical_values
+from seqcap.errors import CorpusError
+
+__all__ = ["COLUMNS", "read_table", "write_table"]
+
+
+def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    r"""Reads a corpus table under the column names and spellings that are in use.
+
+    Args:
+        path: `.csv`, `.tsv` or `.parquet`; relative files in it are relative to its folder.
+
+    Returns:
+        The canonical columns first, then all others; files as absolute paths, rows in order.
+
+    Raises:
+        CorpusError: no such file, no table, no column for the file or the emotion.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "mine.csv")
+        ...     _ = path.write_text("path,label,SpkrID\na.wav,Angry,7\n")
+        ...     print(read_table(path).loc[0, ["speaker", "emotion"]].tolist())
+        ['7', 'anger']
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise CorpusError(f"{path}: no such file; a corpus table (.csv, .parquet) was expected")
+    raw = _read_parquet(source) if source.suffix.lower() == ".parquet" else _read_csv(source)
+    if raw.empty:
+        raise CorpusError(f"{path}: no rows; a header and one row an utterance were expected")
+    table = with_canonical_values(with_canonical_columns(raw, str(path)), str(path))
+    folder = str(source.absolute().parent)
+    table["file"] = [
+        os.path.normpath(os.path.join(folder, file.strip())) if file.strip() else ""  # noqa: PTH118
+        for file in table["file"]
+    ]
+    return table
+
+
+def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+    """Writes a corpus table; whoever reads it meanwhile sees the old one or the new one, whole.
+
+    Choice: files below the table's folder are written relative to it, so that a corpus moves
+    together with its table; all others absolute.
+
+    Args:
+        table: as `read_table` or a reader gives it.
+        path: `.csv` or `.parquet`.
+
+    Raises:
+        CorpusError: another ending.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in (".csv", ".parquet"):
+        raise CorpusError(f"{path}: ends in {target.suffix!r}; .csv or .parquet was expected")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = str(target.absolute().parent)
+    written = table.assign(file=[_relative(file, folder) for file in table["file"]])
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
+    os.close(handle)
+    try:
+        if target.suffix.lower() == ".csv":
+            written.to_csv(name, index=False)
+        else:
+            written.to_parquet(name, index=False)
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink()
+        raise
+
+
+def _relative(file: str, folder: str) -> str:
+    prefix = folder.rstrip(os.sep) + os.sep
+    return Path(file.removeprefix(prefix)).as_posix() if file.startswith(prefix) else file
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+        separator = max(",;\t", key=header.count)
+        return pd.read_csv(
+            path,
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+            quoting=csv.QUOTE_MINIMAL,
+            index_col=False,
+        )
+    except (UnicodeDecodeError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise CorpusError(
+            f"{path}: cannot be read as a table: {_one_line(error)}; UTF-8 text with a header "
+            "was expected"
+        ) from error
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise CorpusError(
+            f"{path}: cannot be read as Parquet: {_one_line(error)}; write it again"
+        ) from error
+    # audformat keeps file, start and end as the index.
+    return table.reset_index() if any(table.index.names) else table
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
