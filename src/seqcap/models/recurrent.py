@@ -1,0 +1,151 @@
+"""The recurrent parts: the GRU branch, with attention or without, and BLSTM layers, Sec. V-B.
+
+Axis order of sequences: ``(batch, step, feature)``.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seqcap.models.cnn import first_ones
+
+STEPS_PER_STACK = 8  # 8 steps x 16 channels x 16 bins = 2,048 values, Table II
+
+
+def attend(
+    steps: Tensor, weights: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Sums a sequence with weights that it gives itself, Eqs. (1)-(2).
+
+    Args:
+        steps: :math:`y_t`, shape ``(batch, step, feature)``.
+        weights: :math:`w`, shape ``(feature,)``.
+        mask: True where a step counts, shape ``(batch, step)``; all count if None.
+
+    Returns:
+        The sum :math:`z`, shape ``(batch, feature)``, and the attention :math:`\alpha`, shape
+        ``(batch, step)``, which sums to one over the steps that count.
+    """
+    scores = steps @ weights
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    attention = scores.softmax(dim=1)
+    return torch.einsum("bt,btf->bf", attention, steps), attention
+
+
+def freeze_second_bias(layer: nn.RNNBase) -> None:
+    """Leaves a recurrent layer one bias per gate, as Table II counts: PyTorch's second stays zero."""
+    for name, parameter in layer.named_parameters():
+        if name.startswith("bias_hh"):
+            nn.init.zeros_(parameter)
+            parameter.requires_grad_(False)
+
+
+def run_padded(layer: nn.RNNBase, steps: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Runs a bidirectional layer over padded sequences, each to its own end.
+
+    Args:
+        layer: A bidirectional GRU or LSTM with ``batch_first``.
+        steps: Shape ``(batch, step, feature)``.
+        counts: Steps that count in each, at least 1, shape ``(batch,)``.
+
+    Returns:
+        Outputs ``(batch, step, 2 x cells)``, zero behind each end, and the last forward state
+        beside the first backward state, ``(batch, 2 x cells)``.
+    """
+    packed = pack_padded_sequence(steps, counts.cpu(), batch_first=True, enforce_sorted=False)
+    outputs, states = layer(packed)
+    hidden = states[0] if isinstance(states, tuple) else states
+    padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=steps.shape[1])
+    return padded, torch.cat((hidden[-2], hidden[-1]), dim=-1)
+
+
+class DenseHead(nn.Module):
+    """Dense layer of 64, ReLU, dropout, and the linear layer of one unit an emotion, Sec. V-B.
+
+    Args:
+        features: Values that come in.
+        emotion_count: Units of the last layer.
+        dropout: Share of the 64 units dropped in training.
+    """
+
+    def __init__(self, features: int, emotion_count: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(features, 64)
+        self.dropout = nn.Dropout(dropout)
+        self.logits = nn.Linear(64, emotion_count)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Turns ``(batch, feature)`` into logits ``(batch, emotion)``."""
+        return self.logits(self.dropout(F.relu(self.hidden(features))))
+
+
+class AttentionHead(nn.Module):
+    r"""Dense layer of 64 per step, then attentional pooling, Sec. V-B.
+
+    :math:`logit_k = \sum_t softmax_t(x_t b) (x_t a_k)`, after Girdhar and Ramanan: b says, for
+    all emotions alike, where to look (bottom-up), a_k what speaks for emotion k (top-down).
+
+    Args:
+        features: Values of a step that come in.
+        emotion_count: How many :math:`a_k`.
+        dropout: Share of the 64 units dropped in training.
+    """
+
+    def __init__(self, features: int, emotion_count: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        # Choice: "replaces the last dense layer" leaves the dense layer of 64 where it was; it
+        # now works on every step.
+        self.hidden = nn.Linear(features, 64)
+        self.dropout = nn.Dropout(dropout)
+        self.bottom_up = nn.Parameter(torch.empty(1, 64))  # b
+        self.top_down = nn.Parameter(torch.empty(emotion_count, 64))  # a_k
+
+    def forward(self, steps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Turns steps into logits.
+
+        Args:
+            steps: Shape ``(batch, step, feature)``.
+            mask: True where a step counts, shape ``(batch, step)``.
+
+        Returns:
+            Logits ``(batch, emotion)`` and the attention ``(batch, step)``.
+        """
+        hidden = self.dropout(F.relu(self.hidden(steps)))
+        pooled, attention = attend(hidden, self.bottom_up[0], mask)
+        return pooled @ self.top_down.T, attention
+
+
+class GRUBranch(nn.Module):
+    """Bidirectional GRU over stacked steps of the CNN component's map, Secs. III-B and V-B.
+
+    Args:
+        channels: Channels of the map.
+        bins: Bins of the map.
+        emotion_count: Emotions told apart.
+        attention: Attentional pooling over all states instead of the last ones.
+    """
+
+    def __init__(self, channels: int, bins: int, emotion_count: int, attention: bool) -> None:
+        super().__init__()
+        self.gru = nn.GRU(
+            channels * bins * STEPS_PER_STACK, 64, batch_first=True, bidirectional=True
+        )
+        freeze_second_bias(self.gru)
+        self.head = (AttentionHead if attention else DenseHead)(128, emotion_count)
+
+    def forward(
+        self, maps: Tensor, step_counts: Tensor, trace: dict[str, Tensor] | None = None
+    ) -> Tensor:
+        """Turns maps ``(batch, channel, step, bin)`` into logits ``(batch, emotion)``."""
+        maps = F.pad(maps, (0, 0, 0, -maps.shape[2] % STEPS_PER_STACK))
+        stacks = maps.permute(0, 2, 3, 1).unflatten(1, (-1, STEPS_PER_STACK)).flatten(2)
+        stack_counts = -(-step_counts // STEPS_PER_STACK)
+        outputs, last_states = run_padded(self.gru, stacks, stack_counts)
+        if isinstance(self.head, DenseHead):
+            return self.head(last_states)
+        logits, attention = self.head(outputs, first_ones(stack_counts, stacks.shape[1]))
+        if trace is not None:
+            trace["attention"] = attention
+        return logits
