@@ -33,8 +33,8 @@ MAXIMUM_SOURCE_RATE_HZ = 768_000
 Samples: TypeAlias = npt.NDArray[np.float32]
 Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | tuple[npt.NDArray[Any], int]
 
-# Choice: samples are read 30 s at a time whatever the blocks asked for, because an MP3 decodes to
-# other last bits when it is read in other pieces. Shorter recordings are read at once.
+# Choice: samples are read 30 s at a time whatever the blocks asked for, so that one path serves
+# all; a shorter recording is read at once.
 _PIECE_S = 30.0
 # Choice: floating-point recordings may pass full scale; 24 dB above it they are unscaled integers.
 _MAXIMUM_PEAK = 16.0
@@ -312,7 +312,9 @@ class _FileRecording:
         return frames
 
     def seek(self, frame: int) -> int:
-        if self.frame_count is None or not soundfile.SoundFile.seekable(self._file):
+        # An MP3 entered in its middle starts with a wrong frame: it lacks the bits kept before it.
+        by_reading = self._file.format == "MP3" or not soundfile.SoundFile.seekable(self._file)
+        if by_reading or self.frame_count is None:
             return _skip(self, frame)
         try:
             self._position = self._file.seek(frame)
@@ -358,18 +360,27 @@ def _opened(source: Source, name: str | None) -> Iterator[_Recording]:
             raise AudioError(f"{name}: empty (0 bytes); a recording is expected, fetch it again")
         _check_whole(file, start, name)
         file.seek(0)
-        # Choice: content decides, never the ending; given a path, libsndfile would take any
-        # "*.mp3" for one. Where the content is clear the path is read faster.
-        by_path = start in (b"RIFF", b"fLaC", b"OggS") and not isinstance(file, io.BytesIO)
-        opened = source if by_path and isinstance(source, (str, os.PathLike)) else file
         try:
-            sound = stack.enter_context(_SequentialFile(opened))
+            sound = stack.enter_context(_SequentialFile(_faster(source, file, start)))
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: named *.raw
             reason = getattr(error, "error_string", "no header").rstrip(".")
             raise AudioError(
                 f"{name}: not a sound file that can be read ({reason}); {_READABLE}, {_CONVERT}"
             ) from error
         yield _FileRecording(sound, name)
+
+
+def _faster(source: Source, file: BinaryIO, start: bytes) -> BinaryIO | str:
+    """Gives the path in place of its open file where libsndfile would see the same in both.
+
+    Choice: content decides, never the ending. Given a path libsndfile takes any "*.mp3" for one,
+    so only clear content goes there, which is read twice as fast without calls into Python.
+    """
+    if not isinstance(source, (str, os.PathLike)) or isinstance(file, io.BytesIO):
+        return file
+    path = os.fsdecode(source)
+    clear = start in (b"RIFF", b"fLaC", b"OggS") and not path.lower().endswith(".mp3")
+    return path if clear else file
 
 
 def _file_at(path: str, name: str) -> BinaryIO:
