@@ -26,6 +26,7 @@ class Utterance:
         session: who recorded together, where the corpus has sessions.
         text: what is said, or the corpus's code of the sentence; tells shared sentences.
         part: a part of the corpus that is used on its own (IEMOCAP: improvised, scripted).
+        split: train, validation or test, where a collection comes divided.
     """
 
     file: Path
@@ -37,6 +38,7 @@ class Utterance:
     text: str = ""
     intensity: str = ""
     part: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,14 @@ def by_name(
 
 
 def recordings_in(folder: Path) -> Iterator[Path]:
-    """Finds all recordings below a folder, in a fixed order, through links, hidden ones left out.
+    """Finds all recordings below a folder, by their endings, in a fixed order."""
+    return files_in(folder, ENDINGS)
 
-    `._name.wav` and `__MACOSX/` are what a Mac leaves in archives: no audio.
+
+def files_in(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
+    """Finds all files of some endings, in any case, below a folder; links are followed.
+
+    `._name.wav` and `__MACOSX/` are what a Mac leaves in archives: neither audio nor labels.
     """
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
@@ -125,7 +132,7 @@ def recordings_in(folder: Path) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(ENDINGS):
+            if not name.startswith(".") and name.lower().endswith(endings):
                 yield Path(parent, name)
 
 

@@ -87,6 +87,16 @@ def part_of(table: pd.DataFrame, fold: Fold) -> "pd.Series[str]":
     return parts
 
 
+def part_named(word: str) -> str:
+    """Reads one word for a part, under the names in use; empty for any other word.
+
+    Example:
+        >>> part_named("Dev"), part_named("eval"), part_named("anna")
+        ('validation', 'test', '')
+    """
+    return _PART_OF_NAME.get(word.strip().casefold(), "")
+
+
 def parts_in_column(table: pd.DataFrame, column: str = "split") -> "pd.Series[str]":
     """Reads a column of `train`, `dev`, `test` (and their usual other names) as parts.
 
@@ -102,7 +112,7 @@ def parts_in_column(table: pd.DataFrame, column: str = "split") -> "pd.Series[st
             f"no column {column!r} in the table; one that says train, dev or test in each row "
             "was expected"
         )
-    parts = table[column].map(lambda word: _PART_OF_NAME.get(str(word).strip().casefold(), ""))
+    parts = table[column].map(lambda word: part_named(str(word)))
     if (parts == "").any():
         row = int((parts == "").to_numpy().nonzero()[0][0])
         raise CorpusError(

@@ -5,17 +5,19 @@ from pathlib import Path
 
 from seqcap.corpora.corpus import Corpus, Utterance, by_name
 
+# Its own word for surprise is `surprised`.
 _NAME = re.compile(
-    r"([A-Z]{2}\d)_(anger|fear|happiness|neutral|sadness|surprise)_(\d+)", re.IGNORECASE
+    r"([A-Z]{2}\d)_(anger|fear|happiness|neutral|sadness|surprise)d?_(\d+)", re.IGNORECASE
 )
+_FEMALE = ("EB0", "IC0", "KD0", "MK0")
 
 
 def recognise(path: Path) -> Utterance | None:
     """Reads speaker, emotion and number of the sentence from one name.
 
     Example:
-        >>> recognise(Path("samples/EB0_anger_1.wav")).text
-        'sentence 1'
+        >>> recognise(Path("samples/EB0_surprised_1.wav")).emotion
+        'surprise'
     """
     match = _NAME.fullmatch(path.stem)
     if match is None:
@@ -26,6 +28,7 @@ def recognise(path: Path) -> Utterance | None:
         name=path.stem,
         speaker=speaker.upper(),
         emotion=emotion.lower(),
+        gender="female" if speaker.upper() in _FEMALE else "male",
         text=f"sentence {int(sentence)}",
     )
 
@@ -47,5 +50,5 @@ NEMO = Corpus(
     speaker_count=9,
     speakers=("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"),
     read=by_name(recognise),
-    remark="everybody speaks the same sentences",
+    remark="ninety sentences, spoken by everybody in every emotion",
 )

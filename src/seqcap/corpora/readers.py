@@ -12,16 +12,30 @@ from pathlib import Path
 import pandas as pd
 
 from seqcap.corpora.corpus import Corpus
+from seqcap.corpora.crema_d import CREMA_D
 from seqcap.corpora.emodb import EMODB
+from seqcap.corpora.emovo import EMOVO
+from seqcap.corpora.folders import FOLDERS
+from seqcap.corpora.iemocap import IEMOCAP
 from seqcap.corpora.nemo import NEMO
 from seqcap.corpora.ravdess import RAVDESS
+from seqcap.corpora.savee import SAVEE
 from seqcap.corpora.table import COLUMNS
+from seqcap.corpora.tess import TESS
+from seqcap.corpora.urdu import URDU
 from seqcap.errors import CorpusError, CorpusWarning
 
 READERS: dict[str, Corpus] = {
+    "iemocap": IEMOCAP,
     "emodb": EMODB,
     "ravdess": RAVDESS,
     "nemo": NEMO,
+    "crema_d": CREMA_D,
+    "savee": SAVEE,
+    "tess": TESS,
+    "emovo": EMOVO,
+    "urdu": URDU,
+    "folders": FOLDERS,
 }
 
 
@@ -89,8 +103,6 @@ def differences(corpus: Corpus, table: pd.DataFrame) -> list[str]:
     found = collections.Counter(table["emotion"])
     official = sum(corpus.counts.values())
     notes = []
-    if len(table) != official:
-        notes.append(f"{len(table):,} utterances found, {official:,} are official")
     emotions = dict.fromkeys([*corpus.counts, *found])
     wrong = [
         f"{emotion} {found[emotion]:,} of {corpus.counts.get(emotion, 0):,}"
@@ -98,7 +110,9 @@ def differences(corpus: Corpus, table: pd.DataFrame) -> list[str]:
         if found[emotion] != corpus.counts.get(emotion, 0)
     ]
     if wrong:
-        notes.append(f"found of official: {', '.join(wrong)}")
+        notes.append(
+            f"{len(table):,} utterances found, {official:,} are official: {', '.join(wrong)}"
+        )
     speakers = set(table["speaker"])
     missing = sorted(set(corpus.speakers) - speakers)
     if missing:
