@@ -1,4 +1,4 @@
-r"""Sequential and recurrent capsules, Secs. IV-B, IV-C and V-C, and the two plain capsule baselines.
+r"""Sequential and recurrent capsules, Secs. IV-B, IV-C and V-C, and two plain capsule baselines.
 
 Axis order: lower capsules ``(batch, lower, dim)``, votes ``(batch, lower, upper, dim)``, output
 vectors of windows ``(batch, window, feature)``.
@@ -180,9 +180,7 @@ class CapsuleBranch(nn.Module):
             torch.empty(emotion_count, UTTERANCE_DIM, OUTPUT_FEATURES)
         )
         self.utterance_bias = nn.Parameter(torch.zeros(emotion_count, UTTERANCE_DIM))
-        self.head = DenseHead(
-            emotion_count * (UTTERANCE_DIM + 1), emotion_count, settings.dropout
-        )
+        self.head = DenseHead(emotion_count * (UTTERANCE_DIM + 1), emotion_count, settings.dropout)
 
     def forward(
         self, maps: Tensor, step_counts: Tensor, trace: dict[str, Tensor] | None = None
@@ -206,7 +204,7 @@ class CapsuleBranch(nn.Module):
             trace["window_mask"] = mask
         return self.head(output_vectors(capsules))
 
-    def route_windows(self, primary: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+    def route_windows(self, primary: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor]:
         """Routes primary to window capsules, Eqs. (3)-(10).
 
         Args:
@@ -222,7 +220,9 @@ class CapsuleBranch(nn.Module):
         votes = self.votes(primary.flatten(0, 1)).unflatten(0, (batch, window_count))
         if self.recurrent_weight is None:
             capsules, couplings = route(
-                (votes + self.votes.bias).flatten(0, 1), iterations, counted.flatten(0, 1)
+                (votes + self.votes.bias).flatten(0, 1),
+                iterations,
+                None if counted is None else counted.flatten(0, 1),
             )
             outputs = output_vectors(capsules).unflatten(0, (batch, window_count))
             return outputs, couplings.unflatten(0, (batch, window_count))
@@ -231,9 +231,7 @@ class CapsuleBranch(nn.Module):
         for window in range(window_count):
             heard = torch.einsum("udf,bf->bud", self.recurrent_weight, output)  # W^o o_{t-1}
             offset = (self.votes.bias + heard).unsqueeze(1)
-            capsules, couplings = route(
-                votes[:, window] + offset, iterations, counted[:, window]
-            )
+            capsules, couplings = route(votes[:, window] + offset, iterations, None if counted is None else counted[:, window])
             output = output_vectors(capsules)
             all_outputs.append(output)
             all_couplings.append(couplings)
@@ -289,9 +287,7 @@ class WholeCapsuleBranch(nn.Module):
         """Turns maps ``(batch, channel, step, bin)`` of bounded length into logits."""
         primary, counted = self.primary(maps, step_counts)
         votes = self.votes(primary.flatten(1, 2)) + self.votes.bias
-        capsules, couplings = route(
-            votes, self.settings.routing_iterations, counted.flatten(1, 2)
-        )
+        capsules, couplings = route(votes, self.settings.routing_iterations, counted.flatten(1, 2))
         if trace is not None:
             trace["utterance_couplings"] = couplings
             trace["utterance_capsules"] = capsules

@@ -13,9 +13,7 @@ from seqcap.models.cnn import first_ones
 STEPS_PER_STACK = 8  # 8 steps x 16 channels x 16 bins = 2,048 values, Table II
 
 
-def attend(
-    steps: Tensor, weights: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def attend(steps: Tensor, weights: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     r"""Sums a sequence with weights that it gives itself, Eqs. (1)-(2).
 
     Args:
@@ -35,7 +33,7 @@ def attend(
 
 
 def freeze_second_bias(layer: nn.RNNBase) -> None:
-    """Leaves a recurrent layer one bias per gate, as Table II counts: PyTorch's second stays zero."""
+    """Leaves a recurrent layer one bias per gate, as Table II counts: the second stays zero."""
     for name, parameter in layer.named_parameters():
         if name.startswith("bias_hh"):
             nn.init.zeros_(parameter)

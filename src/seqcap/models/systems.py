@@ -17,11 +17,15 @@ from seqcap.models.capsules import (
     CapsuleBranch,
     CapsuleSettings,
     FrameCapsuleBranch,
-    Votes,
     WholeCapsuleBranch,
 )
-from seqcap.models.cnn import CNN_COMPONENT, ConvolutionStack, Stage, first_ones
-from seqcap.models.recurrent import AttentionHead, DenseHead, GRUBranch, freeze_second_bias, run_padded
+from seqcap.models.cnn import CNN_COMPONENT, ConvolutionStack, Stage
+from seqcap.models.recurrent import (
+    DenseHead,
+    GRUBranch,
+    freeze_second_bias,
+    run_padded,
+)
 
 BINS = 512  # 0 to 5.11 kHz on a grid of 10 Hz, Sec. VI-A
 CAPSULE_SHARE = 0.6  # lambda, Sec. V-C
@@ -178,9 +182,7 @@ def _gru(emotion_count: int, attention: bool = False) -> Callable[[int, int], nn
 def _capsules(
     emotion_count: int, recurrent: bool, settings: CapsuleSettings
 ) -> Callable[[int, int], nn.Module]:
-    return lambda channels, bins: CapsuleBranch(
-        channels, bins, emotion_count, recurrent, settings
-    )
+    return lambda channels, bins: CapsuleBranch(channels, bins, emotion_count, recurrent, settings)
 
 
 def _cnn(emotion_count: int, settings: CapsuleSettings) -> System:
