@@ -1,0 +1,97 @@
+"""Making a training segment sound as if recorded by somebody else, somewhere else.
+
+Every function takes the generator it draws from. Waveforms ``(samples,)``, log spectrograms
+``(frame, bin)``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from seqcap.audio.spectrogram import BIN_COUNT, FloatArray
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a training segment may be changed; all zero leaves it as it is.
+
+    Attributes:
+        speed: Largest factor of speed-up or slow-down less one; pitch moves along.
+        gain_db: Largest change of level, up or down.
+        tilt_db: Largest change of level between the lowest and the highest bin, up or down.
+        noise_share: Share of segments that get noise.
+        noise_snr_db: Lowest and highest signal-to-noise ratio of that noise.
+        masks: How many bands, and how many spans of time, are blanked (SpecAugment).
+        mask_bins: Widest band.
+        mask_frames: Longest span.
+    """
+
+    speed: float = 0.0
+    gain_db: float = 0.0
+    tilt_db: float = 0.0
+    noise_share: float = 0.0
+    noise_snr_db: tuple[float, float] = (10.0, 40.0)
+    masks: int = 0
+    mask_bins: int = 48
+    mask_frames: int = 24
+
+
+def draw_speed(settings: Augmentation, generator: np.random.Generator) -> float:
+    """Draws a factor of speed, as often above one as below."""
+    limit = np.log1p(settings.speed)
+    return float(np.exp(generator.uniform(-limit, limit)))
+
+
+def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
+    """Plays a waveform faster, and so higher and shorter, by a factor."""
+    if speed == 1:
+        return waveform
+    resampled = soxr.resample(waveform, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ, quality="MQ")
+    return np.asarray(resampled, np.float32)
+
+
+def augment_waveform(
+    waveform: FloatArray, settings: Augmentation, generator: np.random.Generator
+) -> FloatArray:
+    """Adds noise and changes the level."""
+    if generator.random() < settings.noise_share:
+        snr_db = generator.uniform(*settings.noise_snr_db)
+        noise = generator.standard_normal(len(waveform), np.float32)
+        if generator.random() < 0.5:  # white or, as rooms sound, falling with frequency
+            noise = np.convolve(noise, np.float32(0.9) ** np.arange(64, dtype=np.float32), "same")
+        level = np.sqrt(np.mean(waveform**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+        waveform = waveform + noise * np.float32(level)
+    gain_db = generator.uniform(-settings.gain_db, settings.gain_db)
+    return waveform * np.float32(10 ** (gain_db / 20))
+
+
+def augment_spectrogram(
+    spectrogram: FloatArray, settings: Augmentation, generator: np.random.Generator
+) -> FloatArray:
+    """Tilts the spectrum and blanks bands and spans of a normalised log spectrogram.
+
+    Args:
+        spectrogram: Normalised, so that zero is the mean; shape ``(frame, bin)``; changed in
+            place.
+        settings: How far.
+        generator: Where the numbers come from.
+
+    Returns:
+        The same array.
+    """
+    tilt_db = generator.uniform(-settings.tilt_db, settings.tilt_db)
+    # 8.7 dB are a factor of e; deviations of log magnitudes are near two.
+    spectrogram += np.linspace(-0.5, 0.5, BIN_COUNT, dtype=np.float32) * np.float32(tilt_db / 17.4)
+    for _ in range(settings.masks):
+        start, width = _span(BIN_COUNT, settings.mask_bins, generator)
+        spectrogram[:, start : start + width] = 0
+        start, width = _span(len(spectrogram), settings.mask_frames, generator)
+        spectrogram[start : start + width] = 0
+    return spectrogram
+
+
+def _span(size: int, widest: int, generator: np.random.Generator) -> tuple[int, int]:
+    width = int(generator.integers(0, min(widest, size // 4) + 1))
+    return int(generator.integers(0, size - width + 1)), width

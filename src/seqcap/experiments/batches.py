@@ -1,0 +1,204 @@
+"""Utterances of a corpus table to batches of segments, for training, and of whole utterances.
+
+Axis order: spectrograms ``(batch, frame, bin)``.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from seqcap.audio.spectrogram import (
+    SHIFT_SAMPLES,
+    FloatArray,
+    Normalisation,
+    frame_count,
+    log_spectrogram,
+)
+from seqcap.experiments.augmentation import (
+    Augmentation,
+    augment_spectrogram,
+    augment_waveform,
+    change_speed,
+    draw_speed,
+)
+
+SEGMENT_FRAMES = 200  # 2 s, Sec. VI-A
+SEGMENT_SAMPLES = SEGMENT_FRAMES * SHIFT_SAMPLES
+
+
+class Utterance(NamedTuple):
+    """What training knows of one row of the table: sound, emotion, and what it is balanced by."""
+
+    waveform: FloatArray
+    label: int
+    corpus: str
+
+
+class Batch(NamedTuple):
+    """Spectrograms ``(batch, frame, bin)``, their frame counts and labels ``(batch,)``."""
+
+    spectrograms: Tensor
+    frame_counts: Tensor
+    labels: Tensor
+
+
+def measure_normalisation(utterances: Sequence[Utterance], per_bin: bool) -> Normalisation:
+    """Mean and deviation of the training part's log magnitudes.
+
+    Args:
+        utterances: The training part, nothing else.
+        per_bin: Each bin by its own statistics, or all by one.
+    """
+    total, squares, frames = np.zeros(512), np.zeros(512), 0
+    for utterance in utterances:
+        spectrogram = log_spectrogram(utterance.waveform)
+        total += spectrogram.sum(0, dtype=float)
+        squares += np.square(spectrogram, dtype=float).sum(0)
+        frames += len(spectrogram)
+    mean, mean_square = total / frames, squares / frames
+    if not per_bin:
+        mean, mean_square = np.full(512, mean.mean()), np.full(512, mean_square.mean())
+    deviation = np.sqrt(np.maximum(mean_square - mean**2, 1e-6))
+    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))
+
+
+class Segments(Dataset[tuple[FloatArray, int]]):
+    """Pieces of at most 2 s, anew in each epoch if they are cropped at random.
+
+    An index is an epoch and a piece, so that what is drawn depends on nothing else.
+
+    Args:
+        utterances: The training part.
+        normalisation: Measured on it.
+        augmentation: How far pieces are changed; None: fixed pieces one after the other, as
+            they are (Sec. VI-A), instead of random ones.
+        seed: Of everything that is drawn.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        normalisation: Normalisation,
+        augmentation: Augmentation | None,
+        seed: int,
+    ) -> None:
+        self.utterances = utterances
+        self.normalisation = normalisation
+        self.augmentation = augmentation
+        self.seed = seed
+        self.pieces = [
+            (index, start)
+            for index, utterance in enumerate(utterances)
+            for start in range(0, len(utterance.waveform), SEGMENT_SAMPLES)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[FloatArray, int]:
+        """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
+        epoch, piece = key
+        index, start = self.pieces[piece]
+        waveform, label, _ = self.utterances[index]
+        if self.augmentation is None:
+            cut = waveform[start : start + SEGMENT_SAMPLES]
+            return self.normalisation(log_spectrogram(cut)), label
+        generator = np.random.default_rng((self.seed, epoch, piece))
+        speed = draw_speed(self.augmentation, generator)
+        size = int(SEGMENT_SAMPLES * speed)
+        start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
+        cut = change_speed(waveform[start : start + size], speed)[:SEGMENT_SAMPLES]
+        cut = augment_waveform(cut, self.augmentation, generator)
+        spectrogram = self.normalisation(log_spectrogram(cut))
+        return augment_spectrogram(spectrogram, self.augmentation, generator), label
+
+
+class Order(Sampler[list[tuple[int, int]]]):
+    """Which pieces stand in which batch of an epoch.
+
+    Args:
+        segments: What is put in order.
+        batch_size: Pieces of a batch.
+        curriculum: First epoch by increasing length of the utterance (Sec. IV-D).
+        balance: 0 draws every piece once an epoch; 1 draws as many pieces, but each corpus and
+            emotion as often as any other; between them is between.
+        seed: Of the shuffling.
+    """
+
+    def __init__(
+        self, segments: Segments, batch_size: int, curriculum: bool, balance: float, seed: int
+    ) -> None:
+        self.batch_size = batch_size
+        self.curriculum = curriculum
+        self.seed = seed
+        self.epoch = 0
+        owners = [segments.utterances[index] for index, _ in segments.pieces]
+        self.durations = np.array([len(owner.waveform) for owner in owners])
+        self.shares = _shares([f"{o.corpus} {o.label}" for o in owners], balance)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Says which epoch comes; the trainer calls it."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-len(self.durations) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        count = len(self.durations)
+        if self.curriculum and self.epoch == 0:
+            order = np.argsort(self.durations, kind="stable")
+        elif self.shares is None:
+            order = generator.permutation(count)
+        else:
+            order = generator.choice(count, count, p=self.shares)
+        for start in range(0, count, self.batch_size):
+            yield [(self.epoch, int(piece)) for piece in order[start : start + self.batch_size]]
+
+
+def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:
+    if balance == 0:
+        return None
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    weights = counts[inverse].astype(float) ** -balance
+    return weights / weights.sum()
+
+
+class WholeUtterances(Dataset[tuple[FloatArray, int]]):
+    """Whole utterances as they are, for validation and test (Sec. VI-A)."""
+
+    def __init__(self, utterances: Sequence[Utterance], normalisation: Normalisation) -> None:
+        self.utterances = utterances
+        self.normalisation = normalisation
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, index: int) -> tuple[FloatArray, int]:
+        """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
+        waveform, label, _ = self.utterances[index]
+        return self.normalisation(log_spectrogram(waveform)), label
+
+
+def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:
+    """Batches of utterances of similar length, so that little is computed on padding."""
+    order = np.argsort([len(u.waveform) for u in utterances], kind="stable")
+    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+
+
+def collate(items: Sequence[tuple[FloatArray, int]]) -> Batch:
+    """Pads spectrograms to the longest of them."""
+    counts = [len(spectrogram) for spectrogram, _ in items]
+    padded = np.zeros((len(items), max(counts), items[0][0].shape[1]), np.float32)
+    for row, (spectrogram, _) in zip(padded, items, strict=True):
+        row[: len(spectrogram)] = spectrogram
+    return Batch(
+        torch.from_numpy(padded),
+        torch.tensor(counts),
+        torch.tensor([label for _, label in items]),
+    )

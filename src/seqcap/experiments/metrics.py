@@ -1,0 +1,58 @@
+"""Scores of Sec. VI-B from a confusion matrix, rows actual, columns predicted.
+
+The field mixes WA and UA up; here, as in the paper, WA is the share of all utterances that are
+right (accuracy) and UA the mean over emotions of the share that is right (mean recall, UAR).
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Matrix = NDArray[np.int64]
+
+
+def confusion_matrix(actual: ArrayLike, predicted: ArrayLike, emotion_count: int) -> Matrix:
+    """Counts utterances by actual and predicted emotion.
+
+    Args:
+        actual: Indices of emotions, shape ``(utterance,)``.
+        predicted: The same.
+        emotion_count: K.
+
+    Returns:
+        Shape ``(actual emotion, predicted emotion)``.
+
+    Example:
+        >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    pairs = np.asarray(actual, np.int64) * emotion_count + np.asarray(predicted, np.int64)
+    counts = np.bincount(pairs, minlength=emotion_count**2)
+    return counts.reshape(emotion_count, emotion_count).astype(np.int64)
+
+
+def weighted_accuracy(confusion: ArrayLike) -> float:
+    r"""Share of all utterances that are right, Eq. (11): :math:`\sum P_i / \sum U_i`.
+
+    Example:
+        >>> weighted_accuracy([[3, 1], [0, 4]])
+        0.875
+    """
+    matrix = np.asarray(confusion, float)
+    return float(np.trace(matrix) / matrix.sum())
+
+
+def recalls(confusion: ArrayLike) -> NDArray[np.float64]:
+    r"""Share of each emotion's utterances that is right, :math:`P_i / U_i`; NaN where none is."""
+    matrix = np.asarray(confusion, float)
+    counts = matrix.sum(axis=1)
+    return np.divide(np.diag(matrix), counts, out=np.full(len(matrix), np.nan), where=counts > 0)
+
+
+def unweighted_accuracy(confusion: ArrayLike) -> float:
+    r"""Mean recall, Eq. (12): :math:`\frac{1}{K} \sum P_i / U_i`, over emotions that occur.
+
+    Example:
+        >>> unweighted_accuracy([[3, 1], [0, 1]])
+        0.875
+    """
+    return float(np.nanmean(recalls(confusion)))

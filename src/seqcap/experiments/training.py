@@ -1,0 +1,244 @@
+"""Training of one system on one fold, Secs. IV-D and V-E.
+
+The test part is not looked at here: who trains gets training and validation, nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from seqcap.audio.spectrogram import Normalisation
+from seqcap.experiments.augmentation import Augmentation
+from seqcap.experiments.batches import (
+    Batch,
+    Order,
+    Segments,
+    Utterance,
+    WholeUtterances,
+    by_length,
+    collate,
+    measure_normalisation,
+)
+from seqcap.experiments.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
+from seqcap.models.systems import CapsuleSettings, System, build
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a system is trained.
+
+    Attributes:
+        system: One of ``SYSTEMS``.
+        seed: Of weights, order, crops and dropout.
+        epochs: Times through the training part.
+        batch_size: Segments of a step.
+        learning_rate: Greatest one.
+        warmup_share: Share of all steps in which the learning rate rises; it falls in the rest.
+        weight_decay: Of AdamW.
+        gradient_norm: Longest gradient, all parameters together.
+        label_smoothing: Share of the target spread over all emotions.
+        averaging: Decay of the moving average of the weights that is kept.
+        curriculum: First epoch by increasing length, Sec. IV-D.
+        balance: 0 as the corpus is, 1 all corpora and emotions alike often.
+        normalise_per_bin: Each bin by its own mean and deviation.
+        augmentation: How far segments are changed; None: fixed segments.
+        capsules: Windows and routing.
+    """
+
+    system: str = "CNN_SeqCap"
+    seed: int = 0
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 1e-2
+    gradient_norm: float = 5.0
+    label_smoothing: float = 0.05
+    averaging: float = 0.995
+    curriculum: bool = False
+    balance: float = 0.5
+    normalise_per_bin: bool = True
+    augmentation: Augmentation | None = field(
+        default_factory=lambda: Augmentation(
+            speed=0.15, gain_db=8.0, tilt_db=6.0, noise_share=0.3, masks=2
+        )
+    )
+    capsules: CapsuleSettings = field(default_factory=CapsuleSettings)
+
+
+@dataclass(frozen=True)
+class TrainedSystem:
+    """What training gives: the weights of the best epoch, ready for use."""
+
+    system: System
+    normalisation: Normalisation
+    temperature: float
+    validation_scores: dict[str, float]
+
+
+def train(
+    training: Sequence[Utterance],
+    validation: Sequence[Utterance],
+    emotion_count: int,
+    settings: TrainingSettings,
+    folder: Path,
+) -> TrainedSystem:
+    """Trains a system and keeps the epoch with the best UA on validation speakers.
+
+    A training that was interrupted goes on where its last epoch ended.
+
+    Args:
+        training: Utterances to learn from.
+        validation: Utterances of other speakers, to choose the epoch and the temperature by.
+        emotion_count: Emotions told apart.
+        settings: How.
+        folder: Where checkpoints and the log (`log.csv`) go.
+
+    Returns:
+        The system of the best epoch.
+    """
+    pl.seed_everything(settings.seed, verbose=False)
+    normalisation = measure_normalisation(training, settings.normalise_per_bin)
+    segments = Segments(training, normalisation, settings.augmentation, settings.seed)
+    order = Order(
+        segments, settings.batch_size, settings.curriculum, settings.balance, settings.seed
+    )
+    whole = DataLoader(
+        WholeUtterances(validation, normalisation),
+        batch_sampler=by_length(validation, settings.batch_size),
+        collate_fn=collate,
+    )
+    lessons = Lessons(
+        build(settings.system, emotion_count, settings.capsules, settings.seed),
+        settings,
+        emotion_count,
+    )
+    best = ModelCheckpoint(folder, "best", monitor="validation_ua", mode="max", save_last=True)
+    trainer = pl.Trainer(
+        accelerator="auto",
+        max_epochs=settings.epochs,
+        gradient_clip_val=settings.gradient_norm,
+        callbacks=[best, EMAWeightAveraging(decay=settings.averaging)],
+        logger=CSVLogger(folder, name="", version=""),
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+    )
+    last = folder / "last.ckpt"
+    trainer.fit(
+        lessons,
+        DataLoader(segments, batch_sampler=order, collate_fn=collate),
+        whole,
+        ckpt_path=last if last.exists() else None,
+    )
+    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
+    lessons.load_state_dict(state)
+    system = lessons.system.cpu().eval()
+    logits, labels = _answers(system, whole)
+    temperature = fit_temperature(logits, labels)
+    confusion = confusion_matrix(
+        labels.numpy(), system.probabilities(logits).argmax(1).numpy(), emotion_count
+    )
+    scores = {"wa": weighted_accuracy(confusion), "ua": unweighted_accuracy(confusion)}
+    return TrainedSystem(system, normalisation, temperature, scores)
+
+
+@torch.no_grad()
+def _answers(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
+    answers = [(system(b.spectrograms, b.frame_counts), b.labels) for b in batches]
+    return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """Finds what to divide logits by so that probabilities are honest (Guo et al., 2017).
+
+    Args:
+        logits: Of utterances that the system was not trained on, ``(branch, batch, emotion)``.
+        labels: What they are, ``(batch,)``.
+
+    Returns:
+        The temperature of the greatest likelihood, 0.1 to 10; above one: it was too sure.
+    """
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits.double() / np.exp(log_temperature)
+        # Choice: one temperature for both branches, in front of the softmax of each.
+        mean = scaled.softmax(-1).mean(0)
+        return float(F.nll_loss(mean.log(), labels))
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.1, 10]), method="bounded").x))
+
+
+class Lessons(pl.LightningModule):
+    """Losses, scores and the optimiser of a training, for pytorch-lightning."""
+
+    def __init__(self, system: System, settings: TrainingSettings, emotion_count: int) -> None:
+        super().__init__()
+        self.system = system
+        self.settings = settings
+        self.emotion_count = emotion_count
+        self.confusion = np.zeros((emotion_count, emotion_count), np.int64)
+
+    def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
+        """Gives each branch's logits ``(branch, batch, emotion)``."""
+        return self.system(spectrograms, frame_counts)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The sum of the branches' cross entropies, Sec. V-C."""
+        logits = self(batch.spectrograms, batch.frame_counts)
+        loss = torch.stack(
+            [
+                F.cross_entropy(one, batch.labels, label_smoothing=self.settings.label_smoothing)
+                for one in logits
+            ]
+        ).sum()
+        self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Starts a new confusion matrix."""
+        self.confusion[:] = 0
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Counts right and wrong answers for whole utterances."""
+        logits = self(batch.spectrograms, batch.frame_counts)
+        probabilities = self.system.probabilities(logits)
+        loss = F.nll_loss(probabilities.clamp(min=1e-9).log(), batch.labels)
+        self.log("validation_loss", loss, batch_size=len(batch.labels))
+        self.confusion += confusion_matrix(
+            batch.labels.cpu().numpy(), probabilities.argmax(1).cpu().numpy(), self.emotion_count
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs WA and UA."""
+        self.log("validation_wa", weighted_accuracy(self.confusion), prog_bar=True)
+        self.log("validation_ua", unweighted_accuracy(self.confusion), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a learning rate that rises, then falls."""
+        settings = self.settings
+        optimizer = torch.optim.AdamW(
+            self.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            settings.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=settings.warmup_share,
+            cycle_momentum=False,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }

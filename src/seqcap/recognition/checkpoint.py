@@ -1,0 +1,131 @@
+"""A trained system as a folder: weights, settings, emotions, normalisation, provenance, card.
+
+`model.safetensors` holds the weights and the normalisation, `model.json` everything else,
+`CARD.md`, if there, is for people.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from seqcap.audio.spectrogram import Normalisation
+from seqcap.errors import CheckpointError
+from seqcap.models.systems import CapsuleSettings, System, build
+
+FORMAT = 1
+WEIGHTS_FILE = "model.safetensors"
+SETTINGS_FILE = "model.json"
+CARD_FILE = "CARD.md"
+MEAN, DEVIATION = "normalisation.mean", "normalisation.deviation"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained system and what is needed to use it.
+
+    Attributes:
+        system: The network, in evaluation mode.
+        system_name: Its name in ``SYSTEMS``.
+        capsule_settings: Windows and routing of its capsules.
+        emotions: Names of its outputs, in their order.
+        normalisation: Of the spectrograms it was trained on.
+        temperature: What logits are divided by, fitted on validation speakers.
+        name: What the trained model is called, with its version.
+        provenance: Where it comes from: corpora, licences, speakers, scores, command, versions.
+    """
+
+    system: System
+    system_name: str
+    capsule_settings: CapsuleSettings
+    emotions: tuple[str, ...]
+    normalisation: Normalisation
+    temperature: float = 1.0
+    name: str = "unnamed"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
+    """Writes a checkpoint; nothing half-written is left if it fails.
+
+    Args:
+        checkpoint: What to write.
+        folder: Where; a checkpoint there is replaced, and its card kept.
+    """
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.system.state_dict().items()}
+    tensors[MEAN] = torch.from_numpy(checkpoint.normalisation.mean)
+    tensors[DEVIATION] = torch.from_numpy(checkpoint.normalisation.deviation)
+    settings = {
+        "format": FORMAT,
+        "name": checkpoint.name,
+        "system": checkpoint.system_name,
+        "capsule_settings": dataclasses.asdict(checkpoint.capsule_settings),
+        "emotions": list(checkpoint.emotions),
+        "temperature": checkpoint.temperature,
+        "provenance": checkpoint.provenance,
+    }
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        fresh = Path(scratch) / "checkpoint"
+        fresh.mkdir()
+        save_file(tensors, fresh / WEIGHTS_FILE)
+        (fresh / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+        if target.exists():
+            if (target / CARD_FILE).exists():
+                shutil.copy2(target / CARD_FILE, fresh / CARD_FILE)
+            target.rename(Path(scratch) / "replaced")
+        fresh.rename(target)
+
+
+def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
+    """Reads a checkpoint.
+
+    Args:
+        folder: As `save_checkpoint` wrote it.
+
+    Raises:
+        CheckpointError: Missing, incomplete, or not a checkpoint of this program.
+    """
+    source = Path(folder)
+    if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
+        raise CheckpointError(
+            f"{source}: no model here; a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is "
+            "expected, as 'seqcap train' writes it"
+        )
+    try:
+        settings = json.loads((source / SETTINGS_FILE).read_text("utf-8"))
+        if settings["format"] != FORMAT:
+            raise CheckpointError(
+                f"{source}: model format {settings['format']} came, {FORMAT} is expected; "
+                "use the version of seqcap that wrote it"
+            )
+        capsule_settings = CapsuleSettings(**settings["capsule_settings"])
+        emotions = tuple(settings["emotions"])
+        system = build(settings["system"], len(emotions), capsule_settings)
+        tensors = load_file(source / WEIGHTS_FILE)
+        normalisation = Normalisation(tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy())
+        system.load_state_dict(tensors)
+        return Checkpoint(
+            system=system.eval(),
+            system_name=settings["system"],
+            capsule_settings=capsule_settings,
+            emotions=emotions,
+            normalisation=normalisation,
+            temperature=settings["temperature"],
+            name=settings["name"],
+            provenance=settings["provenance"],
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{source}: the model cannot be read ({type(error).__name__}: "
+            f"{str(error).splitlines()[0]}); copy it again from where it was made"
+        ) from error
