@@ -231,7 +231,11 @@ class CapsuleBranch(nn.Module):
         for window in range(window_count):
             heard = torch.einsum("udf,bf->bud", self.recurrent_weight, output)  # W^o o_{t-1}
             offset = (self.votes.bias + heard).unsqueeze(1)
-            capsules, couplings = route(votes[:, window] + offset, iterations, None if counted is None else counted[:, window])
+            capsules, couplings = route(
+                votes[:, window] + offset,
+                iterations,
+                None if counted is None else counted[:, window],
+            )
             output = output_vectors(capsules)
             all_outputs.append(output)
             all_couplings.append(couplings)
