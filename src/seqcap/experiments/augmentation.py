@@ -15,7 +15,7 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training segment may be changed; all zero leaves it as it is.
+    """How far a training segment may be changed.
 
     Attributes:
         speed: Largest factor of speed-up or slow-down less one; pitch moves along.
@@ -28,12 +28,12 @@ class Augmentation:
         mask_frames: Longest span.
     """
 
-    speed: float = 0.0
-    gain_db: float = 0.0
-    tilt_db: float = 0.0
-    noise_share: float = 0.0
+    speed: float = 0.15
+    gain_db: float = 8.0
+    tilt_db: float = 6.0
+    noise_share: float = 0.3
     noise_snr_db: tuple[float, float] = (10.0, 40.0)
-    masks: int = 0
+    masks: int = 2
     mask_bins: int = 48
     mask_frames: int = 24
 

@@ -16,7 +16,6 @@ from seqcap.audio.spectrogram import (
     SHIFT_SAMPLES,
     FloatArray,
     Normalisation,
-    frame_count,
     log_spectrogram,
 )
 from seqcap.experiments.augmentation import (
@@ -165,8 +164,9 @@ def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:
     if balance == 0:
         return None
     _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    weights = counts[inverse].astype(float) ** -balance
-    return weights / weights.sum()
+    weights: NDArray[np.float64] = counts[inverse].astype(float) ** -balance
+    weights /= weights.sum()
+    return weights
 
 
 class WholeUtterances(Dataset[tuple[FloatArray, int]]):

@@ -45,7 +45,9 @@ def recalls(confusion: ArrayLike) -> NDArray[np.float64]:
     r"""Share of each emotion's utterances that is right, :math:`P_i / U_i`; NaN where none is."""
     matrix = np.asarray(confusion, float)
     counts = matrix.sum(axis=1)
-    return np.divide(np.diag(matrix), counts, out=np.full(len(matrix), np.nan), where=counts > 0)
+    shares = np.full(len(matrix), np.nan)
+    np.divide(np.diag(matrix), counts, out=shares, where=counts > 0)
+    return shares
 
 
 def unweighted_accuracy(confusion: ArrayLike) -> float:
@@ -56,3 +58,25 @@ def unweighted_accuracy(confusion: ArrayLike) -> float:
         0.875
     """
     return float(np.nanmean(recalls(confusion)))
+
+
+def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bin_count: int = 10) -> float:
+    """Expected calibration error: how far confidence is from being right (Guo et al., 2017).
+
+    Args:
+        probabilities: Shape ``(utterance, emotion)``.
+        actual: Indices of emotions, shape ``(utterance,)``.
+        bin_count: Bins of equal width for the confidence.
+
+    Returns:
+        Mean over utterances of |share right - mean confidence| of their bin, 0 to 1.
+
+    Example:
+        >>> calibration_error([[0.75, 0.25]] * 4, [0, 0, 0, 1])
+        0.0
+    """
+    table = np.asarray(probabilities, float)
+    confidence, right = table.max(axis=1), table.argmax(axis=1) == np.asarray(actual)
+    bins = np.minimum((confidence * bin_count).astype(int), bin_count - 1)
+    gaps = np.bincount(bins, right - confidence, minlength=bin_count)
+    return float(np.abs(gaps).sum() / len(table))

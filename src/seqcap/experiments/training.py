@@ -4,7 +4,7 @@ The test part is not looked at here: who trains gets training and validation, no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from seqcap.audio.spectrogram import Normalisation
-from seqcap.experiments.augmentation import Augmentation
 from seqcap.experiments.batches import (
     Batch,
     Order,
@@ -31,50 +30,8 @@ from seqcap.experiments.batches import (
     measure_normalisation,
 )
 from seqcap.experiments.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
-from seqcap.models.systems import CapsuleSettings, System, build
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a system is trained.
-
-    Attributes:
-        system: One of ``SYSTEMS``.
-        seed: Of weights, order, crops and dropout.
-        epochs: Times through the training part.
-        batch_size: Segments of a step.
-        learning_rate: Greatest one.
-        warmup_share: Share of all steps in which the learning rate rises; it falls in the rest.
-        weight_decay: Of AdamW.
-        gradient_norm: Longest gradient, all parameters together.
-        label_smoothing: Share of the target spread over all emotions.
-        averaging: Decay of the moving average of the weights that is kept.
-        curriculum: First epoch by increasing length, Sec. IV-D.
-        balance: 0 as the corpus is, 1 all corpora and emotions alike often.
-        normalise_per_bin: Each bin by its own mean and deviation.
-        augmentation: How far segments are changed; None: fixed segments.
-        capsules: Windows and routing.
-    """
-
-    system: str = "CNN_SeqCap"
-    seed: int = 0
-    epochs: int = 40
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    warmup_share: float = 0.1
-    weight_decay: float = 1e-2
-    gradient_norm: float = 5.0
-    label_smoothing: float = 0.05
-    averaging: float = 0.995
-    curriculum: bool = False
-    balance: float = 0.5
-    normalise_per_bin: bool = True
-    augmentation: Augmentation | None = field(
-        default_factory=lambda: Augmentation(
-            speed=0.15, gain_db=8.0, tilt_db=6.0, noise_share=0.3, masks=2
-        )
-    )
-    capsules: CapsuleSettings = field(default_factory=CapsuleSettings)
+from seqcap.experiments.settings import TrainingSettings
+from seqcap.models.systems import System, build
 
 
 @dataclass(frozen=True)
@@ -110,7 +67,8 @@ def train(
     """
     pl.seed_everything(settings.seed, verbose=False)
     normalisation = measure_normalisation(training, settings.normalise_per_bin)
-    segments = Segments(training, normalisation, settings.augmentation, settings.seed)
+    augmentation = settings.augmentation if settings.augment else None
+    segments = Segments(training, normalisation, augmentation, settings.seed)
     order = Order(
         segments, settings.batch_size, settings.curriculum, settings.balance, settings.seed
     )
@@ -192,7 +150,8 @@ class Lessons(pl.LightningModule):
 
     def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
         """Gives each branch's logits ``(branch, batch, emotion)``."""
-        return self.system(spectrograms, frame_counts)
+        logits: Tensor = self.system(spectrograms, frame_counts)
+        return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The sum of the branches' cross entropies, Sec. V-C."""

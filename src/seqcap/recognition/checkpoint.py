@@ -19,7 +19,8 @@ from safetensors.torch import load_file, save_file
 
 from seqcap.audio.spectrogram import Normalisation
 from seqcap.errors import CheckpointError
-from seqcap.models.systems import CapsuleSettings, System, build
+from seqcap.models.capsules import CapsuleSettings
+from seqcap.models.systems import System, build
 
 FORMAT = 1
 WEIGHTS_FILE = "model.safetensors"

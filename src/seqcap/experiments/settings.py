@@ -1,0 +1,139 @@
+"""Settings of a training: one frozen dataclass, TOML, and overrides; unknown keys are errors."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomllib
+
+from seqcap.errors import SettingsError
+from seqcap.experiments.augmentation import Augmentation
+from seqcap.models.capsules import CapsuleSettings
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a system is trained.
+
+    Attributes:
+        system: One of ``SYSTEMS``.
+        seed: Of weights, order, crops and dropout.
+        epochs: Times through the training part.
+        batch_size: Segments of a step.
+        learning_rate: Greatest one.
+        warmup_share: Share of all steps in which the learning rate rises; it falls in the rest.
+        weight_decay: Of AdamW.
+        gradient_norm: Longest gradient, all parameters together.
+        label_smoothing: Share of the target spread over all emotions.
+        averaging: Decay of the moving average of the weights that is kept.
+        curriculum: First epoch by increasing length, Sec. IV-D.
+        balance: 0 as the corpus is, 1 all corpora and emotions alike often.
+        normalise_per_bin: Each bin by its own mean and deviation.
+        augment: Random crops, changed as `augmentation` says, instead of fixed segments.
+        augmentation: How far crops are changed.
+        capsules: Windows and routing.
+    """
+
+    system: str = "CNN_SeqCap"
+    seed: int = 0
+    epochs: int = 40
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 1e-2
+    gradient_norm: float = 5.0
+    label_smoothing: float = 0.05
+    averaging: float = 0.995
+    curriculum: bool = False
+    balance: float = 0.5
+    normalise_per_bin: bool = True
+    augment: bool = True
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    capsules: CapsuleSettings = field(default_factory=CapsuleSettings)
+
+
+def read_settings(
+    path: Path | None = None, overrides: Iterable[str] = (), **fixed: Any
+) -> TrainingSettings:
+    """Reads settings from TOML; what is not said stays as it is by default.
+
+    Args:
+        path: TOML file; none if None.
+        overrides: More settings, each `key=value` or `table.key=value`, values as in TOML.
+        **fixed: Settings that win over both, where not None.
+
+    Raises:
+        SettingsError: No such file, not TOML, an unknown key, or a value of the wrong kind.
+
+    Example:
+        >>> read_settings(overrides=["epochs=3", "augmentation.masks=1"]).epochs
+        3
+        >>> read_settings(overrides=["epoch=3"])
+        Traceback (most recent call last):
+            ...
+        seqcap.errors.SettingsError: setting 'epoch' is unknown; did you mean 'epochs'?
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise SettingsError(f"{path}: no settings here ({error.strerror})") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path}: not TOML: {error}") from error
+    for override in overrides:
+        _merge(values, _parse_override(override))
+    _merge(values, {key: value for key, value in fixed.items() if value is not None})
+    settings: TrainingSettings = _settings(TrainingSettings, values, "")
+    return settings
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise SettingsError(f"setting '{text}': key=value is expected") from None
+        try:
+            return tomllib.loads(f"{key} = {value!r}")  # a word without its quotes
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"setting '{text}': {error}") from error
+
+
+def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def _settings(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
+    defaults = kind()
+    fields = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(kind)}
+    chosen = {}
+    for key, value in values.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            way_out = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(fields)}"
+            raise SettingsError(f"setting '{prefix}{key}' is unknown; {way_out}")
+        default = fields[key]
+        if dataclasses.is_dataclass(default):
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"setting '{prefix}{key}': a table of settings is expected")
+            chosen[key] = _settings(type(default), value, f"{prefix}{key}.")
+            continue
+        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if isinstance(default, tuple) and isinstance(value, list):
+            value = tuple(value)
+        if type(value) is not type(default):
+            raise SettingsError(
+                f"setting '{prefix}{key}': {value!r} came, {type(default).__name__} is expected"
+            )
+        chosen[key] = value
+    return kind(**chosen)
