@@ -16,8 +16,8 @@ DFT_SAMPLES = 1600  # 16000 / 1600 = 10 Hz grid
 BIN_COUNT = 512  # 0 to 5.11 kHz
 FRAMES_PER_S = SAMPLE_RATE_HZ // SHIFT_SAMPLES
 
-# Choice: the paper takes a logarithm and does not say of what in silence. Below this magnitude, that
-# of white noise at about -84 dB of full scale, differences are not looked at.
+# Choice: the paper takes a logarithm and does not say of what in silence. Below this magnitude,
+# that of white noise at about -84 dB of full scale, differences are not looked at.
 FLOOR = 1e-3
 
 FloatArray = NDArray[np.float32]

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcap.audio.source import Source, source_name
 from seqcap.audio.spectrogram import FRAMES_PER_S, SHIFT_SAMPLES, FloatArray, log_spectrogram
-from seqcap.audio.waveform import SAMPLE_RATE_HZ, Source, load_waveform, source_name
+from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.errors import AudioError
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 

@@ -1,0 +1,190 @@
+"""A recording being read: frames in order, ``(frame, channel)``, float32.
+
+Rates that make no sense and files that end before their header says are refused here.
+"""
+
+import math
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from seqcap.audio.truncation import FETCH_AGAIN
+from seqcap.errors import AudioError
+
+MINIMUM_SOURCE_RATE_HZ = 1_000
+MAXIMUM_SOURCE_RATE_HZ = 768_000
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+
+# Choice: samples are read 30 s at a time whatever the blocks asked for, so that one path serves
+# all; a shorter recording is read at once.
+PIECE_S = 30.0
+# Encoders disagree about the padding of the first and last frame of an MP3, 1,152 samples each.
+_MP3_SLACK = 2 * 1152
+
+# (kind, bytes) -> (zero, step), as libsndfile has them: an array and its file are one waveform.
+_INTEGERS = {
+    ("i", 1): (0.0, 2.0**-7),
+    ("u", 1): (128.0, 2.0**-7),
+    ("i", 2): (0.0, 2.0**-15),
+    ("i", 4): (0.0, 2.0**-31),
+}
+# The largest sample of a format; 16 bits stand for all the finer ones.
+_FULL_SCALE = {
+    "PCM_U8": 127 / 128,
+    "PCM_S8": 127 / 128,
+    "ULAW": 32124 / 32768,
+    "ALAW": 32256 / 32768,
+}
+_FULL_SCALE_16_BIT = 32767 / 32768
+
+# libsndfile says this or more of a stream that does not tell its length.
+_UNKNOWN_FRAME_COUNT = 2**62
+
+
+class Recording(Protocol):
+    """An open source; `read` gives the next frames and fewer only at the end."""
+
+    name: str
+    rate_hz: float
+    frame_count: int | None  # None if the header does not say
+    full_scale: float
+
+    def read(self, frame_count: int) -> Samples:
+        """Reads the next frames, shape ``(frame, channel)``."""
+
+    def seek(self, frame: int) -> int:
+        """Goes to a frame; gives the one that was reached, the end at most."""
+
+
+class ArrayRecording:
+    """An array with its sampling rate, read like a file."""
+
+    def __init__(self, source: tuple[Any, ...], name: str) -> None:
+        if len(source) != 2 or isinstance(source[0], (int, float, np.number)):
+            raise AudioError(f"{name}: a tuple that is not (array, rate); give the array first")
+        try:
+            samples = np.asarray(source[0])
+        except ValueError as error:
+            raise AudioError(f"{name}: not an array of samples ({error})") from None
+        kind = (samples.dtype.kind, samples.dtype.itemsize)
+        if samples.dtype.kind != "f" and kind not in _INTEGERS:
+            raise AudioError(
+                f"{name}: {samples.dtype} samples; int8, uint8, int16, int32 or floating point in"
+                " [-1, 1] is expected, convert them"
+            )
+        if samples.ndim == 1:
+            samples = samples[:, np.newaxis]
+        if samples.ndim != 2 or 0 < samples.shape[0] < samples.shape[1]:
+            raise AudioError(
+                f"{name}: an array of shape {samples.shape}; (samples,) or (samples, channels) is"
+                " expected, transpose it"
+            )
+        self.name = name
+        self.rate_hz = _checked_rate(source[1], name)
+        self.frame_count: int | None = len(samples)
+        self.full_scale = 127 / 128 if samples.dtype.itemsize == 1 else _FULL_SCALE_16_BIT
+        self._zero, self._step = _INTEGERS.get(kind, (0.0, 1.0))
+        self._samples = samples
+        self._position = 0
+
+    def read(self, frame_count: int) -> Samples:
+        """Reads the next frames, shape ``(frame, channel)``."""
+        chunk = self._samples[self._position : self._position + frame_count]
+        self._position += len(chunk)
+        if chunk.dtype.kind == "f":
+            return chunk.astype(np.float32, copy=False)
+        return (chunk.astype(np.float32) - np.float32(self._zero)) * np.float32(self._step)
+
+    def seek(self, frame: int) -> int:
+        """Goes to a frame."""
+        self._position = frame
+        return frame
+
+
+class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile ships no types
+    """A sound file that is read straight on.
+
+    After each read soundfile seeks to where it is, if the file lets it: in a compressed one that
+    costs time and last bits, and in a FLAC stream of unknown length it fails.
+    """
+
+    def seekable(self) -> bool:
+        """Says no."""
+        return False
+
+
+class FileRecording:
+    """A sound file."""
+
+    def __init__(self, file: SequentialFile, name: str) -> None:
+        self.name = name
+        self.rate_hz = _checked_rate(file.samplerate, name)
+        self.frame_count = file.frames if file.frames < _UNKNOWN_FRAME_COUNT else None
+        self.full_scale = _FULL_SCALE.get(file.subtype, _FULL_SCALE_16_BIT)
+        self._file = file
+        self._slack = _MP3_SLACK if file.format == "MP3" else 0
+        self._position = 0
+
+    def read(self, frame_count: int) -> Samples:
+        """Reads the next frames, shape ``(frame, channel)``."""
+        promised = frame_count
+        if self.frame_count is not None:
+            promised = min(frame_count, self.frame_count - self._position)
+        try:
+            frames: Samples = self._file.read(promised, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise self._truncated() from error
+        self._position += len(frames)
+        if self.frame_count is not None and len(frames) < promised - self._slack:
+            raise self._truncated()
+        return frames
+
+    def seek(self, frame: int) -> int:
+        """Goes to a frame."""
+        # An MP3 entered in its middle starts with a wrong frame: it lacks the bits kept before it.
+        by_reading = self._file.format == "MP3" or not soundfile.SoundFile.seekable(self._file)
+        if by_reading or self.frame_count is None:
+            return skip_frames(self, frame)
+        try:
+            self._position = self._file.seek(frame)
+        except soundfile.LibsndfileError as error:
+            raise self._truncated() from error
+        return self._position
+
+    def _truncated(self) -> AudioError:
+        after_s = self._position / self.rate_hz
+        if self.frame_count is None:
+            promise = ""
+        else:
+            promise = f" of the {self.frame_count / self.rate_hz:.2f} s that its header promises"
+        return AudioError(
+            f"{self.name}: truncated or damaged after {after_s:.2f} s{promise}; {FETCH_AGAIN}"
+        )
+
+
+def _checked_rate(rate_hz: Any, name: str) -> float:
+    try:
+        rate = float(rate_hz)
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not MINIMUM_SOURCE_RATE_HZ <= rate <= MAXIMUM_SOURCE_RATE_HZ:
+        raise AudioError(
+            f"{name}: a sampling rate of {rate_hz} Hz; {MINIMUM_SOURCE_RATE_HZ} to"
+            f" {MAXIMUM_SOURCE_RATE_HZ} Hz is expected"
+        )
+    return rate
+
+
+def skip_frames(recording: Recording, frame_count: float) -> int:
+    """Reads past frames, as many as there are; returns their number."""
+    skipped = 0
+    while skipped < frame_count:
+        wanted = int(min(frame_count - skipped, PIECE_S * recording.rate_hz))
+        got = len(recording.read(wanted))
+        skipped += got
+        if got < wanted:
+            break
+    return skipped
