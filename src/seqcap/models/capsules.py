@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqcap.models.cnn import Convolution, first_ones
+from seqcap.models.cnn import first_ones
+from seqcap.models.convolution import Convolution
 from seqcap.models.recurrent import DenseHead, freeze_second_bias, run_padded
 from seqcap.models.routing import route, squash
 

@@ -5,11 +5,17 @@ utterance's padding is one block of memory. The paper writes kernels and pooling
 time, and so do the constructors here.
 """
 
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from seqcap.models.convolution import Convolution
+from seqcap.models.first_layer import block_bins, convolve_in_blocks, pool_pairs, rectify
 
 
 @dataclass(frozen=True)
@@ -33,34 +39,6 @@ CNN_COMPONENT = (
     Stage(16, kernels=((5, 5),), pooling=(2, 2)),
     Stage(16, kernels=((5, 5),), pooling=(8, 2)),
 )
-
-
-class Convolution(nn.Conv2d):
-    """A convolution whose output has the size of its input, also for kernels of even size.
-
-    Args:
-        in_channels: Channels of the input map.
-        out_channels: Channels of the output map.
-        kernel: Size as frequency x time.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, int]) -> None:
-        frequency, time = kernel
-        super().__init__(in_channels, out_channels, (time, frequency))
-        # Choice: an even kernel looks one step further ahead than back.
-        self.margins = (
-            (frequency - 1) // 2,
-            frequency // 2,
-            (time - 1) // 2,
-            time // 2,
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Convolves ``(batch, channel, time, frequency)``, zeros around it."""
-        before, after, above, below = self.margins
-        if before == after and above == below:
-            return F.conv2d(maps, self.weight, self.bias, padding=(above, before))
-        return F.conv2d(F.pad(maps, self.margins), self.weight, self.bias)
 
 
 def first_ones(counts: Tensor, length: int) -> Tensor:
@@ -93,19 +71,29 @@ class ConvolutionStack(nn.Module):
 
     def __init__(self, stages: tuple[Stage, ...], bins: int = 512) -> None:
         super().__init__()
-        self.poolings = [stage.pooling for stage in stages]
+        self.stages = stages
         self.layers = nn.ModuleList()
-        channels = 1
-        self.frames_per_step = 1
+        self.channels, self.bins = 1, bins
         for stage in stages:
-            self.layers.append(
-                nn.ModuleList(Convolution(channels, stage.channels, size) for size in stage.kernels)
-            )
-            channels = stage.channels * len(stage.kernels)
-            bins //= stage.pooling[0]
-            self.frames_per_step *= stage.pooling[1]
-        self.channels = channels
-        self.bins = bins
+            kernels = [Convolution(self.channels, stage.channels, size) for size in stage.kernels]
+            self.layers.append(nn.ModuleList(kernels))
+            self.channels = stage.channels * len(stage.kernels)
+            self.bins //= stage.pooling[0]
+        self.frames_per_step = math.prod(stage.pooling[1] for stage in stages)
+
+    @property
+    def context_steps(self) -> int:
+        """Steps on either side whose frames a step can hear.
+
+        Example:
+            >>> ConvolutionStack(CNN_COMPONENT).context_steps
+            3
+        """
+        frames, frames_per_row = 0, 1
+        for stage in self.stages:
+            frames += max(time for _, time in stage.kernels) // 2 * frames_per_row
+            frames_per_row *= stage.pooling[1]
+        return -(-frames // self.frames_per_step)
 
     def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> tuple[Tensor, Tensor]:
         """Turns spectrograms into feature maps.
@@ -122,13 +110,48 @@ class ConvolutionStack(nn.Module):
         step_counts = -(-frame_counts // self.frames_per_step)
         # where, not a product: padding may hold anything, NaN included.
         counted = first_ones(frame_counts, spectrograms.shape[1]).unsqueeze(-1)
-        maps = torch.where(counted, spectrograms, 0)
-        maps = F.pad(maps, (0, 0, 0, -maps.shape[1] % self.frames_per_step)).unsqueeze(1)
+        frames = torch.where(counted, spectrograms, 0)
+        frames = F.pad(frames, (0, 0, 0, -frames.shape[1] % self.frames_per_step))
+        # What goes through torch.compile or an exporter is the plain version; it fuses by itself.
+        run = self.run_plain if torch.compiler.is_compiling() else self.run
+        return run(frames, step_counts), step_counts
+
+    def run_plain(self, frames: Tensor, step_counts: Tensor) -> Tensor:
+        """Runs the stages as Table I writes them: the reference of ``run``."""
+        maps = frames.unsqueeze(1)
         rows_per_step = self.frames_per_step
-        for convolutions, (frequency, time) in zip(self.layers, self.poolings, strict=True):
+        for convolutions, (frequency, time) in self._pooled_layers():
             rows_per_step //= time
             # Pooling before concatenation and ReLU: they commute, and fewer values are touched.
             maps = torch.cat([F.max_pool2d(c(maps), (time, frequency)) for c in convolutions], 1)
             counted = first_ones(step_counts * rows_per_step, maps.shape[2])
             maps = F.relu(maps) * counted[:, None, :, None]
-        return maps, step_counts
+        return maps
+
+    def run(self, frames: Tensor, step_counts: Tensor) -> Tensor:
+        """Runs the stages with as few passes over the maps as possible; equal to ``run_plain``."""
+        maps = frames.unsqueeze(1)
+        rows_per_step = self.frames_per_step
+        counts = step_counts.tolist()
+        for convolutions, (frequency, time) in self._pooled_layers():
+            rows_per_step //= time
+            row_counts = [count * rows_per_step for count in counts]
+            convolved = [_convolve(maps, convolution) for convolution in convolutions]
+            if (frequency, time) == (2, 1):
+                maps = pool_pairs([c.permute(0, 2, 3, 1) for c in convolved], row_counts)
+                maps = maps.permute(0, 3, 1, 2)
+            else:
+                pooled = [F.max_pool2d(c, (time, frequency)) for c in convolved]
+                maps = rectify(torch.cat(pooled, 1) if len(pooled) > 1 else pooled[0], row_counts)
+        return maps
+
+    def _pooled_layers(self) -> Iterator[tuple[list[Convolution], tuple[int, int]]]:
+        for layer, stage in zip(self.layers, self.stages, strict=True):
+            yield list(cast("Iterable[Convolution]", layer)), stage.pooling
+
+
+def _convolve(maps: Tensor, convolution: Convolution) -> Tensor:
+    if convolution.in_channels == 1 and maps.shape[3] % block_bins(convolution) == 0:
+        return convolve_in_blocks(maps[:, 0], convolution).permute(0, 3, 1, 2)
+    convolved: Tensor = convolution(maps)
+    return convolved
