@@ -7,15 +7,16 @@ of NaN is the end of the file. On disk it is CSV or Parquet, which nkululeko and
 
 import csv
 import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 
+from seqcap.corpora.checks import Problem, check_table
 from seqcap.corpora.columns import COLUMNS, with_canonical_columns, with_canonical_values
+from seqcap.corpora.writing import written_whole
 from seqcap.errors import CorpusError
 
-__all__ = ["COLUMNS", "read_table", "write_table"]
+__all__ = ["COLUMNS", "Problem", "check_table", "read_table", "write_table"]
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -31,6 +32,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         CorpusError: no such file, no table, no column for the file or the emotion.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "mine.csv")
         ...     _ = path.write_text("path,label,SpkrID\na.wav,Angry,7\n")
@@ -68,21 +70,13 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     target = Path(path)
     if target.suffix.lower() not in (".csv", ".parquet"):
         raise CorpusError(f"{path}: ends in {target.suffix!r}; .csv or .parquet was expected")
-    target.parent.mkdir(parents=True, exist_ok=True)
     folder = str(target.absolute().parent)
     written = table.assign(file=[_relative(file, folder) for file in table["file"]])
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
+    with written_whole(target) as temporary:
         if target.suffix.lower() == ".csv":
-            written.to_csv(name, index=False)
+            written.to_csv(temporary, index=False)
         else:
-            written.to_parquet(name, index=False)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink()
-        raise
+            written.to_parquet(temporary, index=False)
 
 
 def _relative(file: str, folder: str) -> str:

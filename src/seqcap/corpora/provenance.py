@@ -1,0 +1,73 @@
+"""Which data a run used, to the bit: the table's hash and the hash of every file in it."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from seqcap.errors import AudioError
+
+
+def table_hash(table: pd.DataFrame) -> str:
+    """Gives one number for all that a table says; rows in another order are another table.
+
+    Choice: files count by their path below the folder that all of them share, so that the same
+    corpus in another place, or the same table as CSV and as Parquet, has the same hash.
+
+    Args:
+        table: as `read_table` gives it.
+
+    Returns:
+        SHA-256, 64 hexadecimal digits.
+
+    Example:
+        >>> def mine(folder):
+        ...     return pd.DataFrame({"file": [f"{folder}/a.wav", f"{folder}/b.wav"], "start": 0.0})
+        >>> table_hash(mine("/data")) == table_hash(mine("/other/place"))
+        True
+    """
+    shared = os.path.commonpath([str(Path(file).parent) for file in table["file"]])
+    below = [Path(os.path.relpath(file, shared)).as_posix() for file in table["file"]]
+    text = table.assign(file=below)[sorted(table.columns)].to_csv(index=False, na_rep="")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(file: str | os.PathLike[str]) -> str:
+    """Gives the SHA-256 of a file's bytes; read again only after the file has changed.
+
+    Raises:
+        AudioError: there is no such file.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "a").write_bytes(b"")
+        ...     print(file_hash(f"{folder}/a")[:8])
+        e3b0c442
+    """
+    try:
+        status = Path(file).stat()
+    except OSError:
+        raise AudioError(f"{file}: no such file; check the path") from None
+    return _file_hash(str(file), status.st_size, status.st_mtime_ns)
+
+
+def file_hashes(files: Iterable[str]) -> dict[str, str]:
+    """Maps each file to the SHA-256 of its bytes, for the record of a run.
+
+    Args:
+        files: paths, as in a table's column `file`; each is read once.
+    """
+    return {file: file_hash(file) for file in dict.fromkeys(files)}
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def _file_hash(file: str, size: int, mtime_ns: int) -> str:
+    digest = hashlib.sha256()
+    with Path(file).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
