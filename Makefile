@@ -1,0 +1,76 @@
+# make demo    recognises the sample recordings (sets up .venv first)
+# make test    everything that continuous integration checks (sets up .venv first)
+# make format  puts the code into its layout
+#
+# PYTHON=python3.12 takes another Python, VENV=DIR another place for the virtual environment.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+SAY = @printf '\033[1m%s\033[0m\n'
+
+export PIP_REQUIRE_VIRTUALENV := true
+
+.PHONY: help demo test format python
+
+help:
+	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
+
+demo: $(VENV)/.seqcap-core
+	$(SAY) "Recognising the recordings in samples/: $(BIN)/seqcap predict samples --timeline"
+	@$(BIN)/seqcap predict samples --timeline
+
+test: $(VENV)/.seqcap-dev
+	$(SAY) "1/5 Style: ruff check"
+	@$(BIN)/ruff check .
+	$(SAY) "2/5 Layout: ruff format --check"
+	@$(BIN)/ruff format --check .
+	$(SAY) "3/5 Types: mypy"
+	@$(BIN)/mypy
+	$(SAY) "4/5 Direction of the rooms: lint-imports"
+	@$(BIN)/lint-imports --no-logo
+	$(SAY) "5/5 Tests and examples, warnings are errors: pytest"
+	@$(BIN)/pytest --quiet
+
+format: $(VENV)/.seqcap-dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+$(VENV)/.seqcap-core: pyproject.toml constraints.txt | python
+	$(SAY) "Installing seqcap and what recognition needs into $(VENV), a few minutes the first time"
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.seqcap-dev: pyproject.toml constraints.txt | python
+	$(SAY) "Installing seqcap with all its tools into $(VENV), a few minutes the first time"
+	@$(INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/.seqcap-core
+
+# A virtual environment that a usable Python made.
+python:
+	@command -v "$(PYTHON)" > /dev/null || { \
+	  echo "seqcap: no $(PYTHON) here; install Python 3.11, or name one: make PYTHON=/path/to/python"; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "seqcap: $$("$(PYTHON)" --version 2> /dev/null || echo "a $(PYTHON) that does not start")" \
+	    "came, Python 3.11 or later is needed;" \
+	    "name another: make PYTHON=/path/to/python"; \
+	  exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo "seqcap: $(PYTHON) cannot make virtual environments;" \
+	    "on Debian and Ubuntu: apt install python3-venv"; \
+	  exit 1; }
+	@if [ ! -x $(BIN)/python ]; then \
+	  echo "Making a virtual environment in $(VENV) with $$("$(PYTHON)" --version)"; \
+	  "$(PYTHON)" -m venv $(VENV); \
+	fi
+	@version() { "$$1" -c 'import sys; print(*sys.version_info[:2], sep=".")'; }; \
+	[ "$$(version "$(PYTHON)")" = "$$(version $(BIN)/python)" ] || { \
+	  echo "seqcap: $(VENV) was made by Python $$(version $(BIN)/python);" \
+	    "give another place: make VENV=.venv-$$(version "$(PYTHON)") PYTHON=$(PYTHON)"; \
+	  exit 1; }
