@@ -209,7 +209,7 @@ def _check_folds(rows: "pd.DataFrame", scheme: str, audio: bool, allow_shared: b
     for fold in made:
         try:
             reports.append(check_fold(rows, fold, allow_shared, hashes))
-        except CorpusError as error:  # noqa: PERF203 (all folds are looked at)
+        except CorpusError as error:
             faults.append(str(error))
     _print_reports(reports)
     return faults

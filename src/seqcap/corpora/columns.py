@@ -74,9 +74,9 @@ def as_seconds(times: "pd.Series[str]", source: str) -> "pd.Series[float]":
     """
     if pd.api.types.is_timedelta64_dtype(times):
         return pd.Series(pd.TimedeltaIndex(times).total_seconds(), index=times.index)
-    texts = times.astype(str).str.strip()
+    texts = _as_text(times).str.strip()
     seconds = pd.to_numeric(texts, errors="coerce").astype(float)
-    unread = seconds.isna() & ~texts.str.casefold().isin(["", "nan", "nat", "none", "<na>"])
+    unread = seconds.isna() & ~texts.str.casefold().isin(["", "nan", "nat", "none"])
     if unread.any():
         # A time of day without days, 00:00:01.5, is a time delta too.
         deltas = pd.to_timedelta(texts[unread], errors="coerce").dt.total_seconds()
@@ -108,8 +108,7 @@ def with_canonical_values(table: pd.DataFrame, source: str) -> pd.DataFrame:
     values["end"] = as_seconds(values["end"], source)
     for name in values.keys() - {"start", "end"}:
         if name in ("file", "speaker", "session", "emotion", "gender", "text", "split"):
-            column = values[name]
-            values[name] = column.astype(object).where(column.notna(), "").astype(str)
+            values[name] = _as_text(values[name])
     spellings = canonical_spellings(values["emotion"])
     values["emotion"] = values["emotion"].map(lambda label: spellings.get(label, label.strip()))
     if "gender" in values:
@@ -118,3 +117,7 @@ def with_canonical_values(table: pd.DataFrame, source: str) -> pd.DataFrame:
         )
     extras = [name for name in values if name not in COLUMNS]
     return pd.DataFrame({name: values[name] for name in (*COLUMNS, *extras)})
+
+
+def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":
+    return column.astype(object).where(column.notna(), "").astype(str)

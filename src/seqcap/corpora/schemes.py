@@ -141,7 +141,8 @@ def _pairs(people: list[_Person]) -> list[list[_Person]]:
         left_over = [person for person in members if not any(person in pair for pair in mixed)]
         mixed += [left_over[i : i + 2] for i in range(0, len(left_over), 2)]
         if len(mixed) > 1 and len(mixed[-1]) == 1:
-            mixed[-2] += mixed.pop()
+            single = mixed.pop()
+            mixed[-1] += single
         pairs += mixed
     if any(len(pair) < 2 for pair in pairs):
         raise CorpusError("one speaker; two were expected, one to validate and one to test")
