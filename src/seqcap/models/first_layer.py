@@ -95,31 +95,28 @@ class _PoolPairs(torch.autograd.Function):
         channels = [part.shape[3] for part in maps]
         batch, rows, bins, _ = maps[0].shape
         joined = maps[0].new_empty(batch, rows, bins // 2, sum(channels))
-        differences = []
+        first_wins = []  # 1 where the lower bin of a pair is the larger, else 0
         for part, place in zip(maps, torch.split(joined, channels, dim=3), strict=True):
             even, odd = part[:, :, 0::2], part[:, :, 1::2]
             torch.maximum(even, odd, out=place)
             if any(ctx.needs_input_grad):
-                differences.append(even - odd)
+                first_wins.append(torch.ge(even, odd, out=torch.empty_like(place)))
         _blank(joined.relu_(), row_counts, dim=1)
-        ctx.save_for_backward(joined, *differences)
+        ctx.save_for_backward(joined, *first_wins)
         return joined
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        joined, *differences = ctx.saved_tensors
+        joined, *first_wins = ctx.saved_tensors
         gradient = torch.ops.aten.threshold_backward(gradient, joined, 0)
-        channels = [difference.shape[3] for difference in differences]
+        parts = torch.split(gradient, [wins.shape[3] for wins in first_wins], dim=3)
         gradients = []
-        for difference, part in zip(
-            differences, torch.split(gradient, channels, dim=3), strict=True
-        ):
-            batch, rows, pairs, width = difference.shape
-            spread = difference.new_empty(batch, rows, pairs, 2, width)
+        for wins, part in zip(first_wins, parts, strict=True):
+            batch, rows, pairs, width = wins.shape
+            spread = wins.new_empty(batch, rows, pairs, 2, width)
             even, odd = spread.unbind(3)
-            # To the larger of each pair: the gradient where even - odd > 0, else zero.
-            torch.ops.aten.threshold_backward.grad_input(part, difference, 0, grad_input=even)
+            torch.mul(part, wins, out=even)
             torch.sub(part, even, out=odd)
             gradients.append(spread.flatten(2, 3))
         return None, *gradients
