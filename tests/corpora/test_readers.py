@@ -16,6 +16,7 @@ from lookalikes import (
     urdu_names,
 )
 
+from seqcap.corpora.checks import check_table
 from seqcap.corpora.readers import READERS, read_corpus
 from seqcap.errors import CorpusError, CorpusWarning
 
@@ -219,3 +220,11 @@ def test_the_real_part_of_nemo_lists_what_it_lacks(shared_data):
         table = read_corpus("nemo", shared_data / "nemo")
     assert isinstance(table, pd.DataFrame)
     assert table["speaker"].nunique() == 9
+
+
+def test_the_samples_of_this_project_are_read_and_without_fault():
+    samples = Path(__file__).parents[2] / "samples" / "emodb"
+    with pytest.warns(CorpusWarning, match="nothing from speakers|utterances found, 535 are off"):
+        table = read_corpus("emodb", samples)
+    assert len(table) == len(list(samples.rglob("*.wav")))
+    assert check_table(table) == []

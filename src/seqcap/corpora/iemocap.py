@@ -41,7 +41,7 @@ _PARTS = {"impro": "improvised", "script": "scripted"}
 
 def read(folder: Path) -> Findings:
     """Joins recordings, labels and texts by the utterances' names."""
-    labels = _lines_by_utterance(folder, "EmoEvaluation", _LABEL)
+    labels = _lines_by_utterance(folder, "emoevaluation", _LABEL)
     texts = _lines_by_utterance(folder, "transcriptions", _TEXT)
     utterances = []
     unlabelled = []
@@ -81,7 +81,7 @@ def _lines_by_utterance(folder: Path, inside: str, line: re.Pattern[str]) -> dic
     for path in files_in(folder, (".txt",)):
         # Only the dialogs' own files directly in it: the folders inside (Attribute, Categorical,
         # Self-evaluation) hold single raters.
-        if path.parent.name == inside and _DIALOG.fullmatch(path.stem):
+        if path.parent.name.casefold() == inside and _DIALOG.fullmatch(path.stem):
             text = path.read_text(encoding="utf-8", errors="replace")
             matches = (line.match(each) for each in text.splitlines())
             found |= {match[1]: match[2] for match in matches if match}
