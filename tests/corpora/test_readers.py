@@ -194,6 +194,13 @@ def test_folders_named_for_emotions_tell_people_and_split_too(make_tree):
     assert table["emotion"].value_counts().to_dict() == {"anger": 6, "happiness": 6}
 
 
+def test_folders_within_folders_keep_their_emotions(make_tree):
+    folder = make_tree(["data/angry/a.wav", "angry/a.wav", "data/sad/b.wav", "sad/b.wav", "c.wav"])
+    with pytest.warns(CorpusWarning, match="no folders tell who speaks|1 files outside the emot"):
+        table = read_corpus("folders", folder)
+    assert table["emotion"].value_counts().to_dict() == {"anger": 2, "sadness": 2}
+
+
 def test_folders_without_people_leave_the_speaker_empty_with_a_word(make_tree):
     with pytest.warns(CorpusWarning, match="no folders tell who speaks"):
         table = read_corpus("folders", make_tree(["set/sad/a.wav", "set/stressed/b.wav"]))

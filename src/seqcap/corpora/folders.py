@@ -15,35 +15,28 @@ from seqcap.corpora.fold import part_named
 def read(folder: Path) -> Findings:
     """Finds out which level of folders says the emotion and which, if any, who speaks."""
     paths = [path.relative_to(folder) for path in recordings_in(folder)]
-    levels = Counter(
-        level
-        for path in paths
-        for level, name in enumerate(path.parts[:-1])
-        if canonical_emotion(name)
-    )
+    own_levels = {path: _emotion_level(path) for path in paths}
+    levels = Counter(level for level in own_levels.values() if level is not None)
     if not levels:
         return Findings([], ["no folder in it bears the name of an emotion"])
-    emotion_level = levels.most_common(1)[0][0]
-    told = [path for path in paths if len(path.parts) > emotion_level + 1]
-    people = {path: _between(path, emotion_level) for path in told}
-    # A folder that all share (`data/`, `wav/`) is nobody.
-    depth = next(
-        (
-            d
-            for d in range(max((len(names) for names in people.values()), default=0))
-            if len({names[d] for names in people.values() if len(names) > d}) > 1
-        ),
-        None,
-    )
+    # A folder of an unknown name beside those of known emotions is an emotion of one's own.
+    usual = levels.most_common(1)[0][0]
+    told = {
+        path: usual if level is None else level
+        for path, level in own_levels.items()
+        if level is not None or len(path.parts) > usual + 1
+    }
+    people = {path: _other_folders(path, level) for path, level in told.items()}
+    depth = _telling_depth(list(people.values()))
     utterances = [
         Utterance(
             file=folder / path,
             name=str(path),
-            speaker=names[depth] if depth is not None and len(names) > depth else "",
-            emotion=_emotion(path.parts[emotion_level]),
+            speaker=people[path][depth] if len(people[path]) > depth else "",
+            emotion=canonical_emotion(path.parts[level]) or path.parts[level].strip().casefold(),
             split=next((part for name in path.parts[:-1] if (part := part_named(name))), ""),
         )
-        for path, names in people.items()
+        for path, level in told.items()
     ]
     speakers = sorted({utterance.speaker for utterance in utterances} - {""})
     notes = [
@@ -56,7 +49,11 @@ def read(folder: Path) -> Findings:
     return Findings(utterances, notes)
 
 
-def _between(path: Path, emotion_level: int) -> list[str]:
+def _emotion_level(path: Path) -> int | None:
+    return next((i for i, name in enumerate(path.parts[:-1]) if canonical_emotion(name)), None)
+
+
+def _other_folders(path: Path, emotion_level: int) -> list[str]:
     return [
         name
         for level, name in enumerate(path.parts[:-1])
@@ -64,8 +61,13 @@ def _between(path: Path, emotion_level: int) -> list[str]:
     ]
 
 
-def _emotion(folder_name: str) -> str:
-    return canonical_emotion(folder_name) or folder_name.strip().casefold()
+def _telling_depth(people: list[list[str]]) -> int:
+    """Finds the first level whose names differ: a folder that all share (`data/`) is nobody."""
+    depths = range(max(map(len, people)))
+    return next(
+        (d for d in depths if len({names[d] for names in people if len(names) > d}) > 1),
+        len(depths),
+    )
 
 
 FOLDERS = Corpus(

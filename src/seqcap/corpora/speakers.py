@@ -22,7 +22,8 @@ def speaker_key(speaker: str) -> str:
         >>> speaker_key("emodb-03") == speaker_key("emodb-10")
         False
     """
-    pieces = _PIECE.findall(unicodedata.normalize("NFKC", speaker).casefold())
+    folded = unicodedata.normalize("NFKC", speaker).casefold().strip()
+    pieces = _PIECE.findall(folded) or [folded]  # a name like "?" has neither letter nor digit
     return "-".join(piece.lstrip("0") or "0" if piece.isdigit() else piece for piece in pieces)
 
 
