@@ -88,17 +88,51 @@ def _powers(waveform: FloatArray) -> FloatArray:
     return powers
 
 
+def loudness(waveform: FloatArray) -> float:
+    """Root mean square of the louder half of a recording, by started 10 ms.
+
+    Pauses, and silence before and after, count for nothing.
+
+    Args:
+        waveform: Shape ``(samples,)``, at least one sample.
+
+    Example:
+        >>> loudness(np.r_[np.zeros(1600), np.full(1600, 0.5)].astype(np.float32))
+        0.5
+    """
+    count = frame_count(len(waveform))
+    padded = np.zeros(count * SHIFT_SAMPLES, np.float32)
+    padded[: len(waveform)] = waveform
+    powers = np.square(padded).reshape(count, SHIFT_SAMPLES).mean(axis=1, dtype=float)
+    return float(np.sqrt(np.sort(powers)[count // 2 :].mean()))
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Zero mean and unit variance, by statistics of the training part only, Sec. VI-A.
 
+    Choice: recordings can also be brought to one level first, which a microphone's distance
+    decides as much as a speaker's emotion.
+
     Attributes:
         mean: Shape ``(512,)``.
         deviation: Shape ``(512,)``, above zero.
+        level: What the louder half of a recording is brought to (see `loudness`); 0 leaves
+            recordings as they are.
     """
 
     mean: FloatArray
     deviation: FloatArray
+    level: float = 0.0
+
+    def spectrogram(self, waveform: FloatArray) -> FloatArray:
+        """Log magnitudes of a whole recording at this level, not yet normalised."""
+        return log_spectrogram(waveform * self.gain(waveform))
+
+    def gain(self, waveform: FloatArray) -> np.float32:
+        """What a whole recording is multiplied with; 1 for digital silence."""
+        loud = loudness(waveform) if self.level else 0.0
+        return np.float32(self.level / loud if loud else 1.0)
 
     def __call__(self, spectrogram: FloatArray) -> FloatArray:
         """Normalises log magnitudes, shape ``(..., 512)``."""

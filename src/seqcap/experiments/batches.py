@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from seqcap.audio.spectrogram import (
+    BIN_COUNT,
     SHIFT_SAMPLES,
     FloatArray,
     Normalisation,
@@ -46,24 +47,29 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
-def measure_normalisation(utterances: Sequence[Utterance], per_bin: bool) -> Normalisation:
+def measure_normalisation(
+    utterances: Sequence[Utterance], per_bin: bool, level: float
+) -> Normalisation:
     """Mean and deviation of the training part's log magnitudes.
 
     Args:
         utterances: The training part, nothing else.
         per_bin: Each bin by its own statistics, or all by one.
+        level: See `Normalisation`.
     """
-    total, squares, frames = np.zeros(512), np.zeros(512), 0
+    nothing = np.zeros(BIN_COUNT, np.float32)
+    unmeasured = Normalisation(nothing, nothing, level)
+    total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
-        spectrogram = log_spectrogram(utterance.waveform)
+        spectrogram = unmeasured.spectrogram(utterance.waveform)
         total += spectrogram.sum(0, dtype=float)
         squares += np.square(spectrogram, dtype=float).sum(0)
         frames += len(spectrogram)
     mean, mean_square = total / frames, squares / frames
     if not per_bin:
-        mean, mean_square = np.full(512, mean.mean()), np.full(512, mean_square.mean())
+        mean, mean_square = np.full(BIN_COUNT, mean.mean()), np.full(BIN_COUNT, mean_square.mean())
     deviation = np.sqrt(np.maximum(mean_square - mean**2, 1e-6))
-    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32))
+    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32), level)
 
 
 class Segments(Dataset[tuple[FloatArray, int]]):
@@ -104,14 +110,15 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         epoch, piece = key
         index, start = self.pieces[piece]
         waveform, label, _ = self.utterances[index]
+        gain = self.normalisation.gain(waveform)
         if self.augmentation is None:
-            cut = waveform[start : start + SEGMENT_SAMPLES]
+            cut = waveform[start : start + SEGMENT_SAMPLES] * gain
             return self.normalisation(log_spectrogram(cut)), label
         generator = np.random.default_rng((self.seed, epoch, piece))
         speed = draw_speed(self.augmentation, generator)
         size = int(SEGMENT_SAMPLES * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
-        cut = change_speed(waveform[start : start + size], speed)[:SEGMENT_SAMPLES]
+        cut = change_speed(waveform[start : start + size] * gain, speed)[:SEGMENT_SAMPLES]
         cut = augment_waveform(cut, self.augmentation, generator)
         spectrogram = self.normalisation(log_spectrogram(cut))
         return augment_spectrogram(spectrogram, self.augmentation, generator), label
@@ -182,7 +189,7 @@ class WholeUtterances(Dataset[tuple[FloatArray, int]]):
     def __getitem__(self, index: int) -> tuple[FloatArray, int]:
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
         waveform, label, _ = self.utterances[index]
-        return self.normalisation(log_spectrogram(waveform)), label
+        return self.normalisation(self.normalisation.spectrogram(waveform)), label
 
 
 def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:

@@ -164,14 +164,14 @@ def labelled_for(recognizer: Recognizer, table: pd.DataFrame) -> pd.DataFrame:
     return kept.reset_index(drop=True)
 
 
-def write_card(card: Path, text: str) -> None:
-    """Puts scores into a model card, between its two markers.
+def write_card(card: Path, text: str, marker: str = CARD_MARKER) -> None:
+    """Puts text into a model card, between two lines of a marker.
 
     Raises:
-        CorpusError: The card is missing or has no markers.
+        CorpusError: The card is missing or has not the marker twice.
     """
-    if not card.is_file() or card.read_text("utf-8").count(CARD_MARKER) != 2:
-        raise CorpusError(f"{card}: a file with two lines {CARD_MARKER} is expected")
-    before, _, after = card.read_text("utf-8").split(CARD_MARKER)
+    pieces = card.read_text("utf-8").split(marker) if card.is_file() else []
+    if len(pieces) != 3:
+        raise CorpusError(f"{card}: a file with two lines {marker} is expected")
     with written_whole(card) as path:
-        path.write_text(f"{before}{CARD_MARKER}\n\n{text}\n\n{CARD_MARKER}{after}", "utf-8")
+        path.write_text(f"{pieces[0]}{marker}\n\n{text}\n\n{marker}{pieces[2]}", "utf-8")

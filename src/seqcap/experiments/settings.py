@@ -32,6 +32,10 @@ class TrainingSettings:
         curriculum: First epoch by increasing length, Sec. IV-D.
         balance: 0 as the corpus is, 1 all corpora and emotions alike often.
         normalise_per_bin: Each bin by its own mean and deviation.
+        level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
+            floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
+        precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
+            knows bfloat16.
         augment: Random crops, changed as `augmentation` says, instead of fixed segments.
         augmentation: How far crops are changed.
         capsules: Windows and routing.
@@ -50,6 +54,8 @@ class TrainingSettings:
     curriculum: bool = False
     balance: float = 0.5
     normalise_per_bin: bool = True
+    level: float = 0.01
+    precision: str = "32-true"
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
     capsules: CapsuleSettings = field(default_factory=CapsuleSettings)

@@ -66,7 +66,7 @@ def train(
         The system of the best epoch.
     """
     pl.seed_everything(settings.seed, verbose=False)
-    normalisation = measure_normalisation(training, settings.normalise_per_bin)
+    normalisation = measure_normalisation(training, settings.normalise_per_bin, settings.level)
     augmentation = settings.augmentation if settings.augment else None
     segments = Segments(training, normalisation, augmentation, settings.seed)
     order = Order(
@@ -85,6 +85,7 @@ def train(
     best = ModelCheckpoint(folder, "best", monitor="validation_ua", mode="max", save_last=True)
     trainer = pl.Trainer(
         accelerator="auto",
+        precision=settings.precision,
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_norm,
         callbacks=[best, EMAWeightAveraging(decay=settings.averaging)],
