@@ -73,6 +73,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         "capsule_settings": dataclasses.asdict(checkpoint.capsule_settings),
         "emotions": list(checkpoint.emotions),
         "temperature": checkpoint.temperature,
+        "level": checkpoint.normalisation.level,
         "provenance": checkpoint.provenance,
     }
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -113,7 +114,9 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
         emotions = tuple(settings["emotions"])
         system = build(settings["system"], len(emotions), capsule_settings)
         tensors = load_file(source / WEIGHTS_FILE)
-        normalisation = Normalisation(tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy())
+        normalisation = Normalisation(
+            tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy(), settings["level"]
+        )
         system.load_state_dict(tensors)
         return Checkpoint(
             system=system.eval(),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seqcap.audio.source import Source, source_name
-from seqcap.audio.spectrogram import FRAMES_PER_S, SHIFT_SAMPLES, FloatArray, log_spectrogram
+from seqcap.audio.spectrogram import FRAMES_PER_S, SHIFT_SAMPLES, FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.errors import AudioError
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
@@ -168,7 +168,8 @@ class Recognizer:
     def _answers(
         self, recordings: Sequence[tuple[str, float, FloatArray]], timeline: bool
     ) -> list[Answer]:
-        spectrograms = [log_spectrogram(waveform) for _, _, waveform in recordings]
+        measure = self.checkpoint.normalisation.spectrogram
+        spectrograms = [measure(waveform) for _, _, waveform in recordings]
         whole = self.probabilities(spectrograms)
         answers = []
         for (title, start, waveform), spectrogram, row in zip(
