@@ -134,6 +134,19 @@ def test_a_split_column_is_followed_and_other_names_are_understood():
     assert part_of(table, fold).tolist() == ["train", "validation", "test"]
 
 
+def test_a_column_of_fold_numbers_is_a_cross_validation():
+    table = corpus(["m1", "m2", "m3", "m4"]).assign(split=["1", "2", "3", "1"])
+    folds = make_folds(table, "split")
+    assert [(fold.name, fold.validation, fold.test) for fold in folds] == [
+        ("split-1", ("m2",), ("m1", "m4")),
+        ("split-2", ("m3",), ("m2",)),
+        ("split-3", ("m1", "m4"), ("m3",)),
+    ]
+    shared = table.replace({"speaker": {"m4": "M2 "}})
+    with pytest.raises(CorpusError, match="speaker m2 is in folds 1 and 2 of column 'split'"):
+        make_folds(shared, "split")
+
+
 def test_a_split_that_shares_speakers_is_refused_and_marked_when_allowed():
     table = corpus(["m01", "m2", "m3", "m4"]).replace({"speaker": {"m4": "M01 "}})
     table["split"] = ["train", "dev", "test", "test"]

@@ -1,34 +1,22 @@
-"""What is wrong with a corpus table, row by row, in words.
-
-Rows bear the number of their line in the CSV file: the header is 1, the first utterance 2.
-"""
+"""What is wrong with a corpus table, row by row, in words."""
 
 import os
 from collections.abc import Callable, Collection, Iterable
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from seqcap.audio.waveform import MINIMUM_DURATION_S
+from seqcap.corpora.audio_checks import audio_problems
 from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, nearest_emotion
-from seqcap.corpora.sounds import Sound, examine_all, unique_files
-from seqcap.corpora.speakers import speaker_key, spellings_of
-
-_TOLERANCE_S = 0.01  # tables round times
-_FIRST_ROW = 2  # row 1 is the header
-
-
-class Problem(NamedTuple):
-    """Something wrong: in which row (of several, the first), of what kind, in words.
-
-    A note is a blemish that one can live with: nothing about it is wrong for sure.
-    """
-
-    row: int
-    kind: str
-    text: str
-    is_note: bool = False
+from seqcap.corpora.problems import (
+    FIRST_ROW,
+    TOLERANCE_S,
+    Problem,
+    rows_where,
+    said_differently,
+)
+from seqcap.corpora.sounds import unique_files
+from seqcap.corpora.speakers import spellings_of
 
 
 def check_table(
@@ -68,12 +56,8 @@ def check_table(
         *_duplicate_problems(rows),
     ]
     if audio:
-        problems += _audio_problems(rows, track)
+        problems += audio_problems(rows, track)
     return sorted(problems)
-
-
-def _numbers(wrong: "pd.Series[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[int]:
-    return [int(i) + _FIRST_ROW for i in np.asarray(wrong).nonzero()[0]]
 
 
 def _in_rows(numbers: list[int]) -> str:
@@ -84,15 +68,15 @@ def _in_rows(numbers: list[int]) -> str:
 
 def _file_problems(rows: pd.DataFrame) -> Iterable[Problem]:
     absent = {file for file in unique_files(rows) if not os.path.isfile(file)}  # noqa: PTH113
-    for row in _numbers(rows["file"] == ""):
+    for row in rows_where(rows["file"] == ""):
         yield Problem(row, "no file", "the column 'file' is empty")
     for index, file in enumerate(rows["file"]):
         if file in absent:
-            yield Problem(index + _FIRST_ROW, "missing file", f"{file}: no such file")
+            yield Problem(index + FIRST_ROW, "missing file", f"{file}: no such file")
 
 
 def _speaker_problems(rows: pd.DataFrame) -> Iterable[Problem]:
-    nobody = _numbers(rows["speaker"].str.strip() == "")
+    nobody = rows_where(rows["speaker"].str.strip() == "")
     if nobody:
         yield Problem(nobody[0], "no speaker", f"nobody speaks in {_in_rows(nobody)}")
     counts = rows["speaker"].value_counts()
@@ -100,7 +84,7 @@ def _speaker_problems(rows: pd.DataFrame) -> Iterable[Problem]:
         # value_counts gives the most frequent spelling first.
         usual, *others = spellings
         for other in others:
-            numbers = _numbers(rows["speaker"] == other)
+            numbers = rows_where(rows["speaker"] == other)
             yield Problem(
                 numbers[0],
                 "speaker spelled twice",
@@ -111,7 +95,7 @@ def _speaker_problems(rows: pd.DataFrame) -> Iterable[Problem]:
 
 def _emotion_problems(rows: pd.DataFrame, known: Collection[str]) -> Iterable[Problem]:
     for label in sorted(set(rows["emotion"]) - set(known)):
-        numbers = _numbers(rows["emotion"] == label)
+        numbers = rows_where(rows["emotion"] == label)
         if not label:
             yield Problem(numbers[0], "no emotion", f"no emotion in {_in_rows(numbers)}")
             continue
@@ -126,11 +110,11 @@ def _emotion_problems(rows: pd.DataFrame, known: Collection[str]) -> Iterable[Pr
 
 def _time_problems(rows: pd.DataFrame) -> Iterable[Problem]:
     starts, ends = rows["start"].tolist(), rows["end"].tolist()
-    for row in _numbers(rows["start"] < 0):
-        yield Problem(row, "time", f"start {starts[row - _FIRST_ROW]:g} s is below 0")
+    for row in rows_where(rows["start"] < 0):
+        yield Problem(row, "time", f"start {starts[row - FIRST_ROW]:g} s is below 0")
     reversed_times = (rows["end"] <= rows["start"]).to_numpy()
-    for row in _numbers(reversed_times):
-        index = row - _FIRST_ROW
+    for row in rows_where(reversed_times):
+        index = row - FIRST_ROW
         yield Problem(row, "time", f"end {ends[index]:g} s is not after start {starts[index]:g} s")
     pieces = rows[~reversed_times & (rows["file"] != "").to_numpy()]
     pieces = pieces.drop_duplicates(["file", "start", "end"]).fillna({"end": np.inf})
@@ -139,11 +123,11 @@ def _time_problems(rows: pd.DataFrame) -> Iterable[Problem]:
     columns = (pieces["file"], pieces["start"], pieces["end"], pieces.index)
     for file, start, end, index in zip(*columns, strict=True):
         latest_end, other = latest.get(file, (-np.inf, 0))
-        if latest_end > start + _TOLERANCE_S:
+        if latest_end > start + TOLERANCE_S:
             yield Problem(
-                index + _FIRST_ROW,
+                index + FIRST_ROW,
                 "overlap",
-                f"{start:g} to {end:g} s overlaps row {other + _FIRST_ROW} of the same file, "
+                f"{start:g} to {end:g} s overlaps row {other + FIRST_ROW} of the same file, "
                 f"{starts[other]:g} to {latest_end:g} s",
             )
         if end > latest_end:
@@ -157,74 +141,6 @@ def _duplicate_problems(rows: pd.DataFrame) -> Iterable[Problem]:
     for index, (file, start, end) in enumerate(zip(*columns, strict=True)):
         first = first_of.setdefault((file, start, end), index)
         if first != index and file:
-            said = _said_differently(emotions[first], emotions[index])
-            text = f"the same recording as row {first + _FIRST_ROW}{said}"
-            yield Problem(index + _FIRST_ROW, "duplicate row", text)
-
-
-def _said_differently(there: str, here: str) -> str:
-    return "" if there == here else f", there {there!r} and here {here!r}"
-
-
-def _audio_problems(
-    rows: pd.DataFrame, track: Callable[[list[str]], Iterable[str]]
-) -> Iterable[Problem]:
-    first_row: dict[str, int] = {}
-    for index, file in enumerate(rows["file"]):
-        first_row.setdefault(file, index)
-    present = [file for file in unique_files(rows) if os.path.isfile(file)]  # noqa: PTH113
-    sounds, faults = examine_all(track(present))
-    for file, fault in faults.items():
-        yield Problem(first_row[file] + _FIRST_ROW, "unusable audio", fault)
-    for file, sound in sounds.items():
-        if sound.silent:
-            yield Problem(first_row[file] + _FIRST_ROW, "silent audio", f"{file}: only silence")
-    yield from _length_problems(rows, sounds)
-    yield from _same_audio_problems(rows, sounds, first_row)
-
-
-def _length_problems(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Problem]:
-    lengths = rows["file"].map({file: sound.duration_s for file, sound in sounds.items()})
-    for row in _numbers(rows["end"] > lengths + _TOLERANCE_S):
-        index = row - _FIRST_ROW
-        yield Problem(
-            row,
-            "time",
-            f"end {rows['end'][index]:g} s is after the end of {rows['file'][index]}, "
-            f"{lengths[index]:.2f} s",
-        )
-    pieces = np.minimum(rows["end"].fillna(np.inf), lengths) - rows["start"]
-    # Reversed times were named already.
-    for row in _numbers((pieces < MINIMUM_DURATION_S) & ~(rows["end"] <= rows["start"])):
-        index = row - _FIRST_ROW
-        yield Problem(
-            row,
-            "too short",
-            f"{rows['file'][index]}: {max(pieces[index], 0):.2f} s of audio; at least "
-            f"{MINIMUM_DURATION_S} s is needed",
-        )
-
-
-def _same_audio_problems(
-    rows: pd.DataFrame, sounds: dict[str, Sound], first_row: dict[str, int]
-) -> Iterable[Problem]:
-    by_hash: dict[str, list[str]] = {}
-    for file, sound in sounds.items():
-        if not sound.silent:
-            by_hash.setdefault(sound.audio_hash, []).append(file)
-    for first, *copies in by_hash.values():
-        for copy in copies:
-            here, there = first_row[copy], first_row[first]
-            speakers = rows["speaker"][there], rows["speaker"][here]
-            same = speaker_key(speakers[0]) == speaker_key(speakers[1])
-            said = _said_differently(rows["emotion"][there], rows["emotion"][here])
-            yield Problem(
-                here + _FIRST_ROW,
-                "same audio" if same else "same audio, other speaker",
-                f"{copy} sounds the same, sample by sample, as {first} of row {there + _FIRST_ROW}"
-                + ("" if same else f": speakers {speakers[0]!r} and {speakers[1]!r}")
-                + said,
-                # Choice: one person's recording that is there twice under one label, as in the
-                # official RAVDESS, stays in one part of any fold: it cannot leak.
-                is_note=same and not said,
-            )
+            said = said_differently(emotions[first], emotions[index])
+            text = f"the same recording as row {first + FIRST_ROW}{said}"
+            yield Problem(index + FIRST_ROW, "duplicate row", text)

@@ -2,17 +2,18 @@
 
 Schemes: `paper` (Sec. VI-A: one session is left out, one of its speakers validates, the other
 tests), `paper_swapped` (the other way round), `loso` (leave one speaker out), `groups:K` (K groups
-of speakers), `split` (a column of one's own). All are functions of the table alone.
+of speakers), `split` (a column of one's own: train, dev and test, or numbers of folds). All are
+functions of the table alone.
 """
 
 import dataclasses
 import itertools
 import re
-from dataclasses import dataclass
 
 import pandas as pd
 
-from seqcap.corpora.fold import PARTS, Fold, parts_in_column, shared_speakers_error
+from seqcap.corpora.fold import PARTS, Fold, part_named, parts_in_column, shared_speakers_error
+from seqcap.corpora.people import Person, people_of
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import CorpusError
 
@@ -36,7 +37,7 @@ def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = F
         >>> make_folds(table, "paper")[1]
         Fold(name='paper-2', train=('a', 'b'), validation=('c',), test=('d',), column='')
     """
-    people = _people(table)
+    people = people_of(table)
     name, _, number = scheme.partition(":")
     if scheme in ("paper", "paper_swapped"):
         return _paper_folds(people, scheme)
@@ -49,46 +50,7 @@ def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = F
     raise CorpusError(f"{scheme}: no such scheme of folds; there are {', '.join(SCHEMES)}")
 
 
-@dataclass(frozen=True)
-class _Person:
-    """A speaker, under one spelling."""
-
-    name: str
-    corpus: str = ""
-    sessions: tuple[str, ...] = ()
-    gender: str = ""
-
-    @property
-    def order(self) -> tuple[str, list[tuple[int, str]], str]:
-        # Numbers in names count as numbers: actor 2 comes before actor 10.
-        pieces = re.findall(r"\d+|\D+", self.name.casefold())
-        return self.corpus, [(int(p) if p.isdigit() else -1, p) for p in pieces], self.name
-
-
-def _people(table: pd.DataFrame) -> list[_Person]:
-    nameless = (table["speaker"].str.strip() == "").to_numpy().nonzero()[0]
-    if len(nameless):
-        raise CorpusError(
-            f"{len(nameless):,} rows without a speaker, the first in row {nameless[0] + 2}; folds "
-            "need to know who speaks: fill the column 'speaker'"
-        )
-    columns = [c for c in ("speaker", "corpus", "session", "gender") if c in table]
-    rows = table[columns].drop_duplicates().astype(str)
-    people = []
-    for _, of_one in rows.groupby(rows["speaker"].map(speaker_key)):
-        told = {c: tuple(sorted({v.strip() for v in of_one[c]} - {""})) for c in columns}
-        people.append(
-            _Person(
-                name=told["speaker"][0],
-                corpus=next(iter(told.get("corpus", ())), ""),
-                sessions=told.get("session", ()),
-                gender=next(iter(told.get("gender", ())), ""),
-            )
-        )
-    return sorted(people, key=lambda person: person.order)
-
-
-def _paper_folds(people: list[_Person], scheme: str) -> list[Fold]:
+def _paper_folds(people: list[Person], scheme: str) -> list[Fold]:
     folds = []
     for label, couple in _couples(people).items():
         # The paper does not say which of the two validates. Choice: the woman validates and the
@@ -102,9 +64,9 @@ def _paper_folds(people: list[_Person], scheme: str) -> list[Fold]:
     return folds
 
 
-def _couples(people: list[_Person]) -> dict[str, list[_Person]]:
+def _couples(people: list[Person]) -> dict[str, list[Person]]:
     """Who is left out together: a session, or two speakers of a corpus without sessions."""
-    couples: dict[str, list[_Person]] = {}
+    couples: dict[str, list[Person]] = {}
     without_session = []
     for person in people:
         if len(person.sessions) > 1:
@@ -128,11 +90,11 @@ def _couples(people: list[_Person]) -> dict[str, list[_Person]]:
     return couples
 
 
-def _pairs(people: list[_Person]) -> list[list[_Person]]:
+def _pairs(people: list[Person]) -> list[list[Person]]:
     # Choice: a corpus without sessions (EMO-DB: 10 speakers) gets as many couples of one woman and
     # one man as there are, by number; who is left over is coupled with whoever is left over, and a
     # last single one joins the last couple of the corpus.
-    pairs: list[list[_Person]] = []
+    pairs: list[list[Person]] = []
     for corpus in sorted({person.corpus for person in people}):
         members = [person for person in people if person.corpus == corpus]
         women = [person for person in members if person.gender == "female"]
@@ -149,7 +111,7 @@ def _pairs(people: list[_Person]) -> list[list[_Person]]:
     return pairs
 
 
-def _loso_folds(people: list[_Person]) -> list[Fold]:
+def _loso_folds(people: list[Person]) -> list[Fold]:
     folds = []
     for index, person in enumerate(people):
         # Choice: who shares a session with the tested speaker validates, for their conversation is
@@ -160,7 +122,7 @@ def _loso_folds(people: list[_Person]) -> list[Fold]:
     return folds
 
 
-def _group_folds(people: list[_Person], count: int) -> list[Fold]:
+def _group_folds(people: list[Person], count: int) -> list[Fold]:
     # Choice: groups of speakers who follow each other in order, of sizes as equal as can be, each
     # tested once; the next group validates. RAVDESS numbers its actors man, woman, man, woman, so
     # that groups:6 gives the usual six groups of two men and two women.
@@ -171,13 +133,18 @@ def _group_folds(people: list[_Person], count: int) -> list[Fold]:
         )
     bounds = [round(i * len(people) / count) for i in range(count + 1)]
     groups = [people[a:b] for a, b in itertools.pairwise(bounds)]
+    return _rotated_folds(f"groups_{count}", groups)
+
+
+def _rotated_folds(scheme: str, groups: list[list[Person]]) -> list[Fold]:
+    people = [person for group in groups for person in group]
     return [
-        _fold(f"groups_{count}-{i + 1}", people, groups[(i + 1) % count], groups[i])
-        for i in range(count)
+        _fold(f"{scheme}-{i + 1}", people, groups[(i + 1) % len(groups)], group)
+        for i, group in enumerate(groups)
     ]
 
 
-def _fold(name: str, people: list[_Person], validation: list[_Person], test: list[_Person]) -> Fold:
+def _fold(name: str, people: list[Person], validation: list[Person], test: list[Person]) -> Fold:
     left_out = {person.name for person in (*validation, *test)}
     train = tuple(person.name for person in people if person.name not in left_out)
     if not train or not left_out:
@@ -195,9 +162,12 @@ def _fold(name: str, people: list[_Person], validation: list[_Person], test: lis
 
 
 def _split_folds(table: pd.DataFrame, allow_shared_speakers: bool) -> list[Fold]:
+    words = sorted(set(table["split"].astype(str))) if "split" in table else []
+    if len(words) > 2 and not any(map(part_named, words)):
+        return _numbered_folds(table, words)
     parts = parts_in_column(table)
     speakers = {
-        part: tuple(person.name for person in _people(table[parts == part])) for part in PARTS
+        part: tuple(person.name for person in people_of(table[parts == part])) for part in PARTS
     }
     empty = [part for part in PARTS if not speakers[part]]
     if empty:
@@ -211,3 +181,19 @@ def _split_folds(table: pd.DataFrame, allow_shared_speakers: bool) -> list[Fold]
     if not allow_shared_speakers:
         raise shared_speakers_error(fold)
     return [dataclasses.replace(fold, name="split_shared_speakers", column="split")]
+
+
+def _numbered_folds(table: pd.DataFrame, words: list[str]) -> list[Fold]:
+    # Choice: a column of other words than train, dev and test numbers the folds of a
+    # cross-validation; each is tested once and the next one validates, as with groups:K.
+    groups = [people_of(table[table["split"].astype(str) == word]) for word in words]
+    word_of: dict[str, str] = {}
+    for word, group in zip(words, groups, strict=True):
+        for person in group:
+            other = word_of.setdefault(speaker_key(person.name), word)
+            if other != word:
+                raise CorpusError(
+                    f"speaker {person.name} is in folds {other} and {word} of column 'split'; "
+                    "move each speaker to one"
+                )
+    return _rotated_folds("split", groups)

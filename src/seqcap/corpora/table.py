@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from seqcap.corpora.checks import Problem, check_table
+from seqcap.corpora.checks import check_table
 from seqcap.corpora.columns import COLUMNS, with_canonical_columns, with_canonical_values
+from seqcap.corpora.problems import Problem
 from seqcap.corpora.writing import written_whole
 from seqcap.errors import CorpusError
 
