@@ -89,6 +89,11 @@ def by_name(
     Args:
         recognise: from a path to its utterance; `LeftOut` for recordings of another task; None
             for a name that is not of this corpus.
+
+    Example:
+        >>> read = by_name(lambda path: None)
+        >>> read(Path("/absent"))
+        Findings(utterances=[], notes=[])
     """
 
     def read(folder: Path) -> Findings:

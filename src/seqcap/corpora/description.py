@@ -38,7 +38,13 @@ def count_speakers_by_emotions(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise_durations(table: pd.DataFrame) -> Durations:
-    """Sums up how long the utterances are, from the files' headers."""
+    """Sums up how long the utterances are, from the files' headers.
+
+    Example:
+        >>> table = pd.DataFrame({"file": "a.wav", "start": [0.0, 2.0], "end": [1.5, 3.0]})
+        >>> summarise_durations(table).mean_s
+        1.25
+    """
     lengths = durations_s(table)
     known = lengths.dropna()
     return Durations(

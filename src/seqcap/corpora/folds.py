@@ -37,6 +37,15 @@ def write_folds(folds: Sequence[Fold], path: str | os.PathLike[str], table: pd.D
         folds: see `make_folds`.
         path: the file.
         table: what the folds were made from; its hash and size are written too.
+
+    Example:
+        >>> import tempfile
+        >>> table = pd.DataFrame({"file": list("abc"), "speaker": list("abc")})
+        >>> folds = make_folds(table, "loso")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_folds(folds, f"{folder}/folds.json", table)
+        ...     read_folds(f"{folder}/folds.json") == folds
+        True
     """
     content = {
         "format": _FORMAT,

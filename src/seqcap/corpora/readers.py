@@ -97,6 +97,11 @@ def differences(corpus: Corpus, table: pd.DataFrame) -> list[str]:
     Args:
         corpus: with the official figures; without any there is nothing to differ from.
         table: columns `speaker` (the corpus's own ids) and `emotion`.
+
+    Example:
+        >>> table = pd.DataFrame({"speaker": ["OAF"] * 400, "emotion": "anger"})
+        >>> differences(TESS, table)[1]
+        'nothing from speakers YAF'
     """
     if not corpus.counts:
         return []
