@@ -1,0 +1,115 @@
+import numpy as np
+
+from seqcap.audio.spectrogram import Normalisation
+from seqcap.experiments.augmentation import Augmentation
+from seqcap.experiments.batches import (
+    SEGMENT_FRAMES,
+    Order,
+    Segments,
+    Utterance,
+    by_length,
+    collate,
+    measure_normalisation,
+)
+
+
+def utterances(*durations_s: float) -> list[Utterance]:
+    generator = np.random.default_rng(0)
+    return [
+        Utterance(
+            (generator.standard_normal(int(16000 * duration)) * 0.1).astype(np.float32),
+            label=place % 2,
+            corpus="a" if place < 2 else "b",
+        )
+        for place, duration in enumerate(durations_s)
+    ]
+
+
+PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+
+
+def test_fixed_segments_cover_every_utterance_in_pieces_of_two_seconds() -> None:
+    segments = Segments(utterances(1.0, 4.5), PLAIN, None, seed=0)
+    counts = [len(segments[(0, piece)][0]) for piece in range(len(segments))]
+    assert counts == [100, 200, 200, 50]
+    assert [segments[(0, piece)][1] for piece in range(4)] == [0, 1, 1, 1]
+
+
+def test_crops_depend_on_seed_epoch_and_piece_alone() -> None:
+    def crop(seed: int, epoch: int) -> np.ndarray:
+        segments = Segments(utterances(3.0, 5.0), PLAIN, Augmentation(), seed)
+        return segments[(epoch, 2)][0]
+
+    np.testing.assert_array_equal(crop(0, 1), crop(0, 1))
+    assert not np.array_equal(crop(0, 1), crop(0, 2))
+    assert not np.array_equal(crop(0, 1), crop(1, 1))
+
+
+def test_crops_are_at_most_a_segment_long_and_finite() -> None:
+    segments = Segments(utterances(0.1, 0.5, 2.0, 9.0), PLAIN, Augmentation(noise_share=1.0), 0)
+    for epoch in range(3):
+        for piece in range(len(segments)):
+            spectrogram, _ = segments[(epoch, piece)]
+            assert 1 <= len(spectrogram) <= SEGMENT_FRAMES
+            assert np.isfinite(spectrogram).all()
+
+
+def test_silence_survives_augmentation() -> None:
+    silence = [Utterance(np.zeros(16000, np.float32), 0, "a")]
+    segments = Segments(silence, PLAIN, Augmentation(noise_share=1.0), 0)
+    assert np.isfinite(segments[(0, 0)][0]).all()
+
+
+def test_each_piece_comes_once_an_epoch_and_curriculum_starts_short() -> None:
+    segments = Segments(utterances(9.0, 1.0, 3.0), PLAIN, None, 0)
+    order = Order(segments, batch_size=2, curriculum=True, balance=0, seed=0)
+    first = [piece for batch in order for _, piece in batch]
+    assert first == [5, 6, 7, 0, 1, 2, 3, 4]  # 1 s, 3 s, 9 s
+    order.set_epoch(1)
+    second = [key for batch in order for key in batch]
+    assert {epoch for epoch, _ in second} == {1}
+    assert sorted(piece for _, piece in second) == sorted(first)
+    assert [piece for _, piece in second] != first
+
+
+def test_balance_draws_rare_groups_as_often_as_common_ones() -> None:
+    segments = Segments(utterances(*[2.0] * 2, *[2.0] * 98), PLAIN, None, 0)
+    order = Order(segments, batch_size=10, curriculum=False, balance=1, seed=0)
+    drawn = np.zeros(100)
+    for epoch in range(20):
+        order.set_epoch(epoch)
+        for batch in order:
+            for _, piece in batch:
+                drawn[piece] += 1
+    assert 0.4 < drawn[:2].sum() / drawn.sum() < 0.6
+
+
+def test_normalisation_gives_the_training_part_zero_mean_and_unit_variance() -> None:
+    part = utterances(1.0, 2.0)
+    for per_bin in (True, False):
+        normalisation = measure_normalisation(part, per_bin, level=0.01)
+        values = np.concatenate(
+            [normalisation(normalisation.spectrogram(u.waveform)) for u in part]
+        )
+        axis = 0 if per_bin else None
+        np.testing.assert_allclose(values.mean(axis=axis), 0, atol=1e-3)
+        np.testing.assert_allclose(values.std(axis=axis), 1, atol=1e-3)
+
+
+def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
+    (utterance,) = utterances(1.0)
+    normalisation = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01)
+    np.testing.assert_allclose(
+        normalisation.spectrogram(utterance.waveform * np.float32(0.01)),
+        normalisation.spectrogram(utterance.waveform),
+        atol=1e-4,
+    )
+
+
+def test_batches_hold_utterances_of_similar_length_and_pad_them_with_zeros() -> None:
+    part = utterances(3.0, 1.0, 2.0)
+    assert by_length(part, 2) == [[1, 2], [0]]
+    batch = collate([(np.ones((2, 512), np.float32), 1), (np.ones((3, 512), np.float32), 0)])
+    assert batch.frame_counts.tolist() == [2, 3]
+    assert batch.spectrograms.shape == (2, 3, 512)
+    assert batch.spectrograms[0, 2].abs().sum() == 0

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from seqcap.errors import SettingsError
+from seqcap.experiments.settings import TrainingSettings, read_settings
+
+
+def test_nothing_said_is_the_defaults() -> None:
+    assert read_settings() == TrainingSettings()
+
+
+def test_a_file_then_overrides_then_fixed_settings_win(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("epochs = 3\nseed = 1\n[augmentation]\nmasks = 5\nspeed = 0\n")
+    settings = read_settings(path, ["seed=2", "augmentation.masks=6", "system=CNN_GRU"], seed=7)
+    assert (settings.epochs, settings.seed, settings.system) == (3, 7, "CNN_GRU")
+    assert (settings.augmentation.masks, settings.augmentation.speed) == (6, 0.0)
+
+
+def test_a_setting_that_is_none_is_not_said() -> None:
+    assert read_settings(overrides=["seed=4"], seed=None).seed == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("epoch=3", "setting 'epoch' is unknown; did you mean 'epochs'?"),
+        ("augmentation.maks=3", "setting 'augmentation.maks' is unknown; did you mean 'masks'?"),
+        ("epochs=many", "setting 'epochs': 'many' came, int is expected"),
+        ("epochs=true", "setting 'epochs': True came, int is expected"),
+        ("epochs", "setting 'epochs': key=value is expected"),
+        ("capsules=3", "setting 'capsules': a table of settings is expected"),
+    ],
+)
+def test_what_cannot_be_understood_is_named(override: str, text: str) -> None:
+    with pytest.raises(SettingsError, match="^" + text.replace("?", r"\?")):
+        read_settings(overrides=[override])
+
+
+def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.toml: no settings here"):
+        read_settings(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("epochs: 3")
+    with pytest.raises(SettingsError, match=r"bad\.toml: not TOML"):
+        read_settings(tmp_path / "bad.toml")
