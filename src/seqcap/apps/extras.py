@@ -24,6 +24,8 @@ pip install 'seqcap[train]'
     try:
         yield
     except ModuleNotFoundError as error:
+        if (error.name or "seqcap").partition(".")[0] == "seqcap":  # our own mistake
+            raise
         raise MissingExtraError(
             f"this command needs the package {error.name}; pip install 'seqcap[{extra}]'"
         ) from error

@@ -31,7 +31,8 @@ def source_name(source: Source, name: str | None = None) -> str:
         name: What it is to be called; its own name if None.
 
     Returns:
-        The name given, the path, or ``<bytes>``, ``<file object>`` or ``<array>``.
+        The name given, the path, the name of a file object, or ``<bytes>``, ``<file object>`` or
+        ``<array>``.
 
     Examples:
         >>> source_name("a.wav"), source_name(b"RIFF"), source_name(b"RIFF", "the call")
@@ -45,7 +46,10 @@ def source_name(source: Source, name: str | None = None) -> str:
         return "<array>"
     if isinstance(source, (bytes, bytearray, memoryview)):
         return "<bytes>"
-    return "<file object>" if hasattr(source, "read") else "<source>"
+    if not hasattr(source, "read"):
+        return "<source>"
+    own_name = getattr(source, "name", None)  # a number where a descriptor was opened
+    return own_name if isinstance(own_name, str) else "<file object>"
 
 
 @contextmanager

@@ -39,8 +39,7 @@ def load_waveform(
             16-kHz mono float32 waveform is not copied.
         start_s: Where the part begins, s, from 0 to below the duration.
         end_s: Where the part ends, s; the end of the recording if None.
-        name: What errors and warnings call the recording; the path, or ``<bytes>``,
-            ``<file object>`` or ``<array>``, if None.
+        name: What errors and warnings call the recording; as `source_name` says if None.
 
     Returns:
         The waveform, shape ``(samples,)``, at least 640 samples.

@@ -5,60 +5,28 @@ Every door, and every number in every table, comes through here.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqcap.audio.source import Source, source_name
-from seqcap.audio.spectrogram import FRAMES_PER_S, SHIFT_SAMPLES, FloatArray
-from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
-from seqcap.errors import AudioError
+from seqcap.audio.source import Source
+from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
+from seqcap.errors import SettingsError
+from seqcap.recognition.answers import UNCERTAIN, Answer, Failure
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
+from seqcap.recognition.recordings import (
+    Recording,
+    batches_by_length,
+    piece_bounds,
+    read_ahead,
+    read_recording,
+)
+
+__all__ = ["PRETRAINED_FOLDER", "Answer", "Failure", "Recognizer"]
 
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
-PIECE_S = 2.0  # of a timeline; the length of a training segment, Sec. VI-A
-SHORTEST_PIECE_S = 0.5  # a shorter rest joins the piece before it
-UNCERTAIN = "uncertain"
-_FILES_AT_ONCE = 64
-_FRAMES_AT_ONCE = 6000  # of a batch, padding included: a minute of sound
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was heard in a recording or in a piece of one.
-
-    Attributes:
-        file: Name of the recording.
-        start: First second that counts.
-        end: Where it ends, in seconds.
-        probabilities: One per emotion, summing to one, in the model's order.
-        predicted: The most probable emotion, or "uncertain".
-        timeline: Answers for pieces of 2 s one after the other, if asked for.
-    """
-
-    file: str
-    start: float
-    end: float
-    probabilities: dict[str, float]
-    predicted: str
-    timeline: tuple["Answer", ...] = ()
-
-    @property
-    def confidence(self) -> float:
-        """The probability of the most probable emotion."""
-        return max(self.probabilities.values())
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A recording that could not be read, and why, in one line."""
-
-    file: str
-    reason: str
 
 
 class Recognizer:
@@ -68,6 +36,9 @@ class Recognizer:
         checkpoint: The system, its emotions and its normalisation.
         device: Where it runs, as PyTorch names it; "auto" takes a GPU if there is one.
         abstain_below: Answers less sure than this are "uncertain"; 0 never abstains.
+
+    Raises:
+        SettingsError: The device cannot be used, or `abstain_below` is no probability.
 
     Example:
         >>> recognizer = Recognizer.from_pretrained()
@@ -83,10 +54,18 @@ class Recognizer:
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        if not 0 <= abstain_below <= 1:
+            raise SettingsError(f"abstain_below {abstain_below}; a probability is expected, 0 to 1")
+        try:
+            self.device = torch.device(device)
+            self.system = checkpoint.system.eval().to(self.device)
+        except (RuntimeError, AssertionError) as error:  # torch raises either
+            reason = str(error).splitlines()[0]
+            raise SettingsError(
+                f"device '{device}' cannot be used ({reason}); 'cpu' always can"
+            ) from error
         self.checkpoint = checkpoint
-        self.device = torch.device(device)
         self.abstain_below = abstain_below
-        self.system = checkpoint.system.eval().to(self.device)
 
     @classmethod
     def from_pretrained(
@@ -133,9 +112,14 @@ class Recognizer:
         Raises:
             AudioError: It cannot be read, or is too short or not made of numbers.
         """
-        waveform = load_waveform(source, start_s=start_s, end_s=end_s, name=name)
-        title = source_name(source, name)
-        (answer,) = self._answers([(title, start_s, waveform)], timeline)
+        recording = read_recording(
+            source,
+            self.checkpoint.normalisation.spectrogram,
+            start_s=start_s,
+            end_s=end_s,
+            name=name,
+        )
+        (answer,) = self._answers([recording], timeline)
         return answer
 
     def recognize_many(
@@ -143,58 +127,58 @@ class Recognizer:
     ) -> Iterator[Answer | Failure]:
         """Recognises many recordings, those of similar length together.
 
+        Memory does not grow with their number: a thread reads a few ahead of the answers taken.
+
         Args:
-            sources: As for `recognize`; read as the answers are taken.
+            sources: As for `recognize`.
             timeline: Also answer for each 2-s piece.
 
         Yields:
             An answer, or a failure with its reason, for each source in its turn.
         """
-        remaining = iter(sources)
-        while group := list(islice(remaining, _FILES_AT_ONCE)):
-            loaded: list[tuple[str, float, FloatArray]] = []
-            results: list[Failure | None] = []
-            for source in group:
-                title = source_name(source, None)
-                try:
-                    loaded.append((title, 0.0, load_waveform(source)))
-                    results.append(None)
-                except AudioError as error:
-                    results.append(Failure(title, str(error)))
-            answers = iter(self._answers(loaded, timeline))
-            for result in results:
-                yield next(answers) if result is None else result
+        for group in read_ahead(sources, self.checkpoint.normalisation.spectrogram):
+            read = [entry for entry in group if isinstance(entry, Recording)]
+            answers = iter(self._answers(read, timeline))
+            for entry in group:
+                yield entry if isinstance(entry, Failure) else next(answers)
 
-    def _answers(
-        self, recordings: Sequence[tuple[str, float, FloatArray]], timeline: bool
-    ) -> list[Answer]:
-        measure = self.checkpoint.normalisation.spectrogram
-        spectrograms = [measure(waveform) for _, _, waveform in recordings]
-        whole = self.probabilities(spectrograms)
-        answers = []
-        for (title, start, waveform), spectrogram, row in zip(
-            recordings, spectrograms, whole, strict=True
-        ):
-            duration = len(waveform) / SAMPLE_RATE_HZ
-            pieces: tuple[Answer, ...] = ()
-            if timeline:
-                cuts = piece_bounds(len(spectrogram))
-                rows = (
-                    self.probabilities([spectrogram[a:b] for a, b in cuts])
-                    if len(cuts) > 1
-                    else row[None]
+    def _answers(self, recordings: Sequence[Recording], timeline: bool) -> list[Answer]:
+        rows = self.probabilities([r.spectrogram for r in recordings])
+        timelines: list[tuple[Answer, ...]] = [()] * len(recordings)
+        if timeline:
+            timelines = self._timelines(recordings, rows)
+        return [
+            self._answer(recording.name, recording.start_s, recording.end_s, row, pieces)
+            for recording, row, pieces in zip(recordings, rows, timelines, strict=True)
+        ]
+
+    def _timelines(
+        self, recordings: Sequence[Recording], rows: FloatArray
+    ) -> list[tuple[Answer, ...]]:
+        """Answers for the pieces of recordings whose own probabilities are known."""
+        bounds = [piece_bounds(len(r.spectrogram)) for r in recordings]
+        piece_rows = iter(
+            self.probabilities(
+                [
+                    recording.spectrogram[first:behind]
+                    for recording, cuts in zip(recordings, bounds, strict=True)
+                    for first, behind in cuts
+                    if len(cuts) > 1  # one piece is the whole
+                ]
+            )
+        )
+        return [
+            tuple(
+                self._answer(
+                    recording.name,
+                    recording.start_s + first / FRAMES_PER_S,
+                    min(recording.start_s + behind / FRAMES_PER_S, recording.end_s),
+                    next(piece_rows) if len(cuts) > 1 else row,
                 )
-                pieces = tuple(
-                    self._answer(
-                        title,
-                        start + a / FRAMES_PER_S,
-                        start + min(b * SHIFT_SAMPLES / SAMPLE_RATE_HZ, duration),
-                        piece_row,
-                    )
-                    for (a, b), piece_row in zip(cuts, rows, strict=True)
-                )
-            answers.append(self._answer(title, start, start + duration, row, pieces))
-        return answers
+                for first, behind in cuts
+            )
+            for recording, row, cuts in zip(recordings, rows, bounds, strict=True)
+        ]
 
     def _answer(
         self,
@@ -238,40 +222,3 @@ class Recognizer:
         for row, spectrogram in zip(padded, spectrograms, strict=True):
             row[: len(spectrogram)] = self.checkpoint.normalisation(spectrogram)
         return torch.from_numpy(padded).to(self.device), torch.tensor(counts, device=self.device)
-
-
-def piece_bounds(frame_count: int) -> list[tuple[int, int]]:
-    """Cuts a recording into pieces of 2 s; a rest under half a second joins the last.
-
-    Returns:
-        First frame and the frame behind the last one, of each piece.
-
-    Example:
-        >>> piece_bounds(520)
-        [(0, 200), (200, 400), (400, 520)]
-        >>> piece_bounds(430), piece_bounds(30)
-        ([(0, 200), (200, 430)], [(0, 30)])
-    """
-    size, shortest = int(PIECE_S * FRAMES_PER_S), int(SHORTEST_PIECE_S * FRAMES_PER_S)
-    starts = [s for s in range(0, frame_count, size) if s == 0 or frame_count - s >= shortest]
-    return list(zip(starts, [*starts[1:], frame_count], strict=True))
-
-
-def batches_by_length(frame_counts: Sequence[int]) -> Iterator[list[int]]:
-    """Puts recordings of similar length together, as many as a minute of frames holds.
-
-    Yields:
-        Indices into `frame_counts`.
-
-    Example:
-        >>> list(batches_by_length([5000, 100, 6000, 90]))
-        [[3, 1], [0], [2]]
-    """
-    batch: list[int] = []
-    for index in sorted(range(len(frame_counts)), key=lambda i: frame_counts[i]):
-        if batch and (len(batch) + 1) * frame_counts[index] > _FRAMES_AT_ONCE:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch

@@ -1,0 +1,136 @@
+"""`seqcap predict`: recordings in, a table of emotions out."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from seqcap.apps.model import check_model
+from seqcap.apps.writers import Format, choose_format, open_output, writer_for
+from seqcap.errors import AudioWarning
+
+if TYPE_CHECKING:
+    from seqcap.recognition.recognizer import Answer, Failure
+
+_WORTH_A_BAR = 16  # recordings
+
+
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="Recordings, folders, patterns, or '-' for standard input."
+        ),
+    ],
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Answer for every 2 seconds as well.")
+    ] = False,
+    output_format: Annotated[
+        Format | None,
+        typer.Option("--format", help="How to write; by default a table, or as FILE ends."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write; the screen by default.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model of your own.")] = None,
+    abstain_below: Annotated[
+        float,
+        typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
+    ] = 0.0,
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+) -> None:
+    """Recognise the emotions in recordings.
+
+    WAV, FLAC, OGG (Vorbis, Opus) and MP3, any sampling rate. A recording that cannot be read is
+    named and skipped. Exit status: 0 all were recognised, 1 some, 2 none.
+
+    [bold]Examples[/bold]
+
+    seqcap predict speech.wav
+
+    seqcap predict calls/ 'interviews/*.mp3' --output emotions.csv
+
+    seqcap predict long.flac --timeline --format json
+
+    curl -s URL | seqcap predict - --abstain-below 0.6
+    """
+    from seqcap.apps.sources import find_recordings, unreadable
+
+    written_as = choose_format(output_format, output)
+    check_model(model)
+    sources, problems = find_recordings(paths)
+    # torch, which takes a second to import, waits until there is something to recognise.
+    while sources and (problem := unreadable(sources[0])):
+        problems.append(problem)
+        del sources[0]
+    for problem in problems:
+        _tell(problem)
+    recognised, failed = 0, len(problems)
+    with ExitStack() as stack:
+        if sources:
+            file = stack.enter_context(open_output(output))
+            stack.enter_context(_warnings_as_lines())
+
+            from seqcap.recognition.recognizer import Failure, Recognizer
+
+            recognizer = Recognizer.from_pretrained(model, device, abstain_below)
+            answers = recognizer.recognize_many(sources, timeline=timeline)
+            writer = writer_for(written_as, file, recognizer.emotions, timeline)
+            if len(sources) >= _WORTH_A_BAR and (output or written_as is Format.TABLE):
+                answers = _with_bar(answers, len(sources))
+            for answer in answers:
+                if isinstance(answer, Failure):
+                    failed += 1
+                    _tell(answer.reason)
+                else:
+                    recognised += 1
+                    writer.write(answer)
+            writer.close()
+        if recognised + failed > 1:
+            _tell(f"{recognised:,} recognised, {failed:,} failed")
+        if not recognised:
+            raise typer.Exit(2)  # before the output takes its name
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell(line: str) -> None:
+    typer.echo(f"seqcap: {line}", err=True)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Shows doubts about recordings like everything else that is told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AudioWarning)
+        show_others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: object) -> None:
+            if issubclass(category, AudioWarning):
+                _tell(str(message))
+            else:
+                show_others(message, category, *place)  # type: ignore[arg-type]
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+def _with_bar(answers: "Iterable[Answer | Failure]", total: int) -> "Iterator[Answer | Failure]":
+    """Shows on a terminal how many recordings are done, and how long the rest will take."""
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        answers,
+        description="Recognising",
+        total=total,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

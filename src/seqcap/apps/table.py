@@ -1,0 +1,85 @@
+"""The table that people read: a line per recording, its pieces below, percentages and bars."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from seqcap.recognition.recognizer import Answer
+
+_STYLES = {
+    "neutral": "white",
+    "calm": "cyan",
+    "anger": "red",
+    "happiness": "yellow",
+    "sadness": "blue",
+    "fear": "magenta",
+    "disgust": "green",
+    "surprise": "bright_cyan",
+}
+_WIDE = 80  # columns of a terminal that has room for one per emotion
+_ENDLESS = 1000  # columns of what is no terminal: a line is never broken
+_BAR = 10  # characters
+
+
+class TableWriter:
+    """Collects answers, then draws them as wide as the terminal is.
+
+    Args:
+        file: Where it is drawn.
+        emotions: One column each, if there is room.
+    """
+
+    def __init__(self, file: TextIO, emotions: Sequence[str]) -> None:
+        self._console = Console(file=file, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = _ENDLESS
+        self._emotions = emotions if self._console.width >= _WIDE else ()
+        self._table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        self._table.add_column("file", overflow="fold")
+        self._table.add_column("seconds", justify="right", no_wrap=True)
+        for emotion in self._emotions:
+            self._table.add_column(emotion, justify="right", no_wrap=True)
+        self._table.add_column("predicted", no_wrap=True)
+        self._table.add_column("confidence", no_wrap=True)
+
+    def write(self, answer: "Answer") -> None:
+        """Adds a recording and, where it is more than one, its pieces."""
+        self._add(answer.file, answer)
+        if len(answer.timeline) > 1:
+            for piece in answer.timeline:
+                self._add("", piece, style="dim")
+
+    def close(self) -> None:
+        """Draws the table."""
+        self._console.print(self._table)
+
+    def _add(self, title: str, answer: "Answer", style: str = "") -> None:
+        best = max(answer.probabilities, key=answer.probabilities.__getitem__)
+        percentages = [
+            Text(f"{answer.probabilities[e]:.0%}", "bold" if e == best else "")
+            for e in self._emotions
+        ]
+        colour = _STYLES.get(answer.predicted, "")
+        self._table.add_row(
+            Text(title),
+            f"{answer.start:.1f}-{answer.end:.1f}",
+            *percentages,
+            Text(answer.predicted, colour),
+            Text.assemble((_bar(answer.confidence), colour), f" {answer.confidence:.0%}"),
+            style=style,
+        )
+
+
+def _bar(share: float) -> str:
+    """Draws a share of one.
+
+    Example:
+        >>> _bar(0.52)
+        '█████░░░░░'
+    """
+    full = round(_BAR * share)
+    return "█" * full + "░" * (_BAR - full)
