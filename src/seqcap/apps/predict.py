@@ -23,7 +23,7 @@ def predict(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...", help="Recordings, folders, patterns, or '-' for standard input."
+            metavar="PATH", help="Recordings, folders, patterns, or '-' for standard input."
         ),
     ],
     timeline: Annotated[
@@ -31,10 +31,11 @@ def predict(
     ] = False,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", help="How to write; by default a table, or as FILE ends."),
+        typer.Option("--format", "-f", help="How to write; by default a table, or as FILE ends."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write; the screen by default.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to write, if not the screen."),
     ] = None,
     model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model of your own.")] = None,
     abstain_below: Annotated[

@@ -35,9 +35,11 @@ class TableWriter:
 
     def __init__(self, file: TextIO, emotions: Sequence[str]) -> None:
         self._console = Console(file=file, highlight=False)
+        self._file = file
         if not self._console.is_terminal:
             self._console.width = _ENDLESS
-        self._emotions = emotions if self._console.width >= _WIDE else ()
+        self._wide = self._console.width >= _WIDE
+        self._emotions = emotions if self._wide else ()
         self._table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
         self._table.add_column("file", overflow="fold")
         self._table.add_column("seconds", justify="right", no_wrap=True)
@@ -55,7 +57,10 @@ class TableWriter:
 
     def close(self) -> None:
         """Draws the table."""
-        self._console.print(self._table)
+        with self._console.capture() as drawn:
+            self._console.print(self._table)
+        for line in drawn.get().splitlines():
+            self._file.write(f"{line.rstrip()}\n")
 
     def _add(self, title: str, answer: "Answer", style: str = "") -> None:
         best = max(answer.probabilities, key=answer.probabilities.__getitem__)
@@ -63,13 +68,14 @@ class TableWriter:
             Text(f"{answer.probabilities[e]:.0%}", "bold" if e == best else "")
             for e in self._emotions
         ]
+        bar = f"{_bar(answer.confidence)} " if self._wide else ""
         colour = _STYLES.get(answer.predicted, "")
         self._table.add_row(
             Text(title),
             f"{answer.start:.1f}-{answer.end:.1f}",
             *percentages,
             Text(answer.predicted, colour),
-            Text.assemble((_bar(answer.confidence), colour), f" {answer.confidence:.0%}"),
+            Text.assemble((bar, colour), f"{answer.confidence:.0%}"),
             style=style,
         )
 

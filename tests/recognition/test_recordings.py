@@ -1,0 +1,55 @@
+import itertools
+import threading
+
+import numpy as np
+
+from seqcap.audio.spectrogram import log_spectrogram
+from seqcap.recognition.answers import Failure
+from seqcap.recognition.recordings import batches_by_length, piece_bounds, read_ahead
+
+
+def make_source(duration_s):
+    return (np.full(round(16000 * duration_s), 0.1, np.float32), 16000)
+
+
+def test_groups_are_bounded_by_files():
+    groups = read_ahead([make_source(0.1)] * 130, log_spectrogram)
+    assert [len(group) for group in groups] == [64, 64, 2]
+
+
+def test_groups_are_bounded_by_their_duration():
+    groups = read_ahead([make_source(100)] * 4, lambda waveform: waveform[:, None])
+    assert [len(group) for group in groups] == [3, 1]
+
+
+def test_failures_keep_their_place():
+    (group,) = read_ahead([make_source(0.1), b"", make_source(0.2)], log_spectrogram)
+    assert [isinstance(entry, Failure) for entry in group] == [False, True, False]
+
+
+def test_the_next_group_is_read_while_one_is_worked_on():
+    second_read = threading.Event()
+
+    def sources():
+        yield from [make_source(0.1)] * 65
+        second_read.set()
+
+    groups = read_ahead(sources(), log_spectrogram)
+    next(groups)
+    assert second_read.wait(timeout=60)
+
+
+def test_pieces_cover_every_frame_once():
+    for frame_count in (1, 49, 199, 200, 201, 249, 250, 399, 400, 449, 450, 12345):
+        bounds = piece_bounds(frame_count)
+        assert bounds[0][0] == 0
+        assert bounds[-1][1] == frame_count
+        assert all(left[1] == right[0] for left, right in itertools.pairwise(bounds))
+        assert all(behind - first >= min(50, frame_count) for first, behind in bounds)
+
+
+def test_batches_hold_every_recording_once_and_at_most_a_minute():
+    counts = np.random.default_rng(0).integers(1, 3000, 200).tolist()
+    batches = list(batches_by_length(counts))
+    assert sorted(i for batch in batches for i in batch) == list(range(200))
+    assert all(len(batch) * max(counts[i] for i in batch) <= 6000 for batch in batches)
