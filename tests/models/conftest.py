@@ -1,5 +1,6 @@
 """What the tests of the systems share: the golden vectors of the paper's equations."""
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+
+from seqcap.models.systems import SYSTEMS, System, build
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,33 @@ def golden() -> Mapping[str, Tensor]:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+torch.set_num_threads(1)  # tiny tensors; more threads only wait for one another
+
+
+@functools.cache
+def lively_system(name: str) -> System:
+    """A system in evaluation mode whose answers differ clearly between utterances."""
+    system = build(name, emotion_count=4, seed=0).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in system.parameters():
+            if parameter.requires_grad and parameter.numel() < 10**6:
+                noise = torch.empty_like(parameter).uniform_(-1, 1, generator=generator)
+                parameter.add_(noise, alpha=0.1)
+    return system
+
+
+@pytest.fixture(params=SYSTEMS)
+def system(request: pytest.FixtureRequest) -> System:
+    return lively_system(request.param)
+
+
+def utterances(*frame_counts: int) -> list[Tensor]:
+    """Spectrograms of those lengths, each with a colour of its own."""
+    generator = torch.Generator().manual_seed(2)
+    return [
+        torch.randn(count, 512, generator=generator) * (1 + 0.3 * index) + 0.2 * index
+        for index, count in enumerate(frame_counts)
+    ]

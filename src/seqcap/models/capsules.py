@@ -1,47 +1,30 @@
-r"""Sequential and recurrent capsules, Secs. IV-B, IV-C and V-C, and two plain capsule baselines.
+r"""Sequential and recurrent capsules, Secs. IV-B, IV-C and V-C.
 
 Axis order: lower capsules ``(batch, lower, dim)``, votes ``(batch, lower, upper, dim)``, output
 vectors of windows ``(batch, window, feature)``.
 """
 
-from dataclasses import dataclass
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqcap.models.branch import Branch, Trace
 from seqcap.models.cnn import first_ones
-from seqcap.models.convolution import Convolution
-from seqcap.models.recurrent import DenseHead, freeze_second_bias, run_padded
-from seqcap.models.routing import route, squash
+from seqcap.models.lean_routing import vote_and_route
+from seqcap.models.primary import (
+    PRIMARY_DIM,
+    CapsuleSettings,
+    PrimaryCapsules,
+    window_counts,
+)
+from seqcap.models.recurrent import DenseHead
+from seqcap.models.routing import route
 
-PRIMARY_CONVOLUTIONS = 8
-PRIMARY_DIM = 8
+__all__ = ["CapsuleBranch", "CapsuleSettings", "Votes", "lengths", "output_vectors"]
+
 WINDOW_CAPSULES = 8
 WINDOW_DIM = 8
 OUTPUT_FEATURES = WINDOW_CAPSULES * (WINDOW_DIM + 1)  # 72, Eq. (8)
 UTTERANCE_DIM = 16
-
-
-@dataclass(frozen=True)
-class CapsuleSettings:
-    """What the text leaves open, or varies, about the capsules.
-
-    Attributes:
-        window_steps: Steps of a window.
-        shift_steps: Steps from one window to the next.
-        primary_stride: Stride of the primary convolutions, in both directions.
-        routing_iterations: Iterations of Eqs. (4)-(7), on both levels (Fig. 7 varies them).
-        dropout: Share of the dense layer's units dropped in training.
-    """
-
-    # Choice: "40 input steps with shift of 20" are taken as frames, 10 and 5 steps of the map.
-    # Windows of 40 map steps, shift 20, stride 2 meet Table II as well.
-    window_steps: int = 10
-    shift_steps: int = 5
-    primary_stride: int = 1
-    routing_iterations: int = 3
-    dropout: float = 0.5
 
 
 def output_vectors(capsules: Tensor) -> Tensor:
@@ -66,60 +49,6 @@ def lengths(capsules: Tensor) -> Tensor:
     return capsules.square().sum(-1).clamp(min=1e-30).sqrt()
 
 
-def window_counts(step_counts: Tensor, settings: CapsuleSettings) -> Tensor:
-    """How many windows cover so many steps; the last may reach over the end.
-
-    Example:
-        >>> window_counts(torch.tensor([1, 10, 11, 50]), CapsuleSettings()).tolist()
-        [1, 1, 2, 9]
-    """
-    return 1 + (-(-(step_counts - settings.window_steps) // settings.shift_steps)).clamp(min=0)
-
-
-class PrimaryCapsules(nn.Module):
-    """Cuts the map into windows and finds the primary capsules of each, Sec. V-C.
-
-    Args:
-        channels: Channels of the map.
-        bins: Bins of the map.
-        settings: Size and shift of the windows, stride of the convolutions.
-    """
-
-    def __init__(self, channels: int, bins: int, settings: CapsuleSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        # Eight convolutions of eight channels each, side by side, are one of 64.
-        self.convolutions = Convolution(channels, PRIMARY_CONVOLUTIONS * PRIMARY_DIM, (5, 5))
-        self.convolutions.stride = (settings.primary_stride, settings.primary_stride)
-        self.rows = -(-settings.window_steps // settings.primary_stride)
-        self.per_row = -(-bins // settings.primary_stride) * PRIMARY_CONVOLUTIONS
-        self.per_window = self.rows * self.per_row
-
-    def forward(self, maps: Tensor, step_counts: Tensor) -> tuple[Tensor, Tensor]:
-        """Turns maps ``(batch, channel, step, bin)`` into primary capsules.
-
-        Returns:
-            Capsules ``(batch, window, lower, dim)``, and True where one stands on a step that
-            counts, ``(batch, window, lower)``.
-        """
-        size, shift = self.settings.window_steps, self.settings.shift_steps
-        window_count = 1 + max(0, -(-(maps.shape[2] - size) // shift))
-        maps = F.pad(maps, (0, 0, 0, (window_count - 1) * shift + size - maps.shape[2]))
-        windows = maps.unfold(2, size, shift)  # (batch, channel, window, bin, step)
-        windows = windows.permute(0, 2, 1, 4, 3).flatten(0, 1)
-        windows = windows.contiguous(memory_format=torch.channels_last)
-        features = self.convolutions(windows)  # (batch x window, 64, row, column)
-        # Choice: primary capsules are squashed, as in Sabour et al. [23].
-        capsules = squash(features.permute(0, 2, 3, 1).unflatten(-1, (-1, PRIMARY_DIM)))
-        starts = torch.arange(window_count, device=maps.device) * shift
-        rows = torch.arange(self.rows, device=maps.device) * self.settings.primary_stride
-        counted = starts[:, None] + rows < step_counts[:, None, None]  # (batch, window, row)
-        return (
-            capsules.reshape(-1, window_count, self.per_window, PRIMARY_DIM),
-            counted.repeat_interleave(self.per_row, dim=2),
-        )
-
-
 class Votes(nn.Module):
     r"""Position-aware votes of lower for upper capsules, Eq. (3): :math:`W_{ij} u_i + b_j`.
 
@@ -136,19 +65,33 @@ class Votes(nn.Module):
         # Choice: Table II leaves room for one bias per upper capsule, not for one per pair.
         self.bias = nn.Parameter(torch.zeros(upper, upper_dim))  # b_j
 
-    def forward(self, capsules: Tensor) -> Tensor:
-        """Turns ``(batch, lower, dim)`` into votes ``(batch, lower, upper, dim)``, without bias.
+    def forward(
+        self,
+        capsules: Tensor,
+        iterations: int,
+        mask: Tensor | None = None,
+        heard: Tensor | None = None,
+        squashed: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Lets lower capsules vote and routes them, Eqs. (3)-(7).
 
-        The bias does not depend on the lower capsule: who routes adds it (Eq. 9 adds the
-        recurrent term to it first).
+        Args:
+            capsules: Shape ``(batch, lower, dim)``; fewer than there are weights for if the
+                utterance is short.
+            iterations: As in ``route``.
+            mask: As in ``route``.
+            heard: What comes from elsewhere into every vote, Eq. (9), ``(batch, upper, dim)``.
+            squashed: As in ``route``.
+
+        Returns:
+            Upper capsules ``(batch, upper, dim)`` and couplings ``(batch, lower, upper)``.
         """
-        # One matrix product per lower capsule; fewer capsules than weights: the utterance is short.
+        offset = self.bias if heard is None else self.bias + heard
         weight = self.weight[: capsules.shape[1]]
-        flat = torch.bmm(capsules.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2))
-        return flat.transpose(0, 1).unflatten(2, self.weight.shape[1:3])
+        return vote_and_route(capsules, weight, offset, iterations, mask, squashed)
 
 
-class CapsuleBranch(nn.Module):
+class CapsuleBranch(Branch):
     """Primary, window and utterance capsules and the dense layers behind them, Sec. V-C.
 
     Args:
@@ -169,6 +112,8 @@ class CapsuleBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.settings = settings
+        self.shift_steps = settings.shift_steps
+        self.overlap_steps = max(0, settings.window_steps - settings.shift_steps)
         self.primary = PrimaryCapsules(channels, bins, settings)
         self.votes = Votes(self.primary.per_window, PRIMARY_DIM, WINDOW_CAPSULES, WINDOW_DIM)
         # Choice: W^o of Eq. (9) is one matrix for all lower capsules, as Table II counts.
@@ -183,60 +128,62 @@ class CapsuleBranch(nn.Module):
         self.utterance_bias = nn.Parameter(torch.zeros(emotion_count, UTTERANCE_DIM))
         self.head = DenseHead(emotion_count * (UTTERANCE_DIM + 1), emotion_count, settings.dropout)
 
-    def forward(
-        self, maps: Tensor, step_counts: Tensor, trace: dict[str, Tensor] | None = None
-    ) -> Tensor:
-        """Turns maps ``(batch, channel, step, bin)`` into logits ``(batch, emotion)``.
+    def encode(
+        self,
+        maps: Tensor,
+        step_counts: Tensor,
+        carry: Tensor | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Turns maps into the windows' output vectors ``(batch, window, 72)``.
 
-        Args:
-            maps: The CNN component's output.
-            step_counts: Steps that count in each, shape ``(batch,)``.
-            trace: Takes the capsules and couplings on the way, if given.
+        RecCap hands the last of them on.
         """
         primary, counted = self.primary(maps, step_counts)
-        outputs, couplings = self.route_windows(primary, counted)
-        mask = first_ones(window_counts(step_counts, self.settings), outputs.shape[1])
-        capsules, utterance_couplings = self.route_utterance(outputs, mask)
+        outputs, couplings = self.route_windows(primary, counted, carry)
         if trace is not None:
             trace["window_couplings"] = couplings
-            trace["window_outputs"] = outputs
-            trace["utterance_couplings"] = utterance_couplings
-            trace["utterance_capsules"] = capsules
-            trace["window_mask"] = mask
-        return self.head(output_vectors(capsules))
+        return outputs, None if self.recurrent_weight is None else outputs[:, -1]
 
-    def route_windows(self, primary: Tensor, counted: Tensor | None) -> tuple[Tensor, Tensor]:
+    def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
+        """Turns output vectors ``(batch, window, 72)`` into logits ``(batch, emotion)``."""
+        mask = first_ones(window_counts(step_counts, self.settings), features.shape[1])
+        capsules, couplings = self.route_utterance(features, mask)
+        if trace is not None:
+            trace["window_outputs"] = features
+            trace["window_mask"] = mask
+            trace["utterance_couplings"] = couplings
+            trace["utterance_capsules"] = capsules
+        logits: Tensor = self.head(output_vectors(capsules))
+        return logits
+
+    def route_windows(
+        self, primary: Tensor, counted: Tensor | None, before: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Routes primary to window capsules, Eqs. (3)-(10).
 
         Args:
             primary: Primary capsules, shape ``(batch, window, lower, dim)``.
-            counted: Which of them count, shape ``(batch, window, lower)``.
+            counted: Which of them count, shape ``(batch, window, lower)``; all if None.
+            before: Output vectors of the windows before, ``(batch, 72)``; zeros (o_0) if None.
 
         Returns:
             Output vectors of the windows, ``(batch, window, 72)``, and the couplings,
             ``(batch, window, lower, upper)``.
         """
         iterations = self.settings.routing_iterations
-        batch, window_count = primary.shape[:2]
-        votes = self.votes(primary.flatten(0, 1)).unflatten(0, (batch, window_count))
         if self.recurrent_weight is None:
-            capsules, couplings = route(
-                (votes + self.votes.bias).flatten(0, 1),
-                iterations,
-                None if counted is None else counted.flatten(0, 1),
-            )
-            outputs = output_vectors(capsules).unflatten(0, (batch, window_count))
-            return outputs, couplings.unflatten(0, (batch, window_count))
+            mask = None if counted is None else counted.flatten(0, 1)
+            capsules, couplings = self.votes(primary.flatten(0, 1), iterations, mask)
+            batch, window_count = primary.shape[:2]
+            outputs = output_vectors(capsules).reshape(batch, window_count, -1)
+            return outputs, couplings.reshape(batch, window_count, *couplings.shape[1:])
+        output = primary.new_zeros(len(primary), OUTPUT_FEATURES) if before is None else before
         all_outputs, all_couplings = [], []
-        output = primary.new_zeros(batch, OUTPUT_FEATURES)  # o_0
-        for window in range(window_count):
+        for window in range(primary.shape[1]):
             heard = torch.einsum("udf,bf->bud", self.recurrent_weight, output)  # W^o o_{t-1}
-            offset = (self.votes.bias + heard).unsqueeze(1)
-            capsules, couplings = route(
-                votes[:, window] + offset,
-                iterations,
-                None if counted is None else counted[:, window],
-            )
+            mask = None if counted is None else counted[:, window]
+            capsules, couplings = self.votes(primary[:, window], iterations, mask, heard)
             output = output_vectors(capsules)
             all_outputs.append(output)
             all_couplings.append(couplings)
@@ -254,103 +201,3 @@ class CapsuleBranch(nn.Module):
         """
         votes = torch.einsum("kdf,bwf->bwkd", self.utterance_weight, outputs)
         return route(votes + self.utterance_bias, self.settings.routing_iterations, mask)
-
-
-class WholeCapsuleBranch(nn.Module):
-    """``CNN_Cap``: all windows' primary capsules routed at once, without sequence, Sec. V-D.
-
-    The votes' weights know the window, so there is a greatest length.
-
-    Args:
-        channels: Channels of the CNN component's map.
-        bins: Bins of that map.
-        emotion_count: Emotions told apart, each with a capsule of 16.
-        settings: Windows and routing.
-    """
-
-    greatest_window_count = 200
-
-    def __init__(
-        self, channels: int, bins: int, emotion_count: int, settings: CapsuleSettings
-    ) -> None:
-        super().__init__()
-        self.settings = settings
-        self.primary = PrimaryCapsules(channels, bins, settings)
-        lower = self.greatest_window_count * self.primary.per_window
-        self.votes = Votes(lower, PRIMARY_DIM, emotion_count, UTTERANCE_DIM)
-
-    @property
-    def greatest_steps(self) -> int:
-        """The longest map that the weights cover, in steps."""
-        return (
-            self.greatest_window_count - 1
-        ) * self.settings.shift_steps + self.settings.window_steps
-
-    def forward(
-        self, maps: Tensor, step_counts: Tensor, trace: dict[str, Tensor] | None = None
-    ) -> Tensor:
-        """Turns maps ``(batch, channel, step, bin)`` of bounded length into logits."""
-        primary, counted = self.primary(maps, step_counts)
-        votes = self.votes(primary.flatten(1, 2)) + self.votes.bias
-        capsules, couplings = route(votes, self.settings.routing_iterations, counted.flatten(1, 2))
-        if trace is not None:
-            trace["utterance_couplings"] = couplings
-            trace["utterance_capsules"] = capsules
-        return length_logits(capsules)
-
-
-def length_logits(capsules: Tensor) -> Tensor:
-    r"""Reads capsule lengths as probabilities and gives their log odds.
-
-    Choice: a softmax over lengths themselves could never be surer than e : 1. The length says how
-    probable it is that the entity exists (Sec. IV-A), so its log odds are the logit; by Eq. (6)
-    they are :math:`2 \log |s|`.
-
-    Args:
-        capsules: Shape ``(batch, emotion, dim)``.
-
-    Returns:
-        Logits, shape ``(batch, emotion)``.
-    """
-    probabilities = lengths(capsules.float())
-    return probabilities.clamp(1e-6, 1 - 1e-6).logit()
-
-
-class FrameCapsuleBranch(nn.Module):
-    """``LSTM_Cap``: BLSTM, one capsule a frame, one routing, after Jalal et al. [43], Sec. V-B.
-
-    Args:
-        bins: Bins of the spectrograms.
-        emotion_count: Emotions told apart, each with a capsule of 32.
-        settings: Routing iterations and dropout.
-    """
-
-    greatest_frames = 1000
-    dim = 32
-
-    def __init__(self, bins: int, emotion_count: int, settings: CapsuleSettings) -> None:
-        super().__init__()
-        self.iterations = settings.routing_iterations
-        self.lstm = nn.LSTM(bins, 128, num_layers=2, batch_first=True, bidirectional=True)
-        freeze_second_bias(self.lstm)
-        # Four 1-D convolutions of 32 filters, side by side, are one of 128.
-        self.convolutions = nn.Conv1d(256, 4 * 32, kernel_size=5, padding=2)
-        self.votes = Votes(self.greatest_frames, 4 * 32, emotion_count, self.dim)
-        self.head = DenseHead(emotion_count * (self.dim + 1), emotion_count, settings.dropout)
-
-    def forward(
-        self,
-        spectrograms: Tensor,
-        frame_counts: Tensor,
-        trace: dict[str, Tensor] | None = None,
-    ) -> Tensor:
-        """Turns spectrograms ``(batch, frame, bin)`` of at most 1,000 frames into logits."""
-        states, _ = run_padded(self.lstm, spectrograms, frame_counts)
-        primary = squash(self.convolutions(states.transpose(1, 2)).transpose(1, 2))
-        votes = self.votes(primary) + self.votes.bias
-        mask = first_ones(frame_counts, primary.shape[1])
-        capsules, couplings = route(votes, self.iterations, mask)
-        if trace is not None:
-            trace["utterance_couplings"] = couplings
-            trace["utterance_capsules"] = capsules
-        return self.head(output_vectors(capsules))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqcap.models.branch import Branch, Trace
 from seqcap.models.cnn import first_ones
 
 STEPS_PER_STACK = 8  # 8 steps x 16 channels x 16 bins = 2,048 values, Table II
@@ -76,7 +77,8 @@ class DenseHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Turns ``(batch, feature)`` into logits ``(batch, emotion)``."""
-        return self.logits(self.dropout(F.relu(self.hidden(features))))
+        logits: Tensor = self.logits(self.dropout(F.relu(self.hidden(features))))
+        return logits
 
 
 class AttentionHead(nn.Module):
@@ -115,7 +117,7 @@ class AttentionHead(nn.Module):
         return pooled @ self.top_down.T, attention
 
 
-class GRUBranch(nn.Module):
+class GRUBranch(Branch):
     """Bidirectional GRU over stacked steps of the CNN component's map, Secs. III-B and V-B.
 
     Args:
@@ -125,6 +127,8 @@ class GRUBranch(nn.Module):
         attention: Attentional pooling over all states instead of the last ones.
     """
 
+    shift_steps = STEPS_PER_STACK
+
     def __init__(self, channels: int, bins: int, emotion_count: int, attention: bool) -> None:
         super().__init__()
         self.gru = nn.GRU(
@@ -133,17 +137,27 @@ class GRUBranch(nn.Module):
         freeze_second_bias(self.gru)
         self.head = (AttentionHead if attention else DenseHead)(128, emotion_count)
 
-    def forward(
-        self, maps: Tensor, step_counts: Tensor, trace: dict[str, Tensor] | None = None
-    ) -> Tensor:
-        """Turns maps ``(batch, channel, step, bin)`` into logits ``(batch, emotion)``."""
+    def encode(
+        self,
+        maps: Tensor,
+        step_counts: Tensor,
+        carry: Tensor | None = None,
+        trace: Trace | None = None,
+    ) -> tuple[Tensor, None]:
+        """Stacks the map's steps by 8, ``(batch, stack, 2048)``."""
         maps = F.pad(maps, (0, 0, 0, -maps.shape[2] % STEPS_PER_STACK))
-        stacks = maps.permute(0, 2, 3, 1).unflatten(1, (-1, STEPS_PER_STACK)).flatten(2)
+        batch, _, steps, _ = maps.shape
+        return maps.permute(0, 2, 3, 1).reshape(batch, steps // STEPS_PER_STACK, -1), None
+
+    def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
+        """Turns stacks ``(batch, stack, 2048)`` into logits ``(batch, emotion)``."""
         stack_counts = -(-step_counts // STEPS_PER_STACK)
-        outputs, last_states = run_padded(self.gru, stacks, stack_counts)
+        outputs, last_states = run_padded(self.gru, features, stack_counts)
+        logits: Tensor
         if isinstance(self.head, DenseHead):
-            return self.head(last_states)
-        logits, attention = self.head(outputs, first_ones(stack_counts, stacks.shape[1]))
+            logits = self.head(last_states)
+            return logits
+        logits, attention = self.head(outputs, first_ones(stack_counts, features.shape[1]))
         if trace is not None:
             trace["attention"] = attention
         return logits

@@ -11,13 +11,14 @@ from torch import Tensor
 SMALLEST_SQUARED_LENGTH = 1e-30
 
 
-def squash(vectors: Tensor) -> Tensor:
+def squash(vectors: Tensor, dim: int = -1) -> Tensor:
     r"""Shrinks vectors to a length below one and keeps their direction, Eq. (6).
 
     :math:`v = \frac{|s|^2}{1 + |s|^2} \frac{s}{|s|}`
 
     Args:
         vectors: :math:`s`, shape ``(..., dim)``, any length; the zero vector stays zero.
+        dim: The axis that is the vector's, the last as a rule.
 
     Returns:
         :math:`v`, same shape and type, lengths in [0, 1).
@@ -29,13 +30,15 @@ def squash(vectors: Tensor) -> Tensor:
         0.9615
     """
     wide = vectors if vectors.dtype == torch.float64 else vectors.float()
-    squared_lengths = wide.square().sum(-1, keepdim=True).clamp(min=SMALLEST_SQUARED_LENGTH)
+    squared_lengths = wide.square().sum(dim, keepdim=True).clamp(min=SMALLEST_SQUARED_LENGTH)
     # |s|^2 / (1 + |s|^2) / |s|, written so that nothing overflows before 1e19.
     scale = squared_lengths.sqrt() / (1 + squared_lengths)
     return (wide * scale).to(vectors.dtype)
 
 
-def route(votes: Tensor, iterations: int = 3, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def route(
+    votes: Tensor, iterations: int = 3, mask: Tensor | None = None, squashed: bool = True
+) -> tuple[Tensor, Tensor]:
     r"""Routes lower capsules to upper capsules by agreement, Eqs. (4)-(7).
 
     Gradients flow through all iterations, as in the paper.
@@ -46,10 +49,12 @@ def route(votes: Tensor, iterations: int = 3, mask: Tensor | None = None) -> tup
         iterations: How often Eqs. (4)-(7) are gone through, at least 1; the paper takes 3.
         mask: True where a lower capsule counts, shape ``(batch, lower)``; those where it is
             False have couplings of zero, as if they were not there. All count if None.
+        squashed: False for :math:`s_j` instead of :math:`v_j`: its length still tells apart what
+            is too near to one for a float32 after Eq. (6).
 
     Returns:
-        The upper capsules :math:`v_j`, shape ``(batch, upper, dim)``, and the couplings
-        :math:`c_{ij}` of the last iteration, shape ``(batch, lower, upper)``.
+        The upper capsules :math:`v_j` (or :math:`s_j`), shape ``(batch, upper, dim)``, and the
+        couplings :math:`c_{ij}` of the last iteration, shape ``(batch, lower, upper)``.
 
     Raises:
         ValueError: Fewer than one iteration.
@@ -62,11 +67,15 @@ def route(votes: Tensor, iterations: int = 3, mask: Tensor | None = None) -> tup
     if iterations < 1:
         raise ValueError(f"{iterations} routing iterations came; at least 1 is needed")
     logits = votes.new_zeros(votes.shape[:-1])  # d_ij
-    for iteration in range(iterations):
-        couplings = logits.softmax(dim=-1)  # c_ij, Eq. (4)
-        if mask is not None:
-            couplings = couplings * mask.unsqueeze(-1)
-        upper = squash(torch.einsum("biu,biud->bud", couplings, votes))  # Eqs. (5), (6)
-        if iteration < iterations - 1:
-            logits = logits + torch.einsum("biud,bud->biu", votes, upper)  # Eq. (7)
-    return upper, couplings
+    couplings, sums = _sum_votes(votes, logits, mask)
+    for _ in range(iterations - 1):
+        logits = logits + torch.einsum("biud,bud->biu", votes, squash(sums))  # Eqs. (6), (7)
+        couplings, sums = _sum_votes(votes, logits, mask)
+    return squash(sums) if squashed else sums, couplings
+
+
+def _sum_votes(votes: Tensor, logits: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    couplings = logits.softmax(dim=-1)  # c_ij, Eq. (4)
+    if mask is not None:
+        couplings = couplings * mask.unsqueeze(-1)
+    return couplings, torch.einsum("biu,biud->bud", couplings, votes)  # s_j, Eq. (5)
