@@ -63,7 +63,7 @@ def main() -> NoReturn:
     try:
         try:
             with needs_extra("train"):
-                app()
+                app(prog_name="seqcap")
         finally:
             sys.stdout.flush()
     except SeqcapError as error:

@@ -1,0 +1,145 @@
+"""The command line in a process of its own: start, errors, pipes and signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from seqcap import __version__
+
+COMMAND = [sys.executable, "-m", "seqcap"]
+HEAVY = ("torch", "pandas", "numpy", "scipy", "sklearn", "pytorch_lightning", "matplotlib")
+
+
+def start(*arguments, **options):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+        **{"stdin": subprocess.DEVNULL, **options},
+    )
+
+
+def imported_by(*arguments):
+    """Runs a command; gives it and the packages that it imported."""
+    done = start(*arguments, env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"})
+    names = re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)
+    return done, {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["predict", "--help"], ["systems", "--help"], ["model", "--help"]],
+)
+def test_help_imports_nothing_heavy(arguments):
+    done, packages = imported_by(*arguments)
+    assert done.returncode == 0
+    assert "typer" in packages
+    assert packages.isdisjoint(HEAVY)
+
+
+def test_a_wrong_path_and_a_wrong_file_import_no_torch(tmp_path, model_folder):
+    letter = tmp_path / "letter.wav"
+    letter.write_text("hello")
+    for wrong in (tmp_path / "missing.wav", letter, tmp_path / "*.mp3"):
+        done, packages = imported_by("predict", wrong, "--model", model_folder)
+        assert done.returncode == 2
+        assert "numpy" in packages
+        assert packages.isdisjoint({"torch", "pandas"})
+
+
+def test_a_wrong_model_and_a_wrong_ending_import_no_torch(tmp_path, samples, model_folder):
+    for options in (["--model", tmp_path], ["--model", model_folder, "--output", "emotions.xls"]):
+        done, packages = imported_by("predict", samples[0], *options)
+        assert done.returncode == 2
+        assert packages.isdisjoint({"torch", "pandas"})
+
+
+def test_a_users_mistake_is_one_line(tmp_path, model_folder):
+    done = start("predict", tmp_path / "missing.wav", "--model", model_folder)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"seqcap: {tmp_path / 'missing.wav'}: no such file; check the path\n"
+
+
+def test_the_version_is_told():
+    assert start("--version").stdout == f"seqcap {__version__}\n"
+
+
+def test_help_names_every_command_and_gives_examples():
+    text = start("--help").stdout
+    for command in ("predict", "model", "systems", "train", "evaluate", "corpus"):
+        assert re.search(rf"^\W*{command} ", text, re.MULTILINE)
+    assert "seqcap predict speech.wav" in text
+
+
+def test_no_command_is_help_and_an_unknown_one_is_status_2():
+    assert "Usage: seqcap" in start().stdout
+    done = start("guess")
+    assert done.returncode == 2
+    assert "No such command 'guess'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_whole_run_by_pipe(samples, model_folder):
+    with samples[0].open("rb") as file:
+        done = start("predict", "-", "--format", "jsonl", "--model", model_folder, stdin=file)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["file"] == "<stdin>"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
+    command = [*COMMAND, "predict", *samples, "--format", "csv", "--model", model_folder]
+    with subprocess.Popen(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        _, errors = process.communicate(timeout=120)
+    assert b"Traceback" not in errors
+    assert b"Exception" not in errors
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_an_interruption_is_quiet_and_leaves_no_output(tmp_path, model_folder):
+    output = tmp_path / "emotions.csv"
+    command = [*COMMAND, "predict", "-", "--model", model_folder, "--output", output]
+    with subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdin.write(b"RIFF")  # it waits for the rest
+        process.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=120)
+    assert (process.returncode, out, errors) == (130, b"", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_library_imports_torch_when_it_is_needed():
+    code = (
+        "import sys, seqcap; assert 'torch' not in sys.modules;"
+        "assert seqcap.__version__; assert 'torch' not in sys.modules;"
+        "from seqcap import Recognizer; assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_library_has_no_other_names():
+    import seqcap
+
+    with pytest.raises(AttributeError, match="module 'seqcap' has no attribute 'Recogniser'"):
+        _ = seqcap.Recogniser

@@ -1,0 +1,249 @@
+import csv
+import io
+import json
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from seqcap import Recognizer
+
+COLUMNS = ["file", "start", "end", "neutral", "anger", "happiness", "sadness", "predicted"]
+
+
+@pytest.fixture
+def predict(seqcap, model_folder):
+    return lambda *arguments: seqcap("predict", *arguments, "--model", model_folder)
+
+
+@pytest.fixture(scope="module")
+def answers(model_folder, samples):
+    recognizer = Recognizer.from_pretrained(model_folder)
+    return [recognizer.recognize(path) for path in samples]
+
+
+@pytest.fixture
+def folder(tmp_path, samples):
+    """Two recordings, one of them deep and with a loud ending, and what is none."""
+    shutil.copy(samples[0], tmp_path / "b.wav")
+    (tmp_path / "calls" / "today").mkdir(parents=True)
+    shutil.copy(samples[1], tmp_path / "calls" / "today" / "a.WAV")
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "._b.wav").write_text("what macOS leaves behind")
+    return tmp_path
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def assert_row_is(row, answer):
+    assert list(row) == COLUMNS
+    assert row["file"] == answer.file
+    assert (float(row["start"]), float(row["end"])) == (answer.start, answer.end)
+    for emotion, probability in answer.probabilities.items():
+        assert float(row[emotion]) == pytest.approx(probability, abs=1.1e-5)
+    assert row["predicted"] == answer.predicted
+
+
+# What is written.
+
+
+def test_csv_has_a_row_for_every_recording(predict, samples, answers):
+    run = predict(*samples, "--format", "csv")
+    assert run.status == 0
+    for row, answer in zip(rows_of(run.out), answers, strict=True):
+        assert_row_is(row, answer)
+    assert run.err == "seqcap: 3 recognised, 0 failed\n"
+
+
+def test_csv_of_a_timeline_has_a_row_for_every_piece(predict, samples, answers):
+    run = predict(*samples, "--format", "csv", "--timeline")
+    pieces = [piece for answer in answers for piece in answer.timeline]
+    assert len(pieces) > len(answers)
+    for row, piece in zip(rows_of(run.out), pieces, strict=True):
+        assert_row_is(row, piece)
+
+
+def test_json_is_the_same_table_with_timelines_nested(predict, samples, answers):
+    rows = json.loads(predict(*samples, "--format", "json", "--timeline").out)
+    for row, answer in zip(rows, answers, strict=True):
+        timeline = row.pop("timeline")
+        assert_row_is(row, answer)
+        for piece, expected in zip(timeline, answer.timeline, strict=True):
+            assert_row_is(piece, expected)
+
+
+def test_json_lines_are_one_object_a_line(predict, samples, answers):
+    lines = predict(*samples, "--format", "jsonl").out.splitlines()
+    for line, answer in zip(lines, answers, strict=True):
+        assert_row_is(json.loads(line), answer)
+
+
+def test_pandas_reads_what_is_written(predict, samples, tmp_path):
+    for ending in ("csv", "jsonl"):
+        predict(*samples, "--output", tmp_path / f"emotions.{ending}")
+    from_csv = pd.read_csv(tmp_path / "emotions.csv")
+    from_lines = pd.read_json(tmp_path / "emotions.jsonl", lines=True)
+    pd.testing.assert_frame_equal(from_csv, from_lines, check_dtype=False)
+    assert list(from_csv.columns) == COLUMNS
+
+
+def test_the_table_tells_people_the_same(predict, samples, answers):
+    lines = predict(*samples).out.splitlines()
+    assert lines[0].split() == ["file", "seconds", *COLUMNS[3:], "confidence"]
+    for line, answer in zip(lines[1:], answers, strict=True):
+        file, seconds, *percentages, predicted, bar, confidence = line.split()
+        assert file == answer.file
+        assert seconds == f"{answer.start:.1f}-{answer.end:.1f}"
+        assert percentages == [f"{p:.0%}" for p in answer.probabilities.values()]
+        assert (predicted, confidence) == (answer.predicted, f"{answer.confidence:.0%}")
+        assert bar.count("█") == round(10 * answer.confidence)
+
+
+def test_the_table_of_a_timeline_has_lines_for_pieces(predict, samples, answers):
+    lines = predict(*samples, "--timeline").out.splitlines()[1:]
+    pieces = sum(len(a.timeline) for a in answers if len(a.timeline) > 1)
+    assert len(lines) == len(answers) + pieces
+
+
+def test_a_file_is_written_as_its_ending_says(predict, samples, tmp_path):
+    for ending, start in (("csv", "file,"), ("json", "["), ("jsonl", "{"), ("txt", "file  ")):
+        output = tmp_path / "new" / f"emotions.{ending}"
+        run = predict(samples[0], "--output", output)
+        assert (run.status, run.out) == (0, "")
+        assert output.read_text("utf-8").startswith(start)
+    predict(samples[0], "--output", output, "--format", "json")
+    assert output.read_text("utf-8").startswith("[")
+    assert len(list(output.parent.iterdir())) == 4
+
+
+def test_who_is_not_sure_enough_says_so(predict, samples):
+    rows = rows_of(predict(*samples, "--format", "csv", "--abstain-below", 1).out)
+    assert {row["predicted"] for row in rows} == {"uncertain"}
+
+
+# What comes in.
+
+
+def test_a_folder_is_searched_to_its_depths(predict, folder):
+    rows = rows_of(predict(folder, "--format", "csv").out)
+    names = [str(folder / "b.wav"), str(folder / "calls" / "today" / "a.WAV")]
+    assert [row["file"] for row in rows] == names
+
+
+def test_a_pattern_that_the_shell_left_is_followed(predict, folder):
+    for pattern in ("*.wav", "b.*", "c*", "**/*.WAV"):
+        rows = rows_of(predict(folder / pattern, "--format", "csv").out)
+        assert len(rows) == 1
+
+
+def test_a_recording_named_twice_is_recognised_once(predict, folder):
+    run = predict(folder, folder / "b.wav", folder / "*.wav", "--format", "csv")
+    assert len(rows_of(run.out)) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
+def test_links_in_a_circle_come_to_an_end(predict, folder):
+    (folder / "calls" / "again").symlink_to(folder)
+    assert len(rows_of(predict(folder, "--format", "csv").out)) == 2
+
+
+def test_standard_input_is_read(predict, samples, answers, monkeypatch):
+    for content in (samples[0].read_bytes(), b""):
+        stdin = io.TextIOWrapper(io.BytesIO(content))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        run = predict("-", "--format", "csv")
+        if content:
+            (row,) = rows_of(run.out)
+            assert row["file"] == "<stdin>"
+            assert row["predicted"] == answers[0].predicted
+        else:
+            assert run.status == 2
+            assert run.err.startswith("seqcap: <stdin>: empty (0 bytes)")
+
+
+# What goes wrong.
+
+
+def test_bad_recordings_are_named_skipped_and_counted(predict, folder, samples):
+    short = folder / "short.wav"
+    soundfile.write(short, np.zeros(100), 16000)
+    run = predict(folder, folder / "missing.wav", "--format", "csv")
+    assert run.status == 1
+    assert len(rows_of(run.out)) == 2
+    assert run.err.splitlines() == [
+        f"seqcap: {short}: 0.00 s of audio; at least 0.04 s is needed",
+        f"seqcap: {folder / 'missing.wav'}: no such file; check the path",
+        "seqcap: 2 recognised, 2 failed",
+    ]
+
+
+def test_nothing_recognised_is_status_2_and_no_output(predict, folder):
+    output = folder / "emotions.csv"
+    run = predict(folder / "missing.wav", folder / "notes.txt", "--output", output)
+    assert (run.status, run.out) == (2, "")
+    assert len(run.err.splitlines()) == 3
+    assert run.err.endswith("seqcap: 0 recognised, 2 failed\n")
+    assert not output.exists()
+
+
+def test_a_folder_without_recordings_is_told(predict, tmp_path):
+    run = predict(tmp_path)
+    assert run.status == 2
+    assert run.err.startswith(f"seqcap: {tmp_path}: no recordings in this folder; looked for .wav,")
+
+
+def test_a_pattern_without_a_match_is_told(predict, tmp_path):
+    run = predict(tmp_path / "*.wav")
+    assert run.status == 2
+    assert run.err == f"seqcap: {tmp_path / '*.wav'}: nothing has such a name; check the pattern\n"
+
+
+def test_a_doubt_is_one_line(predict, tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
+    run = predict(tmp_path / "silence.wav", "--format", "csv")
+    assert run.status == 0
+    assert run.err == (
+        f"seqcap: {tmp_path / 'silence.wav'}: digital silence; speech is expected, its emotions"
+        " would mean nothing\n"
+    )
+
+
+def test_an_ending_that_tells_no_format_is_refused(predict, samples, tmp_path):
+    run = predict(samples[0], "--output", tmp_path / "emotions.xls")
+    assert run.status == 2
+    assert run.err == (
+        f"seqcap: {tmp_path / 'emotions.xls'}: the ending tells no format; .csv, .json, .jsonl or"
+        " .txt is expected, or give --format\n"
+    )
+
+
+def test_an_output_that_cannot_be_written_is_refused(predict, samples):
+    run = predict(samples[0], "--output", samples[1] / "emotions.csv")
+    assert run.status == 2
+    assert run.err.startswith(f"seqcap: {samples[1] / 'emotions.csv'}: cannot be written (")
+
+
+def test_a_folder_as_output_is_refused(predict, samples, tmp_path):
+    run = predict(samples[0], "--output", tmp_path, "--format", "csv")
+    assert run.status == 2
+    assert run.err == f"seqcap: {tmp_path}: cannot be written (Is a directory)\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such file")
+def test_a_device_is_written_to_and_not_replaced(predict, samples):
+    assert predict(samples[0], "--output", "/dev/null", "--format", "csv").status == 0
+
+
+def test_a_device_that_is_not_there_is_refused(predict, samples):
+    run = predict(samples[0], "--device", "abacus")
+    assert run.status == 2
+    assert run.err.startswith("seqcap: device 'abacus' cannot be used (")
+
+
+def test_a_bad_threshold_is_refused(predict, samples):
+    assert predict(samples[0], "--abstain-below", 2).status == 2
