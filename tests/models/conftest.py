@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ torch.set_num_threads(1)  # tiny tensors; more threads only wait for one another
 
 
 @functools.cache
-def lively_system(name: str) -> System:
+def _lively_system(name: str) -> System:
     """A system in evaluation mode whose answers differ clearly between utterances."""
     system = build(name, emotion_count=4, seed=0).eval()
     generator = torch.Generator().manual_seed(1)
@@ -43,12 +43,22 @@ def lively_system(name: str) -> System:
     return system
 
 
+@pytest.fixture
+def lively_system() -> Callable[[str], System]:
+    return _lively_system
+
+
 @pytest.fixture(params=SYSTEMS)
 def system(request: pytest.FixtureRequest) -> System:
-    return lively_system(request.param)
+    return _lively_system(request.param)
 
 
-def utterances(*frame_counts: int) -> list[Tensor]:
+@pytest.fixture
+def utterances() -> Callable[..., list[Tensor]]:
+    return _utterances
+
+
+def _utterances(*frame_counts: int) -> list[Tensor]:
     """Spectrograms of those lengths, each with a colour of its own."""
     generator = torch.Generator().manual_seed(2)
     return [

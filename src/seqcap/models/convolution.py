@@ -15,11 +15,14 @@ class Convolution(nn.Conv2d):
         in_channels: Channels of the input map.
         out_channels: Channels of the output map.
         kernel: Size as frequency x time.
+        stride: Shift of the kernel in both directions; above 1 the output is smaller.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: tuple[int, int]) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: tuple[int, int], stride: int = 1
+    ) -> None:
         frequency, time = kernel
-        super().__init__(in_channels, out_channels, (time, frequency))
+        super().__init__(in_channels, out_channels, (time, frequency), stride)
         # Choice: an even kernel looks one step further ahead than back.
         self.margins = (
             (frequency - 1) // 2,
@@ -32,5 +35,5 @@ class Convolution(nn.Conv2d):
         """Convolves ``(batch, channel, time, frequency)``, zeros around it."""
         before, after, above, below = self.margins
         if before == after and above == below:
-            return F.conv2d(maps, self.weight, self.bias, padding=(above, before))
-        return F.conv2d(F.pad(maps, self.margins), self.weight, self.bias)
+            return F.conv2d(maps, self.weight, self.bias, self.stride, (above, before))
+        return F.conv2d(F.pad(maps, self.margins), self.weight, self.bias, self.stride)

@@ -61,8 +61,9 @@ class PrimaryCapsules(nn.Module):
         super().__init__()
         self.settings = settings
         # Eight convolutions of eight channels each, side by side, are one of 64.
-        self.convolutions = Convolution(channels, PRIMARY_CONVOLUTIONS * PRIMARY_DIM, (5, 5))
-        self.convolutions.stride = (settings.primary_stride, settings.primary_stride)
+        self.convolutions = Convolution(
+            channels, PRIMARY_CONVOLUTIONS * PRIMARY_DIM, (5, 5), settings.primary_stride
+        )
         self.rows = -(-settings.window_steps // settings.primary_stride)
         self.per_row = -(-bins // settings.primary_stride) * PRIMARY_CONVOLUTIONS
         self.per_window = self.rows * self.per_row

@@ -153,7 +153,8 @@ def build(
         raise SettingsError(f"{emotion_count} emotions came; at least 2 are needed")
     generator = torch.Generator()
     generator.manual_seed(torch.initial_seed() if seed is None else seed)
-    with torch.device("cpu"):
+    # Modules draw weights when they are made; nobody sees those.
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
         system = SYSTEMS[name].make(emotion_count, settings or CapsuleSettings())
     initialise(system, generator)
     # Convolutions with channels last run about twice as fast on the CPU and on tensor cores.
