@@ -4,12 +4,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from seqcap.models import lean_routing
-from seqcap.models.lean_routing import vote, vote_and_route
-from seqcap.models.routing import route
+from seqcap.models.lean_routing import vote_and_route
+from seqcap.models.routing import route, vote
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
+    monkeypatch.setattr(lean_routing, "FEW", 0)
     monkeypatch.setattr(lean_routing, "_VALUES_AT_ONCE", 100)  # several parts, the last one short
 
 

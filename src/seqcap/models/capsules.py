@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqcap.models.branch import Branch, Trace
 from seqcap.models.cnn import first_ones
-from seqcap.models.lean_routing import vote_and_route
+from seqcap.models.lean_routing import FEW, vote_and_route
 from seqcap.models.primary import (
     PRIMARY_DIM,
     CapsuleSettings,
@@ -17,7 +17,7 @@ from seqcap.models.primary import (
     window_counts,
 )
 from seqcap.models.recurrent import DenseHead
-from seqcap.models.routing import route
+from seqcap.models.routing import route, vote
 
 __all__ = ["CapsuleBranch", "CapsuleSettings", "Votes", "lengths", "output_vectors"]
 
@@ -179,15 +179,28 @@ class CapsuleBranch(Branch):
             outputs = output_vectors(capsules).reshape(batch, window_count, -1)
             return outputs, couplings.reshape(batch, window_count, *couplings.shape[1:])
         output = primary.new_zeros(len(primary), OUTPUT_FEATURES) if before is None else before
+        ahead = max(1, FEW // len(primary))  # windows whose votes are found together
+        votes: Tensor | None = None
         all_outputs, all_couplings = [], []
         for window in range(primary.shape[1]):
             heard = torch.einsum("udf,bf->bud", self.recurrent_weight, output)  # W^o o_{t-1}
             mask = None if counted is None else counted[:, window]
-            capsules, couplings = self.votes(primary[:, window], iterations, mask, heard)
+            if ahead > 1 and window % ahead == 0:
+                votes = self._vote_ahead(primary[:, window : window + ahead])
+            if votes is not None:
+                offset = (self.votes.bias + heard).unsqueeze(1)
+                capsules, couplings = route(votes[:, window % ahead] + offset, iterations, mask)
+            else:
+                capsules, couplings = self.votes(primary[:, window], iterations, mask, heard)
             output = output_vectors(capsules)
             all_outputs.append(output)
             all_couplings.append(couplings)
         return torch.stack(all_outputs, 1), torch.stack(all_couplings, 1)
+
+    def _vote_ahead(self, primary: Tensor) -> Tensor:
+        """Votes of a few windows, without what they hear, in one product."""
+        votes = vote(primary.flatten(0, 1), self.votes.weight)
+        return votes.reshape(*primary.shape[:2], *votes.shape[1:])
 
     def route_utterance(self, outputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Routes all windows of an utterance to one capsule per emotion, Sec. IV-B.

@@ -21,7 +21,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqcap.models.routing import route, squash
+from seqcap.models.routing import route, squash, vote
+
+# Below so many side by side the batch is too short to be the innermost axis, and keeping all votes
+# (up to 16 MiB in float32) is faster.
+FEW = 16
+_FEW_VALUES = 2**22
 
 _VALUES_AT_ONCE = 2**18  # votes of one part, 1 MiB in float32: what stays in a core's cache
 
@@ -58,11 +63,9 @@ def vote_and_route(
     offset = offset.expand(capsules.shape[0], -1, -1)
     batch, lower, dim_in = capsules.shape
     votes_per_capsule = weight.shape[1] * weight.shape[2]
-    cheap_to_keep = (
-        batch * lower * votes_per_capsule <= _VALUES_AT_ONCE or votes_per_capsule <= dim_in
-    )
+    few = batch < FEW and batch * lower * votes_per_capsule <= _FEW_VALUES
     # What goes through torch.compile or an exporter is the plain version; it fuses by itself.
-    if cheap_to_keep or torch.compiler.is_compiling() or iterations < 1:
+    if few or votes_per_capsule <= dim_in or torch.compiler.is_compiling() or iterations < 1:
         return route(vote(capsules, weight) + offset.unsqueeze(1), iterations, mask, squashed)
     dtype = torch.promote_types(weight.dtype, torch.float32)
     with torch.autocast(capsules.device.type, enabled=False):
@@ -70,21 +73,6 @@ def vote_and_route(
             capsules.to(dtype), weight.to(dtype), offset.to(dtype), mask, iterations
         )
         return squash(sums) if squashed else sums, couplings
-
-
-def vote(capsules: Tensor, weight: Tensor) -> Tensor:
-    r"""Votes without bias, :math:`W_{ij} u_i` of Eq. (3).
-
-    Args:
-        capsules: :math:`u_i`, shape ``(batch, lower, dim_in)``.
-        weight: :math:`W_{ij}`, shape ``(lower, upper, dim, dim_in)``.
-
-    Returns:
-        Shape ``(batch, lower, upper, dim)``.
-    """
-    # One matrix product per lower capsule.
-    votes = torch.bmm(capsules.transpose(0, 1), weight.flatten(1, 2).transpose(1, 2))
-    return votes.transpose(0, 1).reshape(*capsules.shape[:2], *weight.shape[1:3])
 
 
 class _VoteAndRoute(torch.autograd.Function):

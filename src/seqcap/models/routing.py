@@ -66,16 +66,34 @@ def route(
     """
     if iterations < 1:
         raise ValueError(f"{iterations} routing iterations came; at least 1 is needed")
-    logits = votes.new_zeros(votes.shape[:-1])  # d_ij
-    couplings, sums = _sum_votes(votes, logits, mask)
+    # Products and sums over the longest axis, which vote() has left innermost in memory.
+    by_upper = votes.permute(0, 2, 3, 1)  # (batch, upper, dim, lower)
+    logits = by_upper.new_zeros(votes.shape[0], votes.shape[2], votes.shape[1])  # d_ij
+    couplings, sums = _sum_votes(by_upper, logits, mask)
     for _ in range(iterations - 1):
-        logits = logits + torch.einsum("biud,bud->biu", votes, squash(sums))  # Eqs. (6), (7)
-        couplings, sums = _sum_votes(votes, logits, mask)
-    return squash(sums) if squashed else sums, couplings
+        logits = logits + (by_upper * squash(sums).unsqueeze(-1)).sum(2)  # Eqs. (6), (7)
+        couplings, sums = _sum_votes(by_upper, logits, mask)
+    return squash(sums) if squashed else sums, couplings.transpose(1, 2)
 
 
-def _sum_votes(votes: Tensor, logits: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    couplings = logits.softmax(dim=-1)  # c_ij, Eq. (4)
+def _sum_votes(by_upper: Tensor, logits: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    couplings = logits.softmax(dim=1)  # c_ij, Eq. (4)
     if mask is not None:
-        couplings = couplings * mask.unsqueeze(-1)
-    return couplings, torch.einsum("biu,biud->bud", couplings, votes)  # s_j, Eq. (5)
+        couplings = couplings * mask.unsqueeze(1)
+    return couplings, (by_upper * couplings.unsqueeze(2)).sum(-1)  # s_j, Eq. (5)
+
+
+def vote(capsules: Tensor, weight: Tensor) -> Tensor:
+    r"""Votes without bias, :math:`W_{ij} u_i` of Eq. (3).
+
+    Args:
+        capsules: :math:`u_i`, shape ``(batch, lower, dim_in)``.
+        weight: :math:`W_{ij}`, shape ``(lower, upper, dim, dim_in)``.
+
+    Returns:
+        Shape ``(batch, lower, upper, dim)``, in memory with ``lower`` innermost.
+    """
+    # One matrix product per lower capsule.
+    votes = torch.bmm(weight.flatten(1, 2), capsules.permute(1, 2, 0))
+    by_upper = votes.permute(2, 1, 0).contiguous().reshape(len(capsules), *weight.shape[1:3], -1)
+    return by_upper.permute(0, 3, 1, 2)
