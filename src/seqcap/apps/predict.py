@@ -16,7 +16,7 @@ from seqcap.errors import AudioWarning
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer, Failure
 
-_WORTH_A_BAR = 16  # recordings
+_MANY = 16  # recordings are worth a progress bar
 
 
 def predict(
@@ -78,12 +78,15 @@ def predict(
             file = stack.enter_context(open_output(output))
             stack.enter_context(_warnings_as_lines())
 
+            from seqcap.models.memory import keep_freed_memory
             from seqcap.recognition.recognizer import Failure, Recognizer
 
+            if len(sources) >= _MANY:
+                keep_freed_memory()
             recognizer = Recognizer.from_pretrained(model, device, abstain_below)
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
-            if len(sources) >= _WORTH_A_BAR and (output or written_as is Format.TABLE):
+            if len(sources) >= _MANY and (output or written_as is Format.TABLE):
                 answers = _with_bar(answers, len(sources))
             for answer in answers:
                 if isinstance(answer, Failure):
