@@ -28,7 +28,7 @@ from seqcap.models.routing import route, squash, vote
 FEW = 16
 _FEW_VALUES = 2**22
 
-_VALUES_AT_ONCE = 2**18  # votes of one part, 1 MiB in float32: what stays in a core's cache
+_VALUES_AT_ONCE = 2**18  # votes of one part and thread, 1 MiB in float32: what a core's cache holds
 
 
 def vote_and_route(
@@ -142,7 +142,8 @@ def _parts(weight: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor, Ten
     """Yields parts of the lower capsules and room for their votes, twice; always the same room."""
     lower, upper, dim, _ = weight.shape
     batch = columns.shape[2]
-    size = min(lower, max(1, _VALUES_AT_ONCE // (upper * dim * batch)))
+    values = _VALUES_AT_ONCE * torch.get_num_threads()
+    size = min(lower, max(1, values // (upper * dim * batch)))
     votes, scratch = columns.new_empty(2, size, upper, dim, batch)
     for start in range(0, lower, size):
         here = slice(start, min(start + size, lower))

@@ -1,0 +1,57 @@
+"""How the programs beside this file measure: interleaved repeats, medians, peaks in a child."""
+
+import importlib.metadata
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+
+def medians(cases: Mapping[str, Callable[[], object]], repeats: int = 7) -> dict[str, float]:
+    """Seconds that each case takes, the median of repeats that take turns.
+
+    The machine may be shared and its speed may drift: only ratios of one call's figures count.
+    """
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for repeat in range(-1, repeats):
+        for name, run in cases.items():
+            started = time.perf_counter()
+            run()
+            if repeat >= 0:  # the first round warms up
+                times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+PRODUCT_FLOP = 2 * 2048**3
+
+
+def product() -> Callable[[], object]:
+    """A matrix product of ``PRODUCT_FLOP``: what this machine can do at best."""
+    a, b = torch.randn(2, 2048, 2048)
+    return lambda: a @ b
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held so far, in MB (Linux)."""
+    status = Path("/proc/self/status").read_text()  # ru_maxrss would begin with the parent's
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def child(program: str, *arguments: str) -> str:
+    """Runs a program of this folder in a process of its own and returns what it prints."""
+    command = [sys.executable, program, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def machine(*packages: str) -> str:
+    """One line on what the figures were measured on."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    return (
+        f"{platform.machine()}, {torch.get_num_threads()} threads, Python "
+        f"{platform.python_version()}, {versions}"
+    )
