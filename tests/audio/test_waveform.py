@@ -266,6 +266,13 @@ def test_a_missing_file_is_named(tmp_path):
     assert message_of(path, name="the call") == "the call: no such file; check the path"
 
 
+def test_an_open_file_is_called_by_its_name(tmp_path):
+    path = tmp_path / "empty.wav"
+    path.touch()
+    with path.open("rb") as file:
+        assert message_of(file).startswith(f"{path}: empty (0 bytes)")
+
+
 def test_a_folder_is_refused(tmp_path):
     assert message_of(tmp_path) == (
         f"{tmp_path}: a folder; one recording is expected, name its files"
