@@ -147,6 +147,11 @@ class Order(Sampler[list[tuple[int, int]]]):
         self.durations = np.array([len(owner.waveform) for owner in owners])
         self.shares = _shares([f"{o.corpus} {o.label}" for o in owners], balance)
 
+    @property
+    def sampler(self) -> "Order":
+        """Where pytorch-lightning looks for ``set_epoch``."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         """Says which epoch comes; the trainer calls it."""
         self.epoch = epoch

@@ -21,7 +21,9 @@ import seqcap
 from seqcap.corpora.fold import Fold, part_of, shared_speakers_error
 from seqcap.corpora.folds import make_folds, read_folds
 from seqcap.corpora.labels import LabelSet, apply_labels
+from seqcap.corpora.leaks import check_fold
 from seqcap.corpora.provenance import file_hashes, table_hash
+from seqcap.corpora.sounds import examine_all
 from seqcap.corpora.table import read_table
 from seqcap.corpora.writing import written_whole
 from seqcap.errors import CorpusError
@@ -55,13 +57,18 @@ def run_fold(
         The scores, as in `scores.json`: by part, overall and per corpus.
 
     Raises:
-        CorpusError: No utterances in a part, or an emotion that nobody trains.
+        CorpusError: No utterances in a part, a speaker or a recording in two parts, or an
+            emotion that nobody trains.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
+    sounds, _ = examine_all(set(labelled["file"]))
+    audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
+    shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
     parts = part_of(labelled, fold)
-    _check_parts(labelled, parts, label_set)
+    _check_emotions(labelled, parts, label_set)
     folder.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(labelled, fold, label_set, settings)
+    provenance["shared"] = dataclasses.asdict(shared)
     _write_json(folder / "settings.json", provenance)
     trained = train(
         _utterances(labelled[parts == "train"], label_set),
@@ -156,10 +163,7 @@ def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
     return [Utterance(*row) for row in zip(load_rows(table), labels, corpora, strict=True)]
 
 
-def _check_parts(table: pd.DataFrame, parts: "pd.Series[str]", label_set: LabelSet) -> None:
-    for part in ("train", "validation", "test"):
-        if not (parts == part).any():
-            raise CorpusError(f"no utterances in the {part} part; one at least is needed")
+def _check_emotions(table: pd.DataFrame, parts: "pd.Series[str]", label_set: LabelSet) -> None:
     missing = set(label_set.emotions) - set(table["emotion"][parts == "train"])
     if missing:
         raise CorpusError(

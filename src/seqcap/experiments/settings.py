@@ -2,12 +2,11 @@
 
 import dataclasses
 import difflib
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import tomllib
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.augmentation import Augmentation
@@ -34,8 +33,12 @@ class TrainingSettings:
         normalise_per_bin: Each bin by its own mean and deviation.
         level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
             floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
+        start_in_the_middle: Scale Xavier's weights by a batch of training data, see
+            `seqcap.models.starting_scale`.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
             knows bfloat16.
+        threads: Of the processor; 0 takes all cores. One is better when others use them too: a
+            thread that waits for its turn holds up all.
         augment: Random crops, changed as `augmentation` says, instead of fixed segments.
         augmentation: How far crops are changed.
         capsules: Windows and routing.
@@ -55,7 +58,9 @@ class TrainingSettings:
     balance: float = 0.5
     normalise_per_bin: bool = True
     level: float = 0.01
+    start_in_the_middle: bool = True
     precision: str = "32-true"
+    threads: int = 0
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
     capsules: CapsuleSettings = field(default_factory=CapsuleSettings)

@@ -3,7 +3,10 @@
 The test part is not looked at here: who trains gets training and validation, nothing else.
 """
 
-from collections.abc import Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +34,11 @@ from seqcap.experiments.batches import (
 )
 from seqcap.experiments.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
 from seqcap.experiments.settings import TrainingSettings
+from seqcap.models.memory import keep_freed_memory
+from seqcap.models.starting_scale import start_in_the_middle
 from seqcap.models.systems import System, build
+
+_STARTING_SEGMENTS = 48
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,11 @@ def train(
     Returns:
         The system of the best epoch.
     """
+    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    keep_freed_memory()
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
     normalisation = measure_normalisation(training, settings.normalise_per_bin, settings.level)
     augmentation = settings.augmentation if settings.augment else None
@@ -77,30 +89,35 @@ def train(
         batch_sampler=by_length(validation, settings.batch_size),
         collate_fn=collate,
     )
-    lessons = Lessons(
-        build(settings.system, emotion_count, settings.capsules, settings.seed),
-        settings,
-        emotion_count,
-    )
-    best = ModelCheckpoint(folder, "best", monitor="validation_ua", mode="max", save_last=True)
+    system = build(settings.system, emotion_count, settings.capsules, settings.seed)
+    if settings.start_in_the_middle:
+        pieces = np.random.default_rng(settings.seed).permutation(len(segments))[
+            :_STARTING_SEGMENTS
+        ]
+        first = collate([segments[(0, int(piece))] for piece in pieces])
+        start_in_the_middle(system, first.spectrograms, first.frame_counts)
+    lessons = Lessons(system, settings, emotion_count)
+    best = ModelCheckpoint(folder, "best", monitor="validation_ua", mode="max")
+    latest = ModelCheckpoint(folder, "last", enable_version_counter=False)
     trainer = pl.Trainer(
         accelerator="auto",
-        precision=settings.precision,
+        precision=settings.precision,  # type: ignore[arg-type]  # a word; Lightning checks it
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_norm,
-        callbacks=[best, EMAWeightAveraging(decay=settings.averaging)],
+        callbacks=[best, latest, EMAWeightAveraging(decay=settings.averaging)],
         logger=CSVLogger(folder, name="", version=""),
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         num_sanity_val_steps=0,
         enable_model_summary=False,
     )
     last = folder / "last.ckpt"
-    trainer.fit(
-        lessons,
-        DataLoader(segments, batch_sampler=order, collate_fn=collate),
-        whole,
-        ckpt_path=last if last.exists() else None,
-    )
+    with _quiet_lightning():
+        trainer.fit(
+            lessons,
+            DataLoader(segments, batch_sampler=order, collate_fn=collate),
+            whole,
+            ckpt_path=last if last.exists() else None,
+        )
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     lessons.load_state_dict(state)
     system = lessons.system.cpu().eval()
@@ -111,6 +128,19 @@ def train(
     )
     scores = {"wa": weighted_accuracy(confusion), "ua": unweighted_accuracy(confusion)}
     return TrainedSystem(system, normalisation, temperature, scores)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Leaves out what pytorch-lightning says that helps no user of this program."""
+    with warnings.catch_warnings():
+        # It asks torch in a way that torch no longer likes,
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+        # would have worker processes where the sound is in memory already,
+        warnings.filterwarnings("ignore", ".*does not have many workers")
+        # and finds the folder of a training that goes on not empty.
+        warnings.filterwarnings("ignore", ".*exists and is not empty")
+        yield
 
 
 @torch.no_grad()
@@ -165,6 +195,10 @@ class Lessons(pl.LightningModule):
         ).sum()
         self.log("loss", loss, prog_bar=True, on_step=False, on_epoch=True)
         return loss
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Makes dropout a function of seed and step, so that a resumed training is the same."""
+        torch.manual_seed(self.settings.seed * 1_000_003 + self.global_step)
 
     def on_validation_epoch_start(self) -> None:
         """Starts a new confusion matrix."""

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import torch
+
+from seqcap.corpora.folds import make_folds
+from seqcap.corpora.labels import label_set_named
+from seqcap.errors import CorpusError
+from seqcap.experiments.evaluation import report, scores
+from seqcap.experiments.runs import choose_fold, run_fold
+from seqcap.experiments.settings import read_settings
+from seqcap.recognition.recognizer import Recognizer
+
+LABELS = label_set_named("anger,sadness")
+SETTINGS = read_settings(overrides=["batch_size=4", "epochs=1", "augment=false"])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> pd.DataFrame:
+    """Three people who each say four things, in high tones and in low ones."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for speaker in ("a", "b", "c"):
+        for place in range(4):
+            emotion = ("anger", "sadness")[place % 2]
+            time_s = np.arange(generator.integers(4000, 8000)) / 16000
+            tone = 0.3 * np.sin(2 * np.pi * (2000 if place % 2 else 300) * time_s)
+            file = tmp_path / f"{speaker}{place}.wav"
+            soundfile.write(file, tone + 0.01 * generator.standard_normal(len(tone)), 16000)
+            rows.append({"file": str(file), "start": 0.0, "end": np.nan, "speaker": speaker,
+                         "session": "", "emotion": emotion})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    fold = make_folds(table, "loso")[0]
+    tested = table["speaker"].isin(fold.test)
+    turned = table.copy()
+    turned.loc[tested, "emotion"] = table.loc[tested, "emotion"].map(
+        {"anger": "sadness", "sadness": "anger"}
+    )
+    all_scores = [
+        run_fold(one, fold, LABELS, SETTINGS, tmp_path / name, "tiny")
+        for name, one in (("as is", table), ("turned", turned))
+    ]
+    assert all_scores[0]["validation"] == all_scores[1]["validation"]
+    assert all_scores[0]["test"]["all"]["wa"] == 1 - all_scores[1]["test"]["all"]["wa"]
+    models = [
+        Recognizer.from_pretrained(tmp_path / name / "model").checkpoint
+        for name in ("as is", "turned")
+    ]
+    assert models[0].temperature == models[1].temperature
+    for key, value in models[0].system.state_dict().items():
+        torch.testing.assert_close(value, models[1].system.state_dict()[key], rtol=0, atol=0)
+    probabilities = [
+        pd.read_csv(tmp_path / name / "test.csv").drop(columns="emotion")
+        for name in ("as is", "turned")
+    ]
+    pd.testing.assert_frame_equal(*probabilities)
+
+    kept = json.loads((tmp_path / "as is" / "settings.json").read_text())
+    assert set(kept["files"]) == set(table["file"])
+    assert kept["settings"]["epochs"] == 1
+    text = report(all_scores[0], LABELS.emotions)
+    assert "| test | all | 4 | 1 |" in text
+
+
+def test_a_training_recording_under_another_name_in_the_test_part_is_refused(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    fold = make_folds(table, "loso")[0]
+    train = table[table["speaker"].isin(fold.train)].iloc[0]
+    test = table[table["speaker"].isin(fold.test)].iloc[0]
+    Path(test["file"]).write_bytes(Path(train["file"]).read_bytes())
+    with pytest.raises(CorpusError, match=Path(test["file"]).name):
+        run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_emotion_that_nobody_trains_is_named(table: pd.DataFrame, tmp_path: Path) -> None:
+    fold = make_folds(table, "loso")[0]
+    table.loc[table["speaker"].isin(fold.train), "emotion"] = "anger"
+    with pytest.raises(CorpusError, match="nobody in the training part is labelled sadness"):
+        run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
+
+
+def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:
+    first = make_folds(table, "loso")[0]
+    assert choose_fold(table, "loso", "0", False) == choose_fold(table, "loso", first.name, False)
+    with pytest.raises(CorpusError, match="fold 7: no such fold; there are 0 to 2"):
+        choose_fold(table, "loso", "7", False)
+
+
+def test_scores_follow_from_probabilities() -> None:
+    predictions = pd.DataFrame(
+        {"speaker": ["a", "a", "b"], "emotion": ["anger", "sadness", "sadness"],
+         "anger": [0.9, 0.2, 0.6], "sadness": [0.1, 0.8, 0.4]}
+    )  # fmt: skip
+    result = scores(predictions, ("anger", "sadness"))
+    assert result["confusion"] == [[1, 0], [1, 1]]
+    assert (result["wa"], result["ua"]) == (pytest.approx(2 / 3), 0.75)
+    assert (result["utterances"], result["speakers"]) == (3, 2)

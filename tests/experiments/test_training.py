@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seqcap.experiments.batches import Order, Utterance
+from seqcap.experiments.settings import TrainingSettings, read_settings
+from seqcap.experiments.training import TrainedSystem, fit_temperature, train
+
+
+def tones(count: int, seed: int) -> list[Utterance]:
+    """Two "emotions" that a microphone cannot miss: a low tone and a high one."""
+    generator = np.random.default_rng(seed)
+    result = []
+    for place in range(count):
+        time_s = np.arange(int(16000 * generator.uniform(0.2, 0.4))) / 16000
+        pitch_hz = generator.uniform(200, 400) * (1 if place % 2 else 8)
+        tone = 0.3 * np.sin(2 * np.pi * pitch_hz * time_s)
+        noise = 0.01 * generator.standard_normal(len(time_s))
+        result.append(Utterance((tone + noise).astype(np.float32), place % 2, "tones"))
+    return result
+
+
+def small(**changes: object) -> TrainingSettings:
+    overrides = [f"{key}={value}" for key, value in changes.items()]
+    return read_settings(overrides=["batch_size=4", "averaging=0.5", *overrides])
+
+
+def run(folder: Path, settings: TrainingSettings) -> TrainedSystem:
+    folder.mkdir(exist_ok=True)
+    return train(tones(8, seed=0), tones(6, seed=0), 2, settings, folder)
+
+
+def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:
+    trained = run(tmp_path, small(epochs=20, learning_rate="2e-3", augment="false"))
+    assert trained.validation_scores["ua"] == 1.0
+
+
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = small(epochs=3)
+    whole = run(tmp_path / "whole", settings)
+
+    set_epoch = Order.set_epoch
+
+    def stop_at_two(self: Order, epoch: int) -> None:
+        if epoch == 2:
+            raise RuntimeError("power cut")
+        set_epoch(self, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Order, "set_epoch", stop_at_two)
+        with pytest.raises(RuntimeError, match="power cut"):
+            run(tmp_path / "cut", settings)
+    resumed = run(tmp_path / "cut", settings)
+
+    last = [
+        torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("whole", "cut")
+    ]
+    assert last[0]["state_dict"].keys() == last[1]["state_dict"].keys()
+    for key, value in last[0]["state_dict"].items():
+        torch.testing.assert_close(value, last[1]["state_dict"][key], rtol=0, atol=0)
+    assert resumed.validation_scores == whole.validation_scores
+
+
+def test_a_temperature_makes_an_overconfident_system_honest() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 4, (2000,), generator=generator)
+    honest = torch.randn(1, 2000, 4, generator=generator)
+    labels = torch.distributions.Categorical(logits=honest[0]).sample()
+    assert fit_temperature(honest * 3, labels) == pytest.approx(3, rel=0.15)
