@@ -2,7 +2,7 @@
 
     python benchmarks/inference.py [THREADS [SYSTEM ...]]
 
-From samples to probabilities (spectrogram, normalisation, system in pieces), for noise of 1 to
+From samples to probabilities (spectrogram, normalisation, system in pieces), for speech of 1 to
 600 s, beside the extraction of openSMILE's eGeMAPSv02 functionals alone, taking turns on the same
 samples; batches of 16; peak memory of a fresh process against the length.
 """
@@ -18,21 +18,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqcap.audio.spectrogram import SHIFT_SAMPLES, log_spectrogram
+from seqcap.audio.waveform import load_waveform
 from seqcap.models.memory import keep_freed_memory
 from seqcap.models.systems import System, build
 
+SAMPLES = Path(__file__).parent.parent / "samples" / "emodb"
 SYSTEMS = ("CNN_SeqCap", "CNN_RecCap", "CNN_GRU-SeqCap")
 DURATIONS_S = (1, 3, 10, 60, 600)
-MEMORY_DURATIONS_S = (10, 60, 600, 3600)
+MEMORY_DURATIONS_S = (10, 60, 600, 1800)
 BATCH = 16
 PIECE_SAMPLES = 1000 * SHIFT_SAMPLES
 REACH_SAMPLES = 640  # the Hann window's
 
 
-def noise(duration_s: float) -> NDArray[np.float32]:
-    """Samples at 16 kHz."""
-    generator = np.random.default_rng(0)
-    return 0.1 * generator.standard_normal(int(16000 * duration_s), dtype=np.float32)
+def speech(duration_s: float) -> NDArray[np.float32]:
+    """The sample recordings at 16 kHz, one after the other, over and over."""
+    recordings = [load_waveform(file) for file in sorted(SAMPLES.glob("*.wav"))]
+    return np.resize(np.concatenate(recordings), int(16000 * duration_s))
 
 
 def spectrogram_pieces(samples: NDArray[np.float32]) -> Iterator[Tensor]:
@@ -65,14 +67,14 @@ def print_speeds(names: list[str]) -> None:
     print("| audio | openSMILE eGeMAPS, x real time | " + " | ".join(names) + " |")
     print("|---|---:|" + "---:|" * len(names))
     for duration_s in DURATIONS_S:
-        samples = noise(duration_s)
+        samples = speech(duration_s)
         cases = {"smile": lambda s=samples: smile.process_signal(s, 16000)}
         for name, system in systems.items():
             cases[name] = lambda s=samples, system=system: recognise(system, s)
         taken = medians(cases, 5 if duration_s < 60 else 1)
         cells = [f"{duration_s / taken[n]:.0f} ({taken['smile'] / taken[n]:.1f} x)" for n in names]
         print(f"| {duration_s} s | {duration_s / taken['smile']:.0f} | {' | '.join(cells)} |")
-    batch = [noise(3)] * BATCH
+    batch = [speech(3)] * BATCH
     taken = medians({n: lambda s=s: recognise_batch(s, batch) for n, s in systems.items()}, 5)
     cells = [f"{3 * BATCH / taken[n]:.0f}" for n in names]
     print(f"| {BATCH} of 3 s at once | | {' | '.join(cells)} |", flush=True)
@@ -94,10 +96,10 @@ def print_memory(names: list[str], threads: int) -> None:
 
 @torch.no_grad()
 def peak_of(name: str, duration_s: int) -> float:
-    """Recognises noise that is made as it is read, and returns the peak."""
+    """Recognises ten seconds over and over, and returns the peak."""
     system = build(name, 4, seed=0).eval()
     if duration_s:
-        ten_seconds = list(spectrogram_pieces(noise(10)))
+        ten_seconds = list(spectrogram_pieces(speech(10)))
         system.forward_in_pieces(piece for _ in range(duration_s // 10) for piece in ten_seconds)
     return peak_mb()
 

@@ -16,14 +16,17 @@ def medians(cases: Mapping[str, Callable[[], object]], repeats: int = 7) -> dict
     """Seconds that each case takes, the median of repeats that take turns.
 
     The machine may be shared and its speed may drift: only ratios of one call's figures count.
+    With one thread these are seconds of a core, which waiting for a busy core does not add to; with
+    more they are seconds of the clock.
     """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in cases}
     for repeat in range(-1, repeats):
         for name, run in cases.items():
-            started = time.perf_counter()
+            started = clock()
             run()
             if repeat >= 0:  # the first round warms up
-                times[name].append(time.perf_counter() - started)
+                times[name].append(clock() - started)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 

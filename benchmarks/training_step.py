@@ -5,8 +5,8 @@
 16 segments of 2 s, forward, backward and Adam. The ceiling: GFLOP of the step (three times those
 of the forward pass, written plainly) over the rate of a 2048 x 2048 matrix product that takes turns
 with it in the same process. CNN_SeqCap and CNN_RecCap also run as one would write them from the
-paper (``straightforward.py``), in processes of their own that take turns: freed memory is kept for
-ours, as training does, and not for theirs.
+paper (``straightforward.py``), in a process of their own: freed memory is kept for ours, as
+training does, and not for theirs.
 """
 
 import json
@@ -96,25 +96,20 @@ def measure(name: str, straightforward: bool) -> dict[str, float]:
 
 
 def row(name: str, threads: int) -> str:
-    """Measures a system in children that take turns; returns the table's row."""
+    """Measures a system in a process of its own; returns the table's row."""
 
     def run(kind: str) -> dict[str, float]:
         figures: dict[str, float] = json.loads(child(__file__, str(threads), kind, name))
         return figures
 
-    rounds = 3 if name in STRAIGHTFORWARD else 1
-    ours, theirs = [], []
-    for _ in range(rounds):
-        ours.append(run("ours"))
-        if rounds > 1:
-            theirs.append(run("straightforward")["step"])
-    middle = sorted(ours, key=lambda figures: figures["step"])[rounds // 2]
-    ceiling = middle["flop"] / (PRODUCT_FLOP / middle["product"])
-    share = middle["convolutions"] / middle["step"]
-    faster = f"{sorted(theirs)[rounds // 2] / middle['step']:.1f} x" if theirs else ""
+    ours = run("ours")
+    ceiling = ours["flop"] / (PRODUCT_FLOP / ours["product"])
+    share = ours["convolutions"] / ours["step"]
+    theirs = run("straightforward")["step"] if name in STRAIGHTFORWARD else None
+    faster = "" if theirs is None else f"{theirs / ours['step']:.1f} x"
     return (
-        f"| {name} | {middle['flop'] / 1e9:.0f} | {1e3 * ceiling:.0f} | {1e3 * middle['step']:.0f} "
-        f"| {ceiling / middle['step']:.0%} | {share:.0%} | {1 - share:.0%} | {faster} |"
+        f"| {name} | {ours['flop'] / 1e9:.0f} | {1e3 * ceiling:.0f} | {1e3 * ours['step']:.0f} "
+        f"| {ceiling / ours['step']:.0%} | {share:.0%} | {1 - share:.0%} | {faster} |"
     )
 
 
