@@ -1,5 +1,6 @@
 # make demo    recognises the sample recordings (sets up .venv first)
 # make test    everything that continuous integration checks (sets up .venv first)
+# make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess and nemo
 # make format  puts the code into its layout
 #
 # PYTHON=python3.12 takes another Python, VENV=DIR another place for the virtual environment.
@@ -16,7 +17,7 @@ SAY = @printf '\033[1m%s\033[0m\n'
 
 export PIP_REQUIRE_VIRTUALENV := true
 
-.PHONY: help demo test format python
+.PHONY: help demo test pretrained format python
 
 help:
 	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
@@ -36,6 +37,24 @@ test: $(VENV)/.seqcap-dev
 	@$(BIN)/lint-imports --no-logo
 	$(SAY) "5/5 Tests and examples, warnings are errors: pytest"
 	@$(BIN)/pytest --quiet
+
+TABLES := runs/emodb.csv runs/ravdess.csv runs/nemo.csv
+PRETRAINED := src/seqcap/recognition/pretrained
+CORPORA ?= corpora
+
+pretrained: $(VENV)/.seqcap-dev
+	@$(INSTALL) -e '.[benchmark]'
+	$(SAY) "Reading the corpora in $(CORPORA)"
+	@for name in emodb ravdess nemo; do \
+	  $(BIN)/seqcap corpus read $$name $(CORPORA)/$$name --output runs/$$name.csv; done
+	$(SAY) "Training, about 45 minutes; once interrupted, it goes on where it stopped"
+	@$(BIN)/seqcap train $(TABLES) --folds recipes/pretrained.json --labels paper4 \
+	  --settings recipes/pretrained.toml --name seqcap-paper4-1 --output runs/pretrained
+	@cp runs/pretrained/model/model.* $(PRETRAINED)
+	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
+	@$(BIN)/seqcap evaluate - $(TABLES) --folds recipes/pretrained.json --card $(PRETRAINED)/CARD.md
+	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) --folds recipes/pretrained.json \
+	  --card $(PRETRAINED)/CARD.md
 
 format: $(VENV)/.seqcap-dev
 	@$(BIN)/ruff check --fix .

@@ -184,3 +184,23 @@ def test_a_threshold_that_is_no_probability_is_refused(model_folder, threshold):
 def test_a_model_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"no model here; a folder with model\.json"):
         Recognizer.from_pretrained(tmp_path)
+
+
+def test_a_long_recording_is_answered_in_blocks_as_if_it_were_whole(recognizer):
+    noise = make_noise(70.3)
+    answer = recognizer.recognize((noise, 16000))
+    spectrogram = recognizer.checkpoint.normalisation.spectrogram(noise)
+    whole = recognizer.probabilities([spectrogram])[0]
+    assert list(answer.probabilities.values()) == pytest.approx(whole.tolist(), abs=1e-5)
+    assert [(piece.start, piece.end) for piece in answer.timeline[-2:]] == [(66, 68), (68, 70.3)]
+    piece = recognizer.probabilities([spectrogram[6600:6800]])[0]
+    assert list(answer.timeline[33].probabilities.values()) == pytest.approx(
+        piece.tolist(), abs=1e-5
+    )
+
+
+def test_long_and_short_recordings_keep_their_places(recognizer):
+    short, long = make_noise(0.5), make_noise(61)
+    answers = list(recognizer.recognize_many([(x, 16000) for x in (short, long, short)]))
+    assert [answer.end for answer in answers] == [0.5, 61, 0.5]
+    assert answers[0] == answers[2]

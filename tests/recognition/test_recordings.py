@@ -3,9 +3,16 @@ import threading
 
 import numpy as np
 
-from seqcap.audio.spectrogram import log_spectrogram
+from seqcap.audio.spectrogram import Normalisation
 from seqcap.recognition.answers import Failure
-from seqcap.recognition.recordings import batches_by_length, piece_bounds, read_ahead
+from seqcap.recognition.recordings import (
+    batches_by_length,
+    piece_bounds,
+    read_ahead,
+    read_recording,
+)
+
+PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
 
 
 def make_source(duration_s):
@@ -13,17 +20,17 @@ def make_source(duration_s):
 
 
 def test_groups_are_bounded_by_files():
-    groups = read_ahead([make_source(0.1)] * 130, log_spectrogram)
+    groups = read_ahead([make_source(0.1)] * 130, PLAIN)
     assert [len(group) for group in groups] == [64, 64, 2]
 
 
 def test_groups_are_bounded_by_their_duration():
-    groups = read_ahead([make_source(100)] * 4, lambda waveform: waveform[:, None])
+    groups = read_ahead([make_source(100)] * 4, PLAIN)
     assert [len(group) for group in groups] == [3, 1]
 
 
 def test_failures_keep_their_place():
-    (group,) = read_ahead([make_source(0.1), b"", make_source(0.2)], log_spectrogram)
+    (group,) = read_ahead([make_source(0.1), b"", make_source(0.2)], PLAIN)
     assert [isinstance(entry, Failure) for entry in group] == [False, True, False]
 
 
@@ -34,7 +41,7 @@ def test_the_next_group_is_read_while_one_is_worked_on():
         yield from [make_source(0.1)] * 65
         second_read.set()
 
-    groups = read_ahead(sources(), log_spectrogram)
+    groups = read_ahead(sources(), PLAIN)
     next(groups)
     assert second_read.wait(timeout=60)
 
@@ -53,3 +60,20 @@ def test_batches_hold_every_recording_once_and_at_most_a_minute():
     batches = list(batches_by_length(counts))
     assert sorted(i for batch in batches for i in batch) == list(range(200))
     assert all(len(batch) * max(counts[i] for i in batch) <= 6000 for batch in batches)
+
+
+def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole():
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 75 + 7000).astype(np.float32)
+    level = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01)
+    recording = read_recording((noise, 16000), level)
+    assert not recording.is_held
+    blocks = list(recording.blocks())
+    assert [len(block) for block in blocks] == [3000, 3000, 1544]
+    np.testing.assert_allclose(np.concatenate(blocks), level.spectrogram(noise), atol=1e-5)
+    np.testing.assert_array_equal(blocks[0], next(recording.blocks()))  # read anew each time
+
+
+def test_a_recording_of_a_minute_is_held():
+    recording = read_recording(make_source(60), PLAIN)
+    assert recording.is_held
+    assert len(next(recording.blocks())) == 6000

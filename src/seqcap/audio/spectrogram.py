@@ -3,6 +3,7 @@
 Axis order: ``(frame, bin)``. Frames are 10 ms apart, bins 10 Hz.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ FloatArray = NDArray[np.float32]
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(
     np.float32
 )
+_AS_IT_IS = np.float32(1)
 _FRAMES_AT_ONCE = 256  # what stays in a core's cache
 
 
@@ -88,23 +90,53 @@ def _powers(waveform: FloatArray) -> FloatArray:
     return powers
 
 
-def loudness(waveform: FloatArray) -> float:
-    """Root mean square of the louder half of a recording, by started 10 ms.
+def log_spectrogram_blocks(
+    blocks: Iterable[FloatArray], gain: np.float32 = _AS_IT_IS
+) -> Iterator[FloatArray]:
+    """The same frames for a waveform that comes in blocks, with the memory of one block.
+
+    Args:
+        blocks: One after the other, as `waveform_blocks` gives them: each but the last a whole
+            number of 10 ms long.
+        gain: What samples are multiplied with.
+
+    Yields:
+        Log magnitudes, ``(frame, 512)``; joined they equal `log_spectrogram` of the whole.
+    """
+    waiting = np.empty(0, np.float32)
+    for block in blocks:
+        waiting = np.concatenate((waiting, block * gain))
+        # Frames whose 640 samples are all there.
+        ready = max(0, (len(waiting) - WINDOW_SAMPLES) // SHIFT_SAMPLES + 1)
+        if ready:
+            seen = (ready - 1) * SHIFT_SAMPLES + WINDOW_SAMPLES
+            yield log_spectrogram(waiting[:seen])[:ready]
+            waiting = waiting[ready * SHIFT_SAMPLES :]
+    if len(waiting):
+        yield log_spectrogram(waiting)
+
+
+def block_powers(waveform: FloatArray) -> NDArray[np.float64]:
+    """Mean square of every started 10 ms, zeros behind the end, shape ``(frame,)``."""
+    count = frame_count(len(waveform))
+    padded = np.zeros(count * SHIFT_SAMPLES, np.float32)
+    padded[: len(waveform)] = waveform
+    return np.square(padded).reshape(count, SHIFT_SAMPLES).mean(axis=1, dtype=float)
+
+
+def loudness(powers: NDArray[np.float64]) -> float:
+    """Root mean square of the louder half of a recording.
 
     Pauses, and silence before and after, count for nothing.
 
     Args:
-        waveform: Shape ``(samples,)``, at least one sample.
+        powers: Of the whole recording, as `block_powers` gives them.
 
     Example:
-        >>> loudness(np.r_[np.zeros(1600), np.full(1600, 0.5)].astype(np.float32))
+        >>> loudness(block_powers(np.r_[np.zeros(1600), np.full(1600, 0.5)].astype(np.float32)))
         0.5
     """
-    count = frame_count(len(waveform))
-    padded = np.zeros(count * SHIFT_SAMPLES, np.float32)
-    padded[: len(waveform)] = waveform
-    powers = np.square(padded).reshape(count, SHIFT_SAMPLES).mean(axis=1, dtype=float)
-    return float(np.sqrt(np.sort(powers)[count // 2 :].mean()))
+    return float(np.sqrt(np.sort(powers)[len(powers) // 2 :].mean()))
 
 
 @dataclass(frozen=True)
@@ -127,12 +159,12 @@ class Normalisation:
 
     def spectrogram(self, waveform: FloatArray) -> FloatArray:
         """Log magnitudes of a whole recording at this level, not yet normalised."""
-        return log_spectrogram(waveform * self.gain(waveform))
+        return log_spectrogram(waveform * self.gain(block_powers(waveform)))
 
-    def gain(self, waveform: FloatArray) -> np.float32:
-        """What a whole recording is multiplied with; 1 for digital silence."""
-        loud = loudness(waveform) if self.level else 0.0
-        return np.float32(self.level / loud if loud else 1.0)
+    def gain(self, powers: NDArray[np.float64]) -> np.float32:
+        """What a recording of these powers is multiplied with; 1 for digital silence."""
+        loud = loudness(powers) if self.level else 0.0
+        return np.float32(self.level / loud) if loud else _AS_IT_IS
 
     def __call__(self, spectrogram: FloatArray) -> FloatArray:
         """Normalises log magnitudes, shape ``(..., 512)``."""

@@ -71,6 +71,7 @@ def waveform_blocks(
     start_s: float = 0.0,
     end_s: float | None = None,
     name: str | None = None,
+    warn: bool = True,
 ) -> Iterator[Samples]:
     """Gives the waveform of `load_waveform` in blocks, the same samples bit for bit.
 
@@ -86,6 +87,7 @@ def waveform_blocks(
         start_s: As in `load_waveform`.
         end_s: As in `load_waveform`.
         name: As in `load_waveform`.
+        warn: Whether to warn; not when a recording is read a second time.
 
     Yields:
         Blocks of shape ``(block_s * 16000,)``; the last one may be shorter.
@@ -102,7 +104,7 @@ def waveform_blocks(
         raise AudioError(f"blocks of {block_s} s; at least {MINIMUM_DURATION_S} s is needed")
     block_length = round(block_s * SAMPLE_RATE_HZ)
     waiting = np.empty(0, np.float32)
-    for piece in _pieces(source, start_s, end_s, name):
+    for piece in _pieces(source, start_s, end_s, name, warn):
         waiting = np.concatenate((waiting, piece)) if len(waiting) else piece
         # The last full block waits too, so that warnings come before it.
         while len(waiting) > block_length:
@@ -136,7 +138,7 @@ def duration_s(source: Source, *, name: str | None = None) -> float:
 
 
 def _pieces(
-    source: Source, start_s: float, end_s: float | None, name: str | None
+    source: Source, start_s: float, end_s: float | None, name: str | None, warn: bool = True
 ) -> Iterator[Samples]:
     """Gives the waveform in the pieces it is read in, never an empty one."""
     with opened(source, name) as recording:
@@ -164,7 +166,8 @@ def _pieces(
                 f"{recording.name}: {hundredths / 100:.2f} s of audio;"
                 f" at least {MINIMUM_DURATION_S} s is needed"
             )
-        judgement.warn()
+        if warn:
+            judgement.warn()
 
 
 def _frames(recording: Recording, start_s: float, end_s: float | None) -> Iterator[Samples]:

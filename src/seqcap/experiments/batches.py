@@ -17,6 +17,7 @@ from seqcap.audio.spectrogram import (
     SHIFT_SAMPLES,
     FloatArray,
     Normalisation,
+    block_powers,
     log_spectrogram,
 )
 from seqcap.experiments.augmentation import (
@@ -110,7 +111,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         epoch, piece = key
         index, start = self.pieces[piece]
         waveform, label, _ = self.utterances[index]
-        gain = self.normalisation.gain(waveform)
+        gain = self.normalisation.gain(block_powers(waveform))
         if self.augmentation is None:
             cut = waveform[start : start + SEGMENT_SAMPLES] * gain
             return self.normalisation(log_spectrogram(cut)), label

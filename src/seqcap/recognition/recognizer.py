@@ -19,7 +19,6 @@ from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.recordings import (
     Recording,
     batches_by_length,
-    piece_bounds,
     read_ahead,
     read_recording,
 )
@@ -114,7 +113,7 @@ class Recognizer:
         """
         recording = read_recording(
             source,
-            self.checkpoint.normalisation.spectrogram,
+            self.checkpoint.normalisation,
             start_s=start_s,
             end_s=end_s,
             name=name,
@@ -136,51 +135,80 @@ class Recognizer:
         Yields:
             An answer, or a failure with its reason, for each source in its turn.
         """
-        for group in read_ahead(sources, self.checkpoint.normalisation.spectrogram):
+        for group in read_ahead(sources, self.checkpoint.normalisation):
             read = [entry for entry in group if isinstance(entry, Recording)]
             answers = iter(self._answers(read, timeline))
             for entry in group:
                 yield entry if isinstance(entry, Failure) else next(answers)
 
     def _answers(self, recordings: Sequence[Recording], timeline: bool) -> list[Answer]:
-        rows = self.probabilities([r.spectrogram for r in recordings])
-        timelines: list[tuple[Answer, ...]] = [()] * len(recordings)
-        if timeline:
-            timelines = self._timelines(recordings, rows)
-        return [
-            self._answer(recording.name, recording.start_s, recording.end_s, row, pieces)
-            for recording, row, pieces in zip(recordings, rows, timelines, strict=True)
-        ]
-
-    def _timelines(
-        self, recordings: Sequence[Recording], rows: FloatArray
-    ) -> list[tuple[Answer, ...]]:
-        """Answers for the pieces of recordings whose own probabilities are known."""
-        bounds = [piece_bounds(len(r.spectrogram)) for r in recordings]
-        piece_rows = iter(
-            self.probabilities(
-                [
-                    recording.spectrogram[first:behind]
-                    for recording, cuts in zip(recordings, bounds, strict=True)
-                    for first, behind in cuts
-                    if len(cuts) > 1  # one piece is the whole
-                ]
-            )
+        held = [r for r in recordings if r.is_held]
+        spectrograms = [next(r.blocks()) for r in held]
+        rows = self.probabilities(spectrograms)
+        piece_rows = self._piece_rows(held, spectrograms, rows) if timeline else [None] * len(held)
+        answers = iter(
+            [self._answer(*answered) for answered in zip(held, rows, piece_rows, strict=True)]
         )
-        return [
-            tuple(
-                self._answer(
-                    recording.name,
-                    recording.start_s + first / FRAMES_PER_S,
-                    min(recording.start_s + behind / FRAMES_PER_S, recording.end_s),
-                    next(piece_rows) if len(cuts) > 1 else row,
+        return [next(answers) if r.is_held else self._long_answer(r, timeline) for r in recordings]
+
+    def _piece_rows(
+        self,
+        recordings: Sequence[Recording],
+        spectrograms: Sequence[FloatArray],
+        rows: FloatArray,
+    ) -> list[FloatArray]:
+        """Probabilities ``(piece, emotion)`` of recordings whose own are known."""
+        cut = [len(recording.bounds) > 1 for recording in recordings]  # one piece is the whole
+        pieces = self.probabilities(
+            [
+                spectrogram[first:behind]
+                for recording, spectrogram, several in zip(
+                    recordings, spectrograms, cut, strict=True
                 )
-                for first, behind in cuts
-            )
-            for recording, row, cuts in zip(recordings, rows, bounds, strict=True)
-        ]
+                for first, behind in recording.bounds
+                if several
+            ]
+        )
+        result, taken = [], 0
+        for recording, row, several in zip(recordings, rows, cut, strict=True):
+            count = len(recording.bounds) if several else 0
+            result.append(pieces[taken : taken + count] if several else row[None])
+            taken += count
+        return result
+
+    @torch.inference_mode()
+    def _long_answer(self, recording: Recording, timeline: bool) -> Answer:
+        """Reads a long recording block by block, once for the whole and its pieces."""
+        piece_rows: list[FloatArray] = []
+        lengths = iter([behind - first for first, behind in recording.bounds])
+
+        def normalised() -> Iterator[Tensor]:
+            for block in recording.blocks():
+                if timeline:
+                    pieces, first = [], 0
+                    while first < len(block):
+                        pieces.append(block[first : first + next(lengths)])
+                        first += len(pieces[-1])
+                    piece_rows.append(self.probabilities(pieces))
+                yield torch.from_numpy(self.checkpoint.normalisation(block)).to(self.device)
+
+        logits = self.system.forward_in_pieces(normalised())
+        row = self._calibrated(logits)[0]
+        return self._answer(recording, row, np.concatenate(piece_rows) if timeline else None)
 
     def _answer(
+        self, recording: Recording, row: FloatArray, piece_rows: FloatArray | None
+    ) -> Answer:
+        start_s, end_s = recording.start_s, recording.end_s
+        timeline = []
+        if piece_rows is not None:
+            for (first, behind), piece_row in zip(recording.bounds, piece_rows, strict=True):
+                piece_end_s = min(start_s + behind / FRAMES_PER_S, end_s)
+                piece = (recording.name, start_s + first / FRAMES_PER_S, piece_end_s)
+                timeline.append(self._named(*piece, piece_row))
+        return self._named(recording.name, start_s, end_s, row, tuple(timeline))
+
+    def _named(
         self,
         title: str,
         start: float,
@@ -212,9 +240,12 @@ class Recognizer:
         result = np.empty((len(spectrograms), len(self.emotions)), np.float32)
         for indices in batches_by_length([len(s) for s in spectrograms]):
             batch, counts = self._batch([spectrograms[i] for i in indices])
-            logits = self.system(batch, counts) / self.checkpoint.temperature
-            result[indices] = self.system.probabilities(logits).cpu().numpy()
+            result[indices] = self._calibrated(self.system(batch, counts))
         return result
+
+    def _calibrated(self, logits: Tensor) -> FloatArray:
+        scaled = logits / self.checkpoint.temperature
+        return self.system.probabilities(scaled).cpu().numpy()
 
     def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         counts = [len(s) for s in spectrograms]

@@ -4,9 +4,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+
 from seqcap.audio.source import Source, source_name
-from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
-from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
+from seqcap.audio.spectrogram import (
+    FRAMES_PER_S,
+    FloatArray,
+    Normalisation,
+    block_powers,
+    frame_count,
+    log_spectrogram,
+    log_spectrogram_blocks,
+)
+from seqcap.audio.waveform import SAMPLE_RATE_HZ, waveform_blocks
 from seqcap.errors import AudioError
 from seqcap.recognition.answers import Failure
 
@@ -19,8 +29,9 @@ _GROUP_FILES = 64
 _GROUP_S = 300.0
 _BATCH_FRAMES = 6000  # padding included: a minute of sound
 
-Measure = Callable[[FloatArray], FloatArray]
-"""Turns a waveform into its spectrogram."""
+# Longer recordings are read again in blocks instead of being held; half a minute, 15 pieces.
+LONGEST_HELD_S = 60.0
+_BLOCK_PIECES = 15
 
 
 @dataclass(frozen=True)
@@ -31,40 +42,91 @@ class Recording:
         name: What it is called in answers.
         start_s: Where it begins in its source.
         end_s: Where it ends in its source.
-        spectrogram: Log magnitudes, ``(frame, bin)``.
+        bounds: Its pieces of 2 s, as `piece_bounds` gives them.
+        blocks: Gives its log magnitudes, ``(frame, bin)``, some whole pieces at a time; a
+            recording of up to a minute in one block.
     """
 
     name: str
     start_s: float
     end_s: float
-    spectrogram: FloatArray
+    bounds: list[tuple[int, int]]
+    blocks: Callable[[], Iterator[FloatArray]]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is short enough to be one block in memory."""
+        return self.bounds[-1][1] <= LONGEST_HELD_S * FRAMES_PER_S
 
 
 def read_recording(
     source: Source,
-    measure: Measure,
+    normalisation: Normalisation,
     *,
     start_s: float = 0.0,
     end_s: float | None = None,
     name: str | None = None,
 ) -> Recording:
-    """Reads a recording, or a part of it; arguments and errors as `load_waveform`."""
-    waveform = load_waveform(source, start_s=start_s, end_s=end_s, name=name)
-    duration_s = len(waveform) / SAMPLE_RATE_HZ
-    return Recording(source_name(source, name), start_s, start_s + duration_s, measure(waveform))
+    """Reads a recording, or a part of it; arguments and errors as `load_waveform`.
+
+    Of a long one only its level and its length are taken; its blocks read it once more.
+    """
+    powers, sample_count = [], 0
+    held: list[FloatArray] = []
+    for block in waveform_blocks(source, LONGEST_HELD_S, start_s=start_s, end_s=end_s, name=name):
+        powers.append(block_powers(block))
+        sample_count += len(block)
+        held = [block] if sample_count == len(block) else []
+    gain = normalisation.gain(np.concatenate(powers))
+    bounds = piece_bounds(frame_count(sample_count))
+
+    def read_again() -> Iterator[FloatArray]:
+        again = waveform_blocks(source, start_s=start_s, end_s=end_s, name=name, warn=False)
+        groups = [bounds[i : i + _BLOCK_PIECES] for i in range(0, len(bounds), _BLOCK_PIECES)]
+        sizes = [group[-1][1] - group[0][0] for group in groups]
+        yield from regrouped(log_spectrogram_blocks(again, gain), sizes)
+
+    def hold() -> Iterator[FloatArray]:
+        yield log_spectrogram(held[0] * gain)
+
+    return Recording(
+        source_name(source, name),
+        start_s,
+        start_s + sample_count / SAMPLE_RATE_HZ,
+        bounds,
+        hold if held else read_again,
+    )
 
 
-def read_ahead(sources: Iterable[Source], measure: Measure) -> Iterator[list[Recording | Failure]]:
+def regrouped(blocks: Iterable[FloatArray], sizes: Iterable[int]) -> Iterator[FloatArray]:
+    """Gives the rows of blocks in groups of these sizes.
+
+    Example:
+        >>> [rows.tolist() for rows in regrouped([np.arange(3), np.arange(3, 5)], [2, 3])]
+        [[0, 1], [2, 3, 4]]
+    """
+    rest = iter(blocks)
+    waiting = next(rest)
+    for size in sizes:
+        while len(waiting) < size:
+            waiting = np.concatenate((waiting, next(rest)))
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def read_ahead(
+    sources: Iterable[Source], normalisation: Normalisation
+) -> Iterator[list[Recording | Failure]]:
     """Reads recordings in groups; while one is worked on, a thread reads the next.
 
     Args:
         sources: As for `load_waveform`; taken as they are read.
-        measure: Turns a waveform into its spectrogram.
+        normalisation: The level that recordings are brought to.
 
     Yields:
         Up to 64 recordings, or 5 minutes of them, each read or failed, in their order.
     """
-    groups = _groups(sources, measure)
+    groups = _groups(sources, normalisation)
     with ThreadPoolExecutor(1, "seqcap-reader") as reader:
         upcoming = reader.submit(next, groups, None)
         while (group := upcoming.result()) is not None:
@@ -72,12 +134,14 @@ def read_ahead(sources: Iterable[Source], measure: Measure) -> Iterator[list[Rec
             yield group
 
 
-def _groups(sources: Iterable[Source], measure: Measure) -> Iterator[list[Recording | Failure]]:
+def _groups(
+    sources: Iterable[Source], normalisation: Normalisation
+) -> Iterator[list[Recording | Failure]]:
     group: list[Recording | Failure] = []
     waiting_s = 0.0
     for source in sources:
         try:
-            recording = read_recording(source, measure)
+            recording = read_recording(source, normalisation)
             waiting_s += recording.end_s
             group.append(recording)
         except AudioError as error:
