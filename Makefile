@@ -54,7 +54,7 @@ pretrained: $(VENV)/.seqcap-dev
 	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds recipes/pretrained.json --card $(PRETRAINED)/CARD.md
 	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) --folds recipes/pretrained.json \
-	  --card $(PRETRAINED)/CARD.md
+	  --card $(PRETRAINED)/CARD.md --card README.md
 
 format: $(VENV)/.seqcap-dev
 	@$(BIN)/ruff check --fix .

@@ -81,7 +81,12 @@ def main() -> None:
     parser.add_argument("--folds", required=True)
     parser.add_argument("--fold", default="0")
     parser.add_argument("--model", help="folder of a model; the shipped one if not given")
-    parser.add_argument("--card", type=Path, help="card to write the table into")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        action="append",
+        help="card to write the table into, as often as needed",
+    )
     arguments = parser.parse_args()
 
     recognizer = Recognizer.from_pretrained(arguments.model)
@@ -109,8 +114,8 @@ def main() -> None:
         lines.append(f"| {corpus} | {len(rows[1])} | {people} | {cells[0]} | {cells[1]} |")
     text = "\n".join(lines)
     print(text)
-    if arguments.card:
-        write_card(arguments.card, text, CARD_MARKER)
+    for card in arguments.card or ():
+        write_card(card, text, CARD_MARKER)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from seqcap.errors import CheckpointError
-from seqcap.recognition.checkpoint import (
-    CARD_FILE,
-    SETTINGS_FILE,
-    WEIGHTS_FILE,
-    load_checkpoint,
-    save_checkpoint,
-)
+from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
+from seqcap.recognition.model_folder import CARD_FILE, SETTINGS_FILE, WEIGHTS_FILE
 
 
 @pytest.fixture

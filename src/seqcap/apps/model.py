@@ -9,12 +9,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-import seqcap.recognition
-from seqcap.errors import CheckpointError
-
-# As in seqcap.recognition.checkpoint, which imports torch.
-PRETRAINED_FOLDER = Path(seqcap.recognition.__path__[0], "pretrained")
-WEIGHTS_FILE, SETTINGS_FILE, CARD_FILE = "model.safetensors", "model.json", "CARD.md"
+from seqcap.recognition.model_folder import CARD_FILE, SETTINGS_FILE, check_model_folder
 
 
 class ModelFormat(StrEnum):
@@ -40,7 +35,7 @@ def model(
 
     seqcap model runs/mine/model --format json
     """
-    source = check_model(folder)
+    source = check_model_folder(folder)
     card = source / CARD_FILE
     if output_format is ModelFormat.JSON or not card.is_file():
         settings = json.loads((source / SETTINGS_FILE).read_text("utf-8"))
@@ -52,24 +47,3 @@ def model(
         console.print(Markdown(text))
     else:
         typer.echo(text, nl=False)
-
-
-def check_model(folder: Path | None) -> Path:
-    """Finds a model without importing torch.
-
-    Args:
-        folder: Where it lies; None for the shipped one.
-
-    Returns:
-        Its folder.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    source = folder or PRETRAINED_FOLDER
-    if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
-        raise CheckpointError(
-            f"{source}: no model here; a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is "
-            "expected, as 'seqcap train' writes it"
-        )
-    return source

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from seqcap.apps.model import check_model
 from seqcap.apps.writers import Format, choose_format, open_output, writer_for
 from seqcap.errors import AudioWarning
+from seqcap.recognition.model_folder import check_model_folder
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer, Failure
@@ -64,7 +64,7 @@ def predict(
     from seqcap.apps.sources import find_recordings, unreadable
 
     written_as = choose_format(output_format, output)
-    check_model(model)
+    check_model_folder(model)
     sources, problems = find_recordings(paths)
     # torch, which takes a second to import, waits until there is something to recognise.
     while sources and (problem := unreadable(sources[0])):

@@ -21,11 +21,14 @@ from seqcap.audio.spectrogram import Normalisation
 from seqcap.errors import CheckpointError
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.models.systems import System, build
+from seqcap.recognition.model_folder import (
+    CARD_FILE,
+    SETTINGS_FILE,
+    WEIGHTS_FILE,
+    check_model_folder,
+)
 
 FORMAT = 1
-WEIGHTS_FILE = "model.safetensors"
-SETTINGS_FILE = "model.json"
-CARD_FILE = "CARD.md"
 MEAN, DEVIATION = "normalisation.mean", "normalisation.deviation"
 
 
@@ -98,12 +101,7 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
     Raises:
         CheckpointError: Missing, incomplete, or not a checkpoint of this program.
     """
-    source = Path(folder)
-    if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
-        raise CheckpointError(
-            f"{source}: no model here; a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is "
-            "expected, as 'seqcap train' writes it"
-        )
+    source = check_model_folder(folder)
     try:
         settings = json.loads((source / SETTINGS_FILE).read_text("utf-8"))
         if settings["format"] != FORMAT:

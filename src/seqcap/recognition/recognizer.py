@@ -5,7 +5,6 @@ Every door, and every number in every table, comes through here.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import UNCERTAIN, Answer, Failure
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
+from seqcap.recognition.model_folder import PRETRAINED_FOLDER
 from seqcap.recognition.recordings import (
     Recording,
     batches_by_length,
@@ -23,9 +23,7 @@ from seqcap.recognition.recordings import (
     read_recording,
 )
 
-__all__ = ["PRETRAINED_FOLDER", "Answer", "Failure", "Recognizer"]
-
-PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
+__all__ = ["Answer", "Failure", "Recognizer"]
 
 
 class Recognizer:
@@ -83,7 +81,9 @@ class Recognizer:
         Raises:
             CheckpointError: The folder is not a model.
         """
-        return cls(load_checkpoint(model or PRETRAINED_FOLDER), device, abstain_below)
+        return cls(
+            load_checkpoint(PRETRAINED_FOLDER if model is None else model), device, abstain_below
+        )
 
     @property
     def emotions(self) -> tuple[str, ...]:

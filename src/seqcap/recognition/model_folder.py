@@ -1,0 +1,32 @@
+"""Where a model lies and what is in its folder; known without torch."""
+
+import os
+from pathlib import Path
+
+from seqcap.errors import CheckpointError
+
+WEIGHTS_FILE = "model.safetensors"
+SETTINGS_FILE = "model.json"
+CARD_FILE = "CARD.md"
+PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
+
+
+def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Finds a model.
+
+    Args:
+        folder: Where it lies; None for the shipped one.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        CheckpointError: There is none, or a part of it is missing.
+    """
+    source = PRETRAINED_FOLDER if folder is None else Path(folder)
+    if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
+        raise CheckpointError(
+            f"{source}: no model here; a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is "
+            "expected, as 'seqcap train' writes it"
+        )
+    return source
