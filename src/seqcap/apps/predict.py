@@ -37,7 +37,10 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where to write, if not the screen."),
     ] = None,
-    model: Annotated[Path | None, typer.Option(metavar="DIR", help="A model of your own.")] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A model of your own; several are averaged."),
+    ] = None,
     abstain_below: Annotated[
         float,
         typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
@@ -64,7 +67,7 @@ def predict(
     from seqcap.apps.sources import find_recordings, unreadable
 
     written_as = choose_format(output_format, output)
-    check_model_folder(model)
+    models = [check_model_folder(folder) for folder in model or ()] or [check_model_folder()]
     sources, problems = find_recordings(paths)
     # torch, which takes a second to import, waits until there is something to recognise.
     while sources and (problem := unreadable(sources[0])):
@@ -79,11 +82,17 @@ def predict(
             stack.enter_context(_warnings_as_lines())
 
             from seqcap.models.memory import keep_freed_memory
+            from seqcap.recognition.combination import Combination
             from seqcap.recognition.recognizer import Failure, Recognizer
 
             if len(sources) >= _MANY:
                 keep_freed_memory()
-            recognizer = Recognizer.from_pretrained(model, device, abstain_below)
+            recognizer: Recognizer | Combination = Recognizer.from_pretrained(
+                models[0], device, abstain_below
+            )
+            if len(models) > 1:
+                each = [Recognizer.from_pretrained(folder, device) for folder in models]
+                recognizer = Combination(each, abstain_below)
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
             if len(sources) >= _MANY and (output or written_as is Format.TABLE):
