@@ -9,7 +9,7 @@ import torch
 
 from seqcap.corpora.folds import make_folds
 from seqcap.corpora.labels import label_set_named
-from seqcap.errors import CorpusError
+from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.evaluation import report, scores
 from seqcap.experiments.runs import choose_fold, run_fold
 from seqcap.experiments.settings import read_settings
@@ -63,6 +63,9 @@ def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
         for name in ("as is", "turned")
     ]
     pd.testing.assert_frame_equal(*probabilities)
+
+    with pytest.raises(SettingsError, match="as is: holds a run with other settings"):
+        run_fold(table, fold, LABELS, read_settings(), tmp_path / "as is", "tiny")
 
     kept = json.loads((tmp_path / "as is" / "settings.json").read_text())
     assert set(kept["files"]) == set(table["file"])

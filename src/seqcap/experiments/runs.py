@@ -26,13 +26,21 @@ from seqcap.corpora.provenance import file_hashes, table_hash
 from seqcap.corpora.sounds import examine_all
 from seqcap.corpora.table import read_table
 from seqcap.corpora.writing import written_whole
-from seqcap.errors import CorpusError
+from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.batches import Utterance
 from seqcap.experiments.evaluation import load_rows, predict_table, scores
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.experiments.training import train
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
+
+# What makes a run another run, and what people call it.
+_WORDS = {
+    "settings": "settings",
+    "fold": "folds",
+    "label_set": "labels",
+    "table_sha256": "tables",
+}
 
 
 def run_fold(
@@ -59,6 +67,7 @@ def run_fold(
     Raises:
         CorpusError: No utterances in a part, a speaker or a recording in two parts, or an
             emotion that nobody trains.
+        SettingsError: The folder holds a run of something else.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
     sounds, _ = examine_all(set(labelled["file"]))
@@ -69,6 +78,7 @@ def run_fold(
     folder.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(labelled, fold, label_set, settings)
     provenance["shared"] = dataclasses.asdict(shared)
+    _refuse_another_run(folder, provenance)
     _write_json(folder / "settings.json", provenance)
     trained = train(
         _utterances(labelled[parts == "train"], label_set),
@@ -84,6 +94,7 @@ def run_fold(
         emotions=label_set.emotions,
         normalisation=trained.normalisation,
         temperature=trained.temperature,
+        offsets=trained.offsets,
         name=name,
         provenance={k: v for k, v in provenance.items() if k != "files"},
     )
@@ -190,6 +201,20 @@ def _provenance(
             "torch": torch.__version__.split("+")[0],
         },
     }
+
+
+def _refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
+    """Keeps a training from going on with what another one, of other settings, has left."""
+    kept = folder / "settings.json"
+    before = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    # As they are read back: tuples become lists.
+    now = json.loads(json.dumps(provenance))
+    for key in _WORDS:
+        if before.get(key, now[key]) != now[key]:
+            raise SettingsError(
+                f"{folder}: holds a run with other {_WORDS[key]}; "
+                "give the same ones again, or another folder"
+            )
 
 
 def _commit() -> str:
