@@ -94,7 +94,6 @@ def run_fold(
         emotions=label_set.emotions,
         normalisation=trained.normalisation,
         temperature=trained.temperature,
-        offsets=trained.offsets,
         name=name,
         provenance={k: v for k, v in provenance.items() if k != "files"},
     )

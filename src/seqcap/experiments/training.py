@@ -15,10 +15,9 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -49,7 +48,6 @@ class TrainedSystem:
     system: System
     normalisation: Normalisation
     temperature: float
-    offsets: tuple[float, ...]
     validation_scores: dict[str, float]
 
 
@@ -66,7 +64,7 @@ def train(
 
     Args:
         training: Utterances to learn from.
-        validation: Utterances of other speakers, to choose the epoch and the calibration by.
+        validation: Utterances of other speakers, to choose the epoch and the temperature by.
         emotion_count: Emotions told apart.
         settings: How.
         folder: Where checkpoints and the log (`log.csv`) go.
@@ -124,11 +122,12 @@ def train(
     lessons.load_state_dict(state)
     system = lessons.system.cpu().eval()
     logits, labels = _answers(system, whole)
-    temperature, offsets = fit_calibration(logits, labels)
-    calibrated = system.probabilities(logits / temperature + torch.tensor(offsets))
-    confusion = confusion_matrix(labels.numpy(), calibrated.argmax(1).numpy(), emotion_count)
+    temperature = fit_temperature(logits, labels)
+    confusion = confusion_matrix(
+        labels.numpy(), system.probabilities(logits).argmax(1).numpy(), emotion_count
+    )
     scores = {"wa": weighted_accuracy(confusion), "ua": unweighted_accuracy(confusion)}
-    return TrainedSystem(system, normalisation, temperature, offsets, scores)
+    return TrainedSystem(system, normalisation, temperature, scores)
 
 
 @contextmanager
@@ -150,33 +149,24 @@ def _answers(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
     return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])
 
 
-def fit_calibration(logits: Tensor, labels: Tensor) -> tuple[float, tuple[float, ...]]:
-    """Finds the temperature and the offsets that make probabilities honest.
-
-    Bias-corrected temperature scaling (Alexandari et al., ICML 2020): logits are divided by the
-    temperature, then each emotion's offset is added, before the softmax of each branch.
-
-    Choice: all emotions weigh alike, as in UA, and offsets are drawn towards zero.
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """Finds what to divide logits by so that probabilities are honest (Guo et al., 2017).
 
     Args:
         logits: Of utterances that the system was not trained on, ``(branch, batch, emotion)``.
         labels: What they are, ``(batch,)``.
 
     Returns:
-        The temperature, 0.1 to 10 (above one: it was too sure), and one offset per emotion.
+        The temperature of the greatest likelihood, 0.1 to 10; above one: it was too sure.
     """
-    wide, emotion_count = logits.double(), logits.shape[-1]
-    counts = torch.bincount(labels, minlength=emotion_count).clamp(min=1)
 
-    def loss(values: NDArray[np.float64]) -> float:
-        offsets = torch.from_numpy(values[1:])
-        probabilities = (wide / np.exp(values[0]) + offsets).softmax(-1).mean(0)
-        likelihood = F.nll_loss(probabilities.log(), labels, (1 / counts).double())
-        return float(likelihood + 0.01 * offsets.square().sum())
+    def loss(log_temperature: float) -> float:
+        scaled = logits.double() / np.exp(log_temperature)
+        # Choice: one temperature for both branches, in front of the softmax of each.
+        mean = scaled.softmax(-1).mean(0)
+        return float(F.nll_loss(mean.log(), labels))
 
-    bounds = [(np.log(0.1), np.log(10.0)), *[(-3.0, 3.0)] * emotion_count]
-    best = minimize(loss, np.zeros(1 + emotion_count), bounds=bounds, method="L-BFGS-B").x
-    return float(np.exp(best[0])), tuple(best[1:].tolist())
+    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.1, 10]), method="bounded").x))
 
 
 class Lessons(pl.LightningModule):

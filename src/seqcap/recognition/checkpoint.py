@@ -43,7 +43,6 @@ class Checkpoint:
         emotions: Names of its outputs, in their order.
         normalisation: Of the spectrograms it was trained on.
         temperature: What logits are divided by, fitted on validation speakers.
-        offsets: What is then added, one per emotion, fitted with it; none if empty.
         name: What the trained model is called, with its version.
         provenance: Where it comes from: corpora, licences, speakers, scores, command, versions.
     """
@@ -54,7 +53,6 @@ class Checkpoint:
     emotions: tuple[str, ...]
     normalisation: Normalisation
     temperature: float = 1.0
-    offsets: tuple[float, ...] = ()
     name: str = "unnamed"
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -78,7 +76,6 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         "capsule_settings": dataclasses.asdict(checkpoint.capsule_settings),
         "emotions": list(checkpoint.emotions),
         "temperature": checkpoint.temperature,
-        "offsets": list(checkpoint.offsets),
         "level": checkpoint.normalisation.level,
         "provenance": checkpoint.provenance,
     }
@@ -127,7 +124,6 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
             emotions=emotions,
             normalisation=normalisation,
             temperature=settings["temperature"],
-            offsets=tuple(settings["offsets"]),
             name=settings["name"],
             provenance=settings["provenance"],
         )

@@ -245,8 +245,6 @@ class Recognizer:
 
     def _calibrated(self, logits: Tensor) -> FloatArray:
         scaled = logits / self.checkpoint.temperature
-        if self.checkpoint.offsets:
-            scaled = scaled + torch.tensor(self.checkpoint.offsets, device=self.device)
         return self.system.probabilities(scaled).cpu().numpy()
 
     def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
