@@ -2,13 +2,15 @@
 
     python benchmarks/start.py
 
-From process start to exit, the median of runs that take turns, beside Python itself and beside the
-import of torch, which any answer needs.
+From process start to exit, the median of runs that take turns, and the peak of memory, beside
+Python itself and beside the import of torch, which any answer needs.
 """
 
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -33,9 +35,23 @@ def main() -> None:
     }
     works = {name: run().returncode == 0 for name, run in cases.items()}
     taken = medians(cases, 5)
-    print(f"{Path(__file__).name}: {machine('torch')}\n\n| command | s |\n|---|---:|")
+    print(f"{Path(__file__).name}: {machine('torch')}\n")
+    print("| command | s | peak, MB |\n|---|---:|---:|")
     for name, seconds in taken.items():
-        print(f"| `{name}` | {seconds:.2f} |" if works[name] else f"| `{name}` | failed |")
+        figures = (
+            f"{seconds:.2f} | {child_peak_mb(commands[name]):.0f}" if works[name] else "failed |"
+        )
+        print(f"| `{name}` | {figures} |")
+
+
+def child_peak_mb(command: list[str]) -> float:
+    """The most memory that a command held, looked at every few milliseconds (Linux)."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status, peak = Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        peak = max(peak, *(int(kb) for kb in re.findall(r"VmHWM:\s*(\d+)", status.read_text())), 0)
+        time.sleep(0.002)
+    return peak / 1024
 
 
 if __name__ == "__main__":
