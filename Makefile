@@ -47,7 +47,7 @@ pretrained: $(VENV)/.seqcap-dev
 	$(SAY) "Reading the corpora in $(CORPORA)"
 	@for name in emodb ravdess nemo; do \
 	  $(BIN)/seqcap corpus read $$name $(CORPORA)/$$name --output runs/$$name.csv; done
-	$(SAY) "Training, about 45 minutes; once interrupted, it goes on where it stopped"
+	$(SAY) "Training, about half an hour; once interrupted, it goes on where it stopped"
 	@$(BIN)/seqcap train $(TABLES) --folds recipes/pretrained.json --labels paper4 \
 	  --settings recipes/pretrained.toml --name seqcap-paper4-1 --output runs/pretrained
 	@cp runs/pretrained/model/model.* $(PRETRAINED)

@@ -87,12 +87,8 @@ def predict(
 
             if len(sources) >= _MANY:
                 keep_freed_memory()
-            recognizer: Recognizer | Combination = Recognizer.from_pretrained(
-                models[0], device, abstain_below
-            )
-            if len(models) > 1:
-                each = [Recognizer.from_pretrained(folder, device) for folder in models]
-                recognizer = Combination(each, abstain_below)
+            each = [Recognizer.from_pretrained(one, device, abstain_below) for one in models]
+            recognizer = Combination(each, abstain_below) if len(each) > 1 else each[0]
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
             if len(sources) >= _MANY and (output or written_as is Format.TABLE):
