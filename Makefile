@@ -40,6 +40,7 @@ test: $(VENV)/.seqcap-dev
 
 TABLES := runs/emodb.csv runs/ravdess.csv runs/nemo.csv
 PRETRAINED := src/seqcap/recognition/pretrained
+RECIPE := src/seqcap/experiments/recipes/pretrained
 CORPORA ?= corpora
 
 pretrained: $(VENV)/.seqcap-dev
@@ -48,12 +49,12 @@ pretrained: $(VENV)/.seqcap-dev
 	@for name in emodb ravdess nemo; do \
 	  $(BIN)/seqcap corpus read $$name $(CORPORA)/$$name --output runs/$$name.csv; done
 	$(SAY) "Training, about half an hour; once interrupted, it goes on where it stopped"
-	@$(BIN)/seqcap train $(TABLES) --folds recipes/pretrained.json --labels paper4 \
-	  --settings recipes/pretrained.toml --name seqcap-paper4-1 --output runs/pretrained
+	@$(BIN)/seqcap train $(TABLES) --folds $(RECIPE).json --labels paper4 \
+	  --recipe $(RECIPE).toml --name seqcap-paper4-1 --output runs/pretrained
 	@cp runs/pretrained/model/model.* $(PRETRAINED)
 	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
-	@$(BIN)/seqcap evaluate - $(TABLES) --folds recipes/pretrained.json --card $(PRETRAINED)/CARD.md
-	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) --folds recipes/pretrained.json \
+	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPE).json --card $(PRETRAINED)/CARD.md
+	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) --folds $(RECIPE).json \
 	  --card $(PRETRAINED)/CARD.md --card README.md
 
 format: $(VENV)/.seqcap-dev

@@ -113,6 +113,8 @@ def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
 def test_an_interruption_is_quiet_and_leaves_no_output(tmp_path, model_folder):
     output = tmp_path / "emotions.csv"
     command = [*COMMAND, "predict", "-", "--model", model_folder, "--output", output]
+    # Where these tests run in the background, SIGINT is ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [str(part) for part in command],
         stdin=subprocess.PIPE,

@@ -67,3 +67,8 @@ def test_a_set_without_any_row_is_refused_and_one_without_some_is_warned_of(tabl
         apply_labels(table, label_set_named("fear,disgust"))
     with pytest.warns(CorpusWarning, match="the table has no fear"):
         apply_labels(table, label_set_named("anger,fear"))
+
+
+def test_an_emotion_named_like_a_column_is_refused():
+    with pytest.raises(CorpusError, match="'end' is a column of tables and cannot be an emotion"):
+        label_set_named("anger,end")

@@ -3,7 +3,6 @@ import numpy as np
 from seqcap.audio.spectrogram import Normalisation
 from seqcap.experiments.augmentation import Augmentation
 from seqcap.experiments.batches import (
-    SEGMENT_FRAMES,
     Order,
     Segments,
     Utterance,
@@ -50,7 +49,7 @@ def test_crops_are_at_most_a_segment_long_and_finite() -> None:
     for epoch in range(3):
         for piece in range(len(segments)):
             spectrogram, _ = segments[(epoch, piece)]
-            assert 1 <= len(spectrogram) <= SEGMENT_FRAMES
+            assert 1 <= len(spectrogram) <= 200
             assert np.isfinite(spectrogram).all()
 
 
@@ -113,3 +112,21 @@ def test_batches_hold_utterances_of_similar_length_and_pad_them_with_zeros() -> 
     assert batch.frame_counts.tolist() == [2, 3]
     assert batch.spectrograms.shape == (2, 3, 512)
     assert batch.spectrograms[0, 2].abs().sum() == 0
+
+
+def test_batches_sorted_together_hold_every_piece_once_and_less_padding() -> None:
+    lengths = np.random.default_rng(1).uniform(0.2, 2.0, 50)
+    segments = Segments(utterances(*lengths), PLAIN, None, 0)
+
+    def padding(sorted_batches: int) -> int:
+        order = Order(segments, 4, False, 0, 0, sorted_batches)
+        batches = [[piece for _, piece in batch] for batch in order]
+        assert sorted(piece for batch in batches for piece in batch) == list(range(50))
+        assert [len(batch) for batch in batches] == [4] * 12 + [2]
+        return sum(
+            int(max(segments.lengths[batch]) - length)
+            for batch in batches
+            for length in segments.lengths[batch]
+        )
+
+    assert padding(6) < padding(1) / 2

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 from seqcap.corpora.folds import make_folds
 from seqcap.corpora.labels import label_set_named
 from seqcap.errors import CorpusError, SettingsError
-from seqcap.experiments.evaluation import report, scores
-from seqcap.experiments.runs import choose_fold, run_fold
+from seqcap.experiments.chosen_folds import choose_fold
+from seqcap.experiments.evaluation import scores
+from seqcap.experiments.run_identity import describe_run, run_name
+from seqcap.experiments.runs import run_fold
+from seqcap.experiments.score_text import report
 from seqcap.experiments.settings import read_settings
 from seqcap.recognition.recognizer import Recognizer
 
@@ -67,8 +71,16 @@ def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
     with pytest.raises(SettingsError, match="as is: holds a run with other settings"):
         run_fold(table, fold, LABELS, read_settings(), tmp_path / "as is", "tiny")
 
+    # A run that is done is read, not done again.
+    before = (tmp_path / "as is" / "model" / "model.safetensors").stat().st_mtime_ns
+    assert run_fold(table, fold, LABELS, SETTINGS, tmp_path / "as is", "tiny") == all_scores[0]
+    assert (tmp_path / "as is" / "model" / "model.safetensors").stat().st_mtime_ns == before
+    assert not list((tmp_path / "as is").glob("*.ckpt"))
+    card = (tmp_path / "as is" / "model" / "CARD.md").read_text()
+    assert "| train | b | 4 | 2 | 2 |" in card or "| train | c | 4 | 2 | 2 |" in card
+
     kept = json.loads((tmp_path / "as is" / "settings.json").read_text())
-    assert set(kept["files"]) == set(table["file"])
+    assert set(kept["files"]) == {Path(file).name for file in table["file"]}
     assert kept["settings"]["epochs"] == 1
     text = report(all_scores[0], LABELS.emotions)
     assert "| test | all | 4 | 1 |" in text
@@ -91,6 +103,20 @@ def test_an_emotion_that_nobody_trains_is_named(table: pd.DataFrame, tmp_path: P
     table.loc[table["speaker"].isin(fold.train), "emotion"] = "anger"
     with pytest.raises(CorpusError, match="nobody in the training part is labelled sadness"):
         run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
+
+
+def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> None:
+    folds = make_folds(table, "loso")
+    names = {
+        run_name(describe_run(one, fold, LABELS, settings))
+        for one in (table, table.assign(emotion=table["emotion"][::-1].to_numpy()))
+        for fold in folds[:2]
+        for settings in (SETTINGS, replace(SETTINGS, seed=1), replace(SETTINGS, level=0.02))
+    }
+    assert len(names) == 12
+    same = run_name(describe_run(table, folds[0], LABELS, SETTINGS))
+    assert same in names
+    assert same.startswith("CNN_SeqCap-loso-a-s0-")
 
 
 def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:

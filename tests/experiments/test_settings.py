@@ -10,6 +10,19 @@ def test_nothing_said_is_the_defaults() -> None:
     assert read_settings() == TrainingSettings()
 
 
+def test_the_recipe_of_the_paper_is_what_the_paper_says() -> None:
+    settings = read_settings("paper")
+    assert (settings.batch_size, settings.epochs, settings.learning_rate) == (16, 20, 1e-3)
+    assert (settings.curriculum, settings.schedule, settings.choose) == (True, "paper", "wa")
+    assert not settings.augment
+    assert settings.capsules.routing_iterations == 3
+
+
+def test_a_recipe_that_does_not_exist_is_named_with_those_that_do() -> None:
+    with pytest.raises(SettingsError, match=r"recipe 'papers': .* one of default, paper"):
+        read_settings("papers")
+
+
 def test_a_file_then_overrides_then_fixed_settings_win(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text("epochs = 3\nseed = 1\n[augmentation]\nmasks = 5\nspeed = 0\n")
@@ -27,6 +40,8 @@ def test_a_setting_that_is_none_is_not_said() -> None:
     [
         ("epoch=3", "setting 'epoch' is unknown; did you mean 'epochs'?"),
         ("augmentation.maks=3", "setting 'augmentation.maks' is unknown; did you mean 'masks'?"),
+        ("epochs=0", "setting 'epochs': 0 came, 1 is the least"),
+        ("choose=best", "setting 'choose': 'best' came, one of wa, ua, loss, last is expected"),
         ("epochs=many", "setting 'epochs': 'many' came, int is expected"),
         ("epochs=true", "setting 'epochs': True came, int is expected"),
         ("epochs", "setting 'epochs': key=value is expected"),

@@ -1,12 +1,13 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from seqcap.experiments.batches import Order, Utterance
+from seqcap.experiments.batches import Batch, Order, Utterance
 from seqcap.experiments.settings import TrainingSettings, read_settings
-from seqcap.experiments.training import TrainedSystem, fit_temperature, train
+from seqcap.experiments.training import TrainedSystem, fit_temperature, mix, train
 
 
 def tones(count: int, seed: int) -> list[Utterance]:
@@ -34,13 +35,18 @@ def run(folder: Path, settings: TrainingSettings) -> TrainedSystem:
 
 def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:
     trained = run(tmp_path, small(epochs=20, learning_rate="2e-3", augment="false"))
-    assert trained.validation_scores["ua"] == 1.0
+    assert pd.read_csv(tmp_path / "metrics.csv")["validation_ua"].max() == 1.0
+    assert (trained.steps, trained.step_ms > 0, trained.peak_memory_mb > 0) == (40, True, True)
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize(
+    ("schedule", "mixup", "choose"), [("paper", 0.0, "wa"), ("one_cycle", 0.3, "last")]
+)
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    schedule: str, mixup: float, choose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = small(epochs=3)
+    settings = small(epochs=3, schedule=schedule, mixup=mixup, choose=choose)
     whole = run(tmp_path / "whole", settings)
 
     set_epoch = Order.set_epoch
@@ -62,7 +68,17 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     assert last[0]["state_dict"].keys() == last[1]["state_dict"].keys()
     for key, value in last[0]["state_dict"].items():
         torch.testing.assert_close(value, last[1]["state_dict"][key], rtol=0, atol=0)
-    assert resumed.validation_scores == whole.validation_scores
+    epochs = pd.read_csv(tmp_path / "cut" / "metrics.csv")["epoch"]
+    assert sorted(set(epochs)) == [0, 1, 2]
+    for key, value in whole.system.state_dict().items():
+        torch.testing.assert_close(value, resumed.system.state_dict()[key], rtol=0, atol=0)
+    assert resumed.temperature == whole.temperature
+
+
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
+    settings = small(epochs=epochs, warmup_share=0.1)
+    assert run(tmp_path, settings).steps == 2 * epochs  # 0.1 x 10 steps is one step of warm-up
 
 
 def test_a_temperature_makes_an_overconfident_system_honest() -> None:
@@ -71,3 +87,13 @@ def test_a_temperature_makes_an_overconfident_system_honest() -> None:
     honest = torch.randn(1, 2000, 4, generator=generator)
     labels = torch.distributions.Categorical(logits=honest[0]).sample()
     assert fit_temperature(honest * 3, labels) == pytest.approx(3, rel=0.15)
+
+
+def test_mixed_segments_stay_nearer_to_their_own_label() -> None:
+    torch.manual_seed(0)
+    batch = Batch(torch.eye(6)[:, None, :], torch.tensor([1, 2, 3, 4, 5, 6]), torch.arange(6))
+    spectrograms, counts, targets = mix(batch, torch.eye(6), 0.4)
+    torch.testing.assert_close(spectrograms[:, 0], targets)
+    torch.testing.assert_close(targets.sum(1), torch.ones(6))
+    assert (targets.diagonal() >= 0.5).all()
+    assert (counts >= batch.frame_counts).all()

@@ -13,6 +13,7 @@ import typer
 from seqcap import __version__
 from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
+from seqcap.apps.experiment import experiment_app
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
@@ -31,6 +32,7 @@ app = typer.Typer(
 for command in (predict, model, systems, train, evaluate):
     app.command()(command)
 app.add_typer(corpus_app)
+app.add_typer(experiment_app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,10 +1,12 @@
 """`seqcap evaluate`: how good a model is on labelled recordings."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
 
@@ -21,32 +23,72 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(help="CSV of every utterance's probabilities.")
     ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Confusion matrices as .svg, .png or .pdf.")
+    ] = None,
     json_format: Annotated[bool, typer.Option("--json", help="Scores as JSON.")] = False,
     card: Annotated[
         Path | None, typer.Option(help="Write the scores into this card, between its markers.")
     ] = None,
 ) -> None:
-    """Score a model: WA, UA, recalls, confusion and calibration, per corpus and overall.
+    """Score a model: WA, UA with interval, recalls, speakers, confusion, calibration.
+
+    On another corpus than the model learnt from, the emotions that both have are compared; what
+    is left out is said.
 
     Examples:
       seqcap evaluate - emodb.csv
 
+      seqcap evaluate runs/mine/model other.csv --output predictions.csv --figure confusion.svg
+
       seqcap evaluate runs/mine/model mine.csv --folds loso --fold 2 --part test
     """
     with needs_extra("train"):
-        from seqcap.experiments.evaluation import labelled_for, predict_table, report, write_card
-        from seqcap.experiments.runs import choose_fold, read_tables, rows_of_part, scores_by_corpus
+        from seqcap.corpora.labels import apply_labels, label_set_named
+        from seqcap.corpora.writing import written_whole
+        from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
+        from seqcap.experiments.evaluation import emotions_in_common, predict_table
+        from seqcap.experiments.runs import read_tables, scores_by_corpus
+        from seqcap.experiments.score_text import report, write_card
         from seqcap.recognition.recognizer import Recognizer
+        from seqcap.reports.confusion_figure import check_figure_ending, write_confusion_figure
 
+    if figure is not None:
+        check_figure_ending(figure)
     recognizer = Recognizer.from_pretrained(None if model == "-" else model)
-    table = labelled_for(recognizer, read_tables(tables))
+    given = read_tables(tables)
+    emotions = emotions_in_common(recognizer, given)
+    table = apply_labels(given, label_set_named(",".join(emotions)))
+    _say_what_is_left_out(recognizer.emotions, emotions, len(given), len(table))
     if folds is not None:
         table = rows_of_part(table, choose_fold(table, folds, fold, False), part)
-    predictions = predict_table(recognizer, table)
+    predictions = predict_table(recognizer, table, emotions, progress=True)
     if output is not None:
-        predictions.to_csv(output, index=False)
-    all_scores = {part if folds else "given": scores_by_corpus(predictions, recognizer.emotions)}
-    text = report(all_scores, recognizer.emotions)
+        with written_whole(output) as path:
+            predictions.to_csv(path, index=False)
+    all_scores = {part if folds else "given": scores_by_corpus(predictions, emotions)}
+    if figure is not None:
+        write_confusion_figure(next(iter(all_scores.values())), emotions, figure)
+    text = report(all_scores, emotions)
     if card is not None:
         write_card(card, text)
     typer.echo(json.dumps(all_scores, indent=1) if json_format else text)
+
+
+def _say_what_is_left_out(
+    known: Sequence[str], common: Sequence[str], row_count: int, kept_count: int
+) -> None:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if len(common) < len(known):
+        others = ", ".join(emotion for emotion in known if emotion not in common)
+        console.print(
+            f"The table has no {others}, which the model tells apart too: they are not answered, "
+            "and the other probabilities are scaled to sum to one.",
+            soft_wrap=True,
+        )
+    if kept_count < row_count:
+        console.print(
+            f"{row_count - kept_count} of {row_count} rows are labelled otherwise than "
+            f"{', '.join(common)} and are left out.",
+            soft_wrap=True,
+        )

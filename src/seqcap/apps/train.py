@@ -8,6 +8,8 @@ from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
 
+FEW_STEPS = 400
+
 
 def train(
     tables: Annotated[
@@ -17,7 +19,9 @@ def train(
     folds: Annotated[
         str, typer.Option(help="A scheme (paper, loso, groups:5, split) or a file of folds.")
     ] = "paper",
-    fold: Annotated[str, typer.Option(help="Which fold: its number from 0, or its name.")] = "0",
+    fold: Annotated[
+        str, typer.Option(help="Which fold: its number from 0, its name, or 'all' of them.")
+    ] = "0",
     labels: Annotated[
         str, typer.Option(help="A label set, or emotions with commas between them.")
     ] = "paper4",
@@ -25,9 +29,18 @@ def train(
         str | None, typer.Option(help="One of 'seqcap systems'.  [default: CNN_SeqCap]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    recipe: Annotated[
+        str, typer.Option(help="How it is trained: default, paper, or a TOML file of settings.")
+    ] = "default",
     override: Annotated[
         list[str] | None, typer.Option("--set", help="One more setting, e.g. epochs=20.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, gpu, mps ...: as pytorch-lightning names it.")
+    ] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="32-true, bf16-mixed, 16-mixed ...  [default: the recipe's]"),
     ] = None,
     name: Annotated[str, typer.Option(help="What the model is called.")] = "unnamed",
     allow_shared_speakers: Annotated[
@@ -37,26 +50,48 @@ def train(
     """Train a system on the speakers of one fold and test it on others.
 
     An interrupted training goes on where its last epoch ended if the same command is given again.
+    The folder gets the model with its card, every utterance's probabilities (validation.csv,
+    test.csv), scores.json, metrics.csv and a log that TensorBoard shows.
 
     Examples:
       seqcap train emodb.csv --output runs/emodb
 
       seqcap train emodb.csv ravdess.csv --folds split.json --output runs/both
 
-      seqcap train mine.csv --labels all --folds loso --fold 2 --set epochs=60 --output runs/mine
+      seqcap train mine.csv --labels all --folds loso --fold all --output runs/mine
+
+      seqcap train emodb.csv --recipe paper --system CNN_RecCap --set epochs=30 --output runs/paper
     """
     with needs_extra("train"):
         from seqcap.corpora.labels import label_set_named
-        from seqcap.experiments.evaluation import report
-        from seqcap.experiments.runs import choose_fold, read_tables, run_fold
+        from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
+        from seqcap.experiments.runs import pool_folds, read_tables, run_fold, training_steps
+        from seqcap.experiments.score_text import report
         from seqcap.experiments.settings import read_settings
 
-    chosen = read_settings(settings, override or (), system=system, seed=seed)
+    settings = read_settings(recipe, override or (), system=system, seed=seed, precision=precision)
     table = read_tables(tables)
     label_set = label_set_named(labels, table)
-    console = Console(stderr=True)
-    console.print(label_set.description, highlight=False)
-    one = choose_fold(table, folds, fold, allow_shared_speakers)
-    all_scores = run_fold(table, one, label_set, chosen, output, name)
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(label_set.description)
+    chosen = choose_folds(table, folds, fold, allow_shared_speakers)
+    for place, one in enumerate(chosen):
+        folder = output / one.name if fold == ALL_FOLDS else output
+        if fold == ALL_FOLDS:
+            console.print(f"fold {place + 1} of {len(chosen)}: {one.name}")
+        all_scores = run_fold(table, one, label_set, settings, folder, name, device)
+        console.print(f"model: {folder / 'model'}")
+        _warn_of_few_steps(console, training_steps(folder), settings.epochs)
+    if fold == ALL_FOLDS:
+        all_scores = pool_folds([output / one.name for one in chosen], label_set.emotions, output)
     typer.echo(report(all_scores, label_set.emotions))
-    console.print(f"model: {output / 'model'}", highlight=False)
+
+
+def _warn_of_few_steps(console: Console, steps: int, epochs: int) -> None:
+    if steps < FEW_STEPS:
+        enough = -(-FEW_STEPS * epochs // steps)
+        console.print(
+            f"Steps of training: only {steps}, which teach little: the corpus is small. "
+            f"--set epochs={enough} gives {enough * steps // epochs}.",
+            soft_wrap=True,
+        )

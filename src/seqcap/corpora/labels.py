@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from seqcap.corpora.columns import COLUMNS
 from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, canonical_emotion
 from seqcap.errors import CorpusError, CorpusWarning
 
@@ -115,8 +116,16 @@ def label_set_named(name: str, table: pd.DataFrame | None = None) -> LabelSet:
             "emotions with commas between them"
         )
     mapping = {emotion: group[0] for group in groups for emotion in group}
+    columns = [group[0] for group in groups if group[0] in (*COLUMNS, "predicted", "truth")]
+    if columns:
+        raise CorpusError(
+            f"{name}: '{columns[0]}' is a column of tables and cannot be an emotion; rename it"
+        )
     if len(mapping) < sum(map(len, groups)) or len(groups) < 2 or "" in mapping:
-        raise CorpusError(f"{name}: at least two emotions, none of them twice, were expected")
+        came = ", ".join("+".join(group) for group in groups)
+        raise CorpusError(
+            f"{name}: {came} came; at least two emotions, none of them twice, were expected"
+        )
     return LabelSet(name, tuple(group[0] for group in groups), mapping)
 
 

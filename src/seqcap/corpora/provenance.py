@@ -29,10 +29,21 @@ def table_hash(table: pd.DataFrame) -> str:
         >>> table_hash(mine("/data")) == table_hash(mine("/other/place"))
         True
     """
-    shared = os.path.commonpath([str(Path(file).parent) for file in table["file"]])
-    below = [Path(os.path.relpath(file, shared)).as_posix() for file in table["file"]]
+    below = below_shared_folder(table["file"])
     text = table.assign(file=below)[sorted(table.columns)].to_csv(index=False, na_rep="")
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def below_shared_folder(files: Iterable[str]) -> list[str]:
+    """Names files by their path below the folder that all of them share.
+
+    Example:
+        >>> below_shared_folder(["/data/one/a.wav", "/data/two/b.wav"])
+        ['one/a.wav', 'two/b.wav']
+    """
+    paths = [str(file) for file in files]
+    shared = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
+    return [Path(os.path.relpath(path, shared)).as_posix() for path in paths]
 
 
 def file_hash(file: str | os.PathLike[str]) -> str:

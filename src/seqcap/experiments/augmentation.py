@@ -28,14 +28,14 @@ class Augmentation:
         mask_frames: Longest span.
     """
 
-    speed: float = 0.15
-    gain_db: float = 8.0
-    tilt_db: float = 6.0
-    noise_share: float = 0.3
+    speed: float = 0.12
+    gain_db: float = 3.0
+    tilt_db: float = 3.0
+    noise_share: float = 0.1
     noise_snr_db: tuple[float, float] = (10.0, 40.0)
-    masks: int = 2
-    mask_bins: int = 48
-    mask_frames: int = 24
+    masks: int = 1
+    mask_bins: int = 32
+    mask_frames: int = 16
 
 
 def draw_speed(settings: Augmentation, generator: np.random.Generator) -> float:

@@ -14,12 +14,12 @@ from torch.utils.data import Dataset, Sampler
 
 from seqcap.audio.spectrogram import (
     BIN_COUNT,
-    SHIFT_SAMPLES,
     FloatArray,
     Normalisation,
     block_powers,
     log_spectrogram,
 )
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.experiments.augmentation import (
     Augmentation,
     augment_spectrogram,
@@ -28,8 +28,7 @@ from seqcap.experiments.augmentation import (
     draw_speed,
 )
 
-SEGMENT_FRAMES = 200  # 2 s, Sec. VI-A
-SEGMENT_SAMPLES = SEGMENT_FRAMES * SHIFT_SAMPLES
+SEGMENT_S = 2.0  # Sec. VI-A
 
 
 class Utterance(NamedTuple):
@@ -74,7 +73,7 @@ def measure_normalisation(
 
 
 class Segments(Dataset[tuple[FloatArray, int]]):
-    """Pieces of at most 2 s, anew in each epoch if they are cropped at random.
+    """Pieces of utterances, anew in each epoch if they are cropped at random.
 
     An index is an epoch and a piece, so that what is drawn depends on nothing else.
 
@@ -84,6 +83,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         augmentation: How far pieces are changed; None: fixed pieces one after the other, as
             they are (Sec. VI-A), instead of random ones.
         seed: Of everything that is drawn.
+        segment_s: Longest piece.
     """
 
     def __init__(
@@ -92,16 +92,25 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         normalisation: Normalisation,
         augmentation: Augmentation | None,
         seed: int,
+        segment_s: float = SEGMENT_S,
     ) -> None:
         self.utterances = utterances
         self.normalisation = normalisation
         self.augmentation = augmentation
         self.seed = seed
+        self.samples = round(segment_s * SAMPLE_RATE_HZ)
         self.pieces = [
             (index, start)
             for index, utterance in enumerate(utterances)
-            for start in range(0, len(utterance.waveform), SEGMENT_SAMPLES)
+            for start in range(0, len(utterance.waveform), self.samples)
         ]
+        # A random piece may begin anywhere, so only short utterances give short ones.
+        self.lengths = np.array(
+            [
+                min(self.samples, len(utterances[index].waveform) - (0 if augmentation else start))
+                for index, start in self.pieces
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -113,13 +122,13 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         waveform, label, _ = self.utterances[index]
         gain = self.normalisation.gain(block_powers(waveform))
         if self.augmentation is None:
-            cut = waveform[start : start + SEGMENT_SAMPLES] * gain
+            cut = waveform[start : start + self.samples] * gain
             return self.normalisation(log_spectrogram(cut)), label
         generator = np.random.default_rng((self.seed, epoch, piece))
         speed = draw_speed(self.augmentation, generator)
-        size = int(SEGMENT_SAMPLES * speed)
+        size = int(self.samples * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
-        cut = change_speed(waveform[start : start + size] * gain, speed)[:SEGMENT_SAMPLES]
+        cut = change_speed(waveform[start : start + size] * gain, speed)[: self.samples]
         cut = augment_waveform(cut, self.augmentation, generator)
         spectrogram = self.normalisation(log_spectrogram(cut))
         return augment_spectrogram(spectrogram, self.augmentation, generator), label
@@ -135,12 +144,22 @@ class Order(Sampler[list[tuple[int, int]]]):
         balance: 0 draws every piece once an epoch; 1 draws as many pieces, but each corpus and
             emotion as often as any other; between them is between.
         seed: Of the shuffling.
+        sorted_batches: So many batches' worth of shuffled pieces are sorted by length before
+            they are cut into batches, so that less is computed on padding; 1 sorts none.
     """
 
     def __init__(
-        self, segments: Segments, batch_size: int, curriculum: bool, balance: float, seed: int
+        self,
+        segments: Segments,
+        batch_size: int,
+        curriculum: bool,
+        balance: float,
+        seed: int,
+        sorted_batches: int = 1,
     ) -> None:
         self.batch_size = batch_size
+        self.sorted_pieces = batch_size * sorted_batches
+        self.lengths = segments.lengths
         self.curriculum = curriculum
         self.seed = seed
         self.epoch = 0
@@ -163,14 +182,32 @@ class Order(Sampler[list[tuple[int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         generator = np.random.default_rng((self.seed, self.epoch))
         count = len(self.durations)
-        if self.curriculum and self.epoch == 0:
+        in_order = self.curriculum and self.epoch == 0
+        if in_order:
             order = np.argsort(self.durations, kind="stable")
         elif self.shares is None:
             order = generator.permutation(count)
         else:
             order = generator.choice(count, count, p=self.shares)
+        if self.sorted_pieces > self.batch_size and not in_order:
+            order = self._by_length(order, generator)
         for start in range(0, count, self.batch_size):
             yield [(self.epoch, int(piece)) for piece in order[start : start + self.batch_size]]
+
+    def _by_length(
+        self, order: NDArray[np.int64], generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        chunks = []
+        for start in range(0, len(order), self.sorted_pieces):
+            chunk = order[start : start + self.sorted_pieces]
+            chunk = chunk[np.argsort(self.lengths[chunk], kind="stable")]
+            batches = [
+                chunk[i : i + self.batch_size] for i in range(0, len(chunk), self.batch_size)
+            ]
+            # Only the very last batch may be smaller, so it stays last.
+            last = batches.pop() if len(batches[-1]) < self.batch_size else chunk[:0]
+            chunks += [batches[place] for place in generator.permutation(len(batches))] + [last]
+        return np.concatenate(chunks)
 
 
 def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:

@@ -9,6 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 Matrix = NDArray[np.int64]
 
+WHAT_SCORES_MEAN = (
+    "WA: share of all utterances that are right (accuracy, Eq. 11). "
+    "UA: mean over emotions of the share that is right (mean recall, Eq. 12)."
+)
+
 
 def confusion_matrix(actual: ArrayLike, predicted: ArrayLike, emotion_count: int) -> Matrix:
     """Counts utterances by actual and predicted emotion.

@@ -1,36 +1,34 @@
 """A run: one system, trained on one fold with one seed, and what it leaves behind.
 
-`model/` is the trained system, `log.csv` the training, `settings.json` what it was made with,
-`validation.csv` and `test.csv` every utterance's probabilities, `scores.json` what follows.
+`settings.json` is all that it was made with, `metrics.csv` the training epoch by epoch, `model/`
+the trained system with its card, `validation.csv` and `test.csv` every utterance's probabilities,
+`resources.json` time and memory. `scores.json` is written last: a run that has it is done.
 """
 
 import dataclasses
 import json
-import platform
-import shlex
-import subprocess
-import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
-import seqcap
-from seqcap.corpora.fold import Fold, part_of, shared_speakers_error
-from seqcap.corpora.folds import make_folds, read_folds
+from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
 from seqcap.corpora.leaks import check_fold
-from seqcap.corpora.provenance import file_hashes, table_hash
+from seqcap.corpora.provenance import below_shared_folder
 from seqcap.corpora.sounds import examine_all
 from seqcap.corpora.table import read_table
 from seqcap.corpora.writing import written_whole
 from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.batches import Utterance
+from seqcap.experiments.card import write_own_card
 from seqcap.experiments.evaluation import load_rows, predict_table, scores
+from seqcap.experiments.run_identity import describe_machine, describe_run
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.experiments.training import train
+from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
 
@@ -41,6 +39,7 @@ _WORDS = {
     "label_set": "labels",
     "table_sha256": "tables",
 }
+SCORES_FILE = "scores.json"
 
 
 def run_fold(
@@ -50,8 +49,12 @@ def run_fold(
     settings: TrainingSettings,
     folder: Path,
     name: str,
+    accelerator: str = "auto",
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Trains, saves the model, and only then opens the test part.
+
+    A run that is done is not done again: its scores are read.
 
     Args:
         table: The corpus, or several joined.
@@ -60,6 +63,8 @@ def run_fold(
         settings: How it is trained.
         folder: Where everything goes; an interrupted run goes on where it stopped.
         name: What the model is called.
+        accelerator: As pytorch-lightning names it: "auto", "cpu", "gpu" ...
+        progress: Show how far the training is.
 
     Returns:
         The scores, as in `scores.json`: by part, overall and per corpus.
@@ -70,23 +75,29 @@ def run_fold(
         SettingsError: The folder holds a run of something else.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
+    provenance = describe_run(labelled, fold, label_set, settings)
+    _refuse_another_run(folder, provenance)
+    if is_done(folder):
+        return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
     sounds, _ = examine_all(set(labelled["file"]))
     audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
     shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
+    provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
     _check_emotions(labelled, parts, label_set)
     folder.mkdir(parents=True, exist_ok=True)
-    provenance = _provenance(labelled, fold, label_set, settings)
-    provenance["shared"] = dataclasses.asdict(shared)
-    _refuse_another_run(folder, provenance)
     _write_json(folder / "settings.json", provenance)
+    began_s = time.perf_counter()
     trained = train(
         _utterances(labelled[parts == "train"], label_set),
         _utterances(labelled[parts == "validation"], label_set),
         len(label_set.emotions),
         settings,
         folder,
+        accelerator,
+        progress,
     )
+    training_s = time.perf_counter() - began_s
     checkpoint = Checkpoint(
         system=trained.system,
         system_name=settings.system,
@@ -99,14 +110,48 @@ def run_fold(
     )
     save_checkpoint(checkpoint, folder / "model")
     recognizer = Recognizer(checkpoint)
+    uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0))
+    below = pd.Series(below_shared_folder(labelled["file"]))
     all_scores = {}
+    testing_s = 0.0
     for part in ("validation", "test"):
+        began_s = time.perf_counter()
         predictions = predict_table(recognizer, labelled[parts == part])
+        testing_s += time.perf_counter() - began_s
         with written_whole(folder / f"{part}.csv") as path:
-            predictions.to_csv(path, index=False)
+            predictions.assign(file=below).to_csv(path, index=False)
         all_scores[part] = scores_by_corpus(predictions, label_set.emotions)
-    _write_json(folder / "scores.json", all_scores)
+        before = predict_table(uncalibrated, labelled[parts == part])
+        for corpus, one in scores_by_corpus(before, label_set.emotions).items():
+            all_scores[part][corpus]["ece_uncalibrated"] = one["ece"]
+    _write_json(
+        folder / "resources.json",
+        {
+            "parameters": count_parameters(trained.system),
+            "training_s": training_s,  # of the last piece, where it was interrupted
+            "training_steps": trained.steps,
+            "step_ms": trained.step_ms,
+            "testing_s": testing_s,
+            "peak_memory_mb": trained.peak_memory_mb,
+            "machine": describe_machine(),
+        },
+    )
+    by_part = {part: labelled[parts == part] for part in ("train", "validation", "test")}
+    write_own_card(checkpoint, by_part, all_scores, folder / "model")
+    _write_json(folder / SCORES_FILE, all_scores)
+    for leftover in folder.glob("*.ckpt"):
+        leftover.unlink()
     return all_scores
+
+
+def training_steps(folder: Path) -> int:
+    """How many steps a run that is done has trained."""
+    return int(json.loads((folder / "resources.json").read_text("utf-8"))["training_steps"])
+
+
+def is_done(folder: Path) -> bool:
+    """Says whether a run has left all its results in this folder."""
+    return (folder / SCORES_FILE).is_file()
 
 
 def scores_by_corpus(
@@ -126,45 +171,27 @@ def read_tables(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.concat([read_table(path) for path in paths], ignore_index=True)
 
 
-def choose_fold(table: pd.DataFrame, folds: str, fold: str, allow_shared_speakers: bool) -> Fold:
-    """Finds one fold of a scheme, or of a file of folds.
+def pool_folds(
+    folders: Sequence[Path], emotions: Sequence[str], output: Path
+) -> dict[str, dict[str, Any]]:
+    """Puts the predictions of several folds together, and scores them as one.
 
     Args:
-        table: The corpus.
-        folds: A scheme's name, or a file that `seqcap corpus folds` wrote.
-        fold: Its place, from 0, or its name.
-        allow_shared_speakers: Do not refuse a fold that shares speakers.
+        folders: Of the folds' runs, all done.
+        emotions: Which are told apart.
+        output: Where `validation.csv`, `test.csv` and `scores.json` of all folds go.
 
-    Raises:
-        CorpusError: No such fold, or its parts share speakers.
+    Returns:
+        The scores by part, overall and per corpus.
     """
-    if Path(folds).suffix == ".json":
-        there = read_folds(folds)
-    else:
-        there = make_folds(table, folds, allow_shared_speakers)
-    by_name = {str(place): one for place, one in enumerate(there)}
-    by_name.update((one.name, one) for one in there)
-    if fold not in by_name:
-        raise CorpusError(
-            f"fold {fold}: no such fold; there are 0 to {len(there) - 1}, by name "
-            f"{', '.join(one.name for one in there)}"
-        )
-    chosen = by_name[fold]
-    if chosen.shared_speakers and not allow_shared_speakers:
-        raise shared_speakers_error(chosen)
-    return chosen
-
-
-def rows_of_part(table: pd.DataFrame, fold: Fold, part: str) -> pd.DataFrame:
-    """The rows of a table that train, validate or test.
-
-    Raises:
-        CorpusError: No such part, or none of its speakers is in the table.
-    """
-    rows = table[part_of(table, fold) == part]
-    if rows.empty:
-        raise CorpusError(f"part {part}: no rows; one of train, validation, test is expected")
-    return rows.reset_index(drop=True)
+    pooled = {}
+    for part in ("validation", "test"):
+        predictions = pd.concat([pd.read_csv(folder / f"{part}.csv") for folder in folders])
+        with written_whole(output / f"{part}.csv") as path:
+            predictions.to_csv(path, index=False)
+        pooled[part] = scores_by_corpus(predictions, emotions)
+    _write_json(output / SCORES_FILE, pooled)
+    return pooled
 
 
 def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
@@ -182,26 +209,6 @@ def _check_emotions(table: pd.DataFrame, parts: "pd.Series[str]", label_set: Lab
         )
 
 
-def _provenance(
-    table: pd.DataFrame, fold: Fold, label_set: LabelSet, settings: TrainingSettings
-) -> dict[str, Any]:
-    return {
-        "settings": dataclasses.asdict(settings),
-        "fold": dataclasses.asdict(fold),
-        "shared_speakers": list(fold.shared_speakers),
-        "label_set": label_set.description,
-        "table_sha256": table_hash(table),
-        "files": file_hashes(table["file"]),
-        "command": shlex.join(["seqcap", *sys.argv[1:]]),
-        "commit": _commit(),
-        "versions": {
-            "seqcap": seqcap.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__.split("+")[0],
-        },
-    }
-
-
 def _refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
     """Keeps a training from going on with what another one, of other settings, has left."""
     kept = folder / "settings.json"
@@ -214,20 +221,6 @@ def _refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
                 f"{folder}: holds a run with other {_WORDS[key]}; "
                 "give the same ones again, or another folder"
             )
-
-
-def _commit() -> str:
-    """The commit of the program, where it runs from a checkout."""
-    try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,7 +1,11 @@
-"""Settings of a training: one frozen dataclass, TOML, and overrides; unknown keys are errors."""
+"""Settings of a training: one frozen dataclass, TOML, and overrides; unknown keys are errors.
+
+Its defaults are the recipe `default`; other recipes, in `recipes/`, say what they do otherwise.
+"""
 
 import dataclasses
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +14,13 @@ from typing import Any
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.augmentation import Augmentation
+from seqcap.experiments.batches import SEGMENT_S
+from seqcap.experiments.toml_files import find_toml, read_toml
 from seqcap.models.capsules import CapsuleSettings
+
+RECIPES = Path(__file__).parent / "recipes"
+DEFAULT_RECIPE = "default"
+_WORDS = {"schedule": ("one_cycle", "paper"), "choose": ("wa", "ua", "loss", "last")}
 
 
 @dataclass(frozen=True)
@@ -22,14 +32,23 @@ class TrainingSettings:
         seed: Of weights, order, crops and dropout.
         epochs: Times through the training part.
         batch_size: Segments of a step.
+        schedule: "one_cycle", a learning rate that rises and falls, or "paper", one that falls
+            with the training loss (Sec. V-E).
         learning_rate: Greatest one.
-        warmup_share: Share of all steps in which the learning rate rises; it falls in the rest.
-        weight_decay: Of AdamW.
-        gradient_norm: Longest gradient, all parameters together.
+        warmup_share: Of one cycle: share of all steps in which the learning rate rises.
+        weight_decay: Of AdamW; 0 makes it Adam.
+        gradient_norm: Longest gradient, all parameters together; 0 leaves gradients as they are.
         label_smoothing: Share of the target spread over all emotions.
-        averaging: Decay of the moving average of the weights that is kept.
+        mixup: How much two segments of a batch are mixed, the first parameter of the Beta
+            distribution that draws their shares; 0 mixes none.
+        averaging: Decay of the moving average of the weights that is kept; 0 keeps the weights.
+        choose: What the kept epoch is best in on validation speakers: "wa", "ua" or "loss";
+            "last" keeps the last one.
         curriculum: First epoch by increasing length, Sec. IV-D.
         balance: 0 as the corpus is, 1 all corpora and emotions alike often.
+        sorted_batches: So many batches' worth of shuffled segments are sorted by length before
+            they are cut into batches, so that less is computed on padding; 1 sorts none.
+        segment_s: Longest piece of an utterance that a batch holds, Sec. VI-A.
         normalise_per_bin: Each bin by its own mean and deviation.
         level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
             floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
@@ -46,16 +65,21 @@ class TrainingSettings:
 
     system: str = "CNN_SeqCap"
     seed: int = 0
-    epochs: int = 40
+    epochs: int = 20
     batch_size: int = 16
-    learning_rate: float = 1e-3
+    schedule: str = "one_cycle"
+    learning_rate: float = 2e-3
     warmup_share: float = 0.1
     weight_decay: float = 1e-2
     gradient_norm: float = 5.0
-    label_smoothing: float = 0.05
-    averaging: float = 0.995
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    averaging: float = 0.99
+    choose: str = "loss"
     curriculum: bool = False
     balance: float = 0.5
+    sorted_batches: int = 1
+    segment_s: float = SEGMENT_S
     normalise_per_bin: bool = True
     level: float = 0.01
     start_in_the_middle: bool = True
@@ -63,21 +87,47 @@ class TrainingSettings:
     threads: int = 0
     augment: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
-    capsules: CapsuleSettings = field(default_factory=CapsuleSettings)
+    capsules: CapsuleSettings = field(default_factory=lambda: CapsuleSettings(dropout=0.3))
+
+    def __post_init__(self) -> None:
+        """Refuses words that mean nothing, and counts below one."""
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                raise SettingsError(
+                    f"setting '{name}': '{getattr(self, name)}' came, "
+                    f"one of {', '.join(words)} is expected"
+                )
+        for name in ("epochs", "batch_size", "sorted_batches"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"setting '{name}': {getattr(self, name)} came, 1 is the least")
+
+
+def recipe_file(recipe: str | os.PathLike[str]) -> Path:
+    """Finds a recipe: one of the program's by its name, or a TOML file.
+
+    Raises:
+        SettingsError: No such recipe.
+
+    Example:
+        >>> recipe_file("paper").name
+        'paper.toml'
+    """
+    return find_toml("recipe", recipe, RECIPES)
 
 
 def read_settings(
-    path: Path | None = None, overrides: Iterable[str] = (), **fixed: Any
+    recipe: str | os.PathLike[str] = DEFAULT_RECIPE, overrides: Iterable[str] = (), **fixed: Any
 ) -> TrainingSettings:
     """Reads settings from TOML; what is not said stays as it is by default.
 
     Args:
-        path: TOML file; none if None.
+        recipe: A recipe's name, or a TOML file.
         overrides: More settings, each `key=value` or `table.key=value`, values as in TOML.
         **fixed: Settings that win over both, where not None.
 
     Raises:
-        SettingsError: No such file, not TOML, an unknown key, or a value of the wrong kind.
+        SettingsError: No such recipe or file, not TOML, an unknown key, or a value of the
+            wrong kind.
 
     Example:
         >>> read_settings(overrides=["epochs=3", "augmentation.masks=1"]).epochs
@@ -87,18 +137,11 @@ def read_settings(
             ...
         seqcap.errors.SettingsError: setting 'epoch' is unknown; did you mean 'epochs'?
     """
-    values: dict[str, Any] = {}
-    if path is not None:
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise SettingsError(f"{path}: no settings here ({error.strerror})") from error
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{path}: not TOML: {error}") from error
+    _, values = read_toml("settings", recipe_file(recipe))
     for override in overrides:
         _merge(values, _parse_override(override))
     _merge(values, {key: value for key, value in fixed.items() if value is not None})
-    settings: TrainingSettings = _settings(TrainingSettings, values, "")
+    settings: TrainingSettings = _settings(TrainingSettings(), values, "")
     return settings
 
 
@@ -123,9 +166,8 @@ def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
             values[key] = value
 
 
-def _settings(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
-    defaults = kind()
-    fields = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(kind)}
+def _settings(defaults: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    fields = {f.name: getattr(defaults, f.name) for f in dataclasses.fields(defaults)}
     chosen = {}
     for key, value in values.items():
         if key not in fields:
@@ -136,7 +178,7 @@ def _settings(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
         if dataclasses.is_dataclass(default):
             if not isinstance(value, Mapping):
                 raise SettingsError(f"setting '{prefix}{key}': a table of settings is expected")
-            chosen[key] = _settings(type(default), value, f"{prefix}{key}.")
+            chosen[key] = _settings(default, value, f"{prefix}{key}.")
             continue
         if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
@@ -147,4 +189,4 @@ def _settings(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
                 f"setting '{prefix}{key}': {value!r} came, {type(default).__name__} is expected"
             )
         chosen[key] = value
-    return kind(**chosen)
+    return dataclasses.replace(defaults, **chosen)

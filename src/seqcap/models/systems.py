@@ -15,6 +15,7 @@ from seqcap.models.branch import Branch
 from seqcap.models.capsules import CapsuleBranch, CapsuleSettings
 from seqcap.models.cnn import CNN_COMPONENT
 from seqcap.models.initialisation import initialise
+from seqcap.models.own_systems import own_system
 from seqcap.models.plain_capsules import FrameCapsuleBranch, InPieces, WholeCapsuleBranch
 from seqcap.models.recurrent import GRUBranch
 from seqcap.models.satt import SATT_CNN, SATT_CNN_LSTM, LSTMBranch, PooledBranch
@@ -132,7 +133,7 @@ def build(
     """Builds a system and initialises it as Sec. V-E.
 
     Args:
-        name: One of ``SYSTEMS``.
+        name: One of ``SYSTEMS``, or a system of one's own, ``module:function``.
         emotion_count: Emotions told apart, at least 2.
         settings: Windows and routing of the capsules; the paper's if None.
         seed: Makes the weights reproducible; torch's global state decides if None.
@@ -147,15 +148,19 @@ def build(
         >>> count_parameters(build("CNN_SeqCap", emotion_count=4))
         703540
     """
-    if name not in SYSTEMS:
-        raise SettingsError(f"system '{name}' is unknown; one of {', '.join(SYSTEMS)} is expected")
+    if name not in SYSTEMS and ":" not in name:
+        raise SettingsError(
+            f"system '{name}' is unknown; one of {', '.join(SYSTEMS)}, "
+            "or one's own as module:function, is expected"
+        )
+    make = SYSTEMS[name].make if name in SYSTEMS else own_system(name)
     if emotion_count < 2:
         raise SettingsError(f"{emotion_count} emotions came; at least 2 are needed")
     generator = torch.Generator()
     generator.manual_seed(torch.initial_seed() if seed is None else seed)
     # Modules draw weights when they are made; nobody sees those.
     with torch.device("cpu"), torch.random.fork_rng(devices=[]):
-        system = SYSTEMS[name].make(emotion_count, settings or CapsuleSettings())
+        system = make(emotion_count, settings or CapsuleSettings())
     initialise(system, generator)
     # Convolutions with channels last run about twice as fast on the CPU and on tensor cores.
     for module in system.modules():

@@ -1,0 +1,70 @@
+"""`seqcap experiment compare`: anything beside anything on the same utterances."""
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqcap.apps.extras import needs_extra
+from seqcap.apps.writers import open_output
+from seqcap.errors import SettingsError
+
+_ENDINGS = (".md", ".csv", ".json")
+
+
+def compare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more: a run's folder, an experiment's folder (all its entries), "
+            "FOLDER:LABEL (one of them), or a CSV with predictions."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File, .md, .csv or .json.")
+    ] = None,
+    json_format: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare runs, entries of experiments and other tools' predictions with the first of them.
+
+    A CSV has columns file and predicted and, unless another one tells them, truth (or emotion,
+    label, target) and speaker; start, fold and seed if there are any. Spellings of emotions and
+    columns that other tools use are understood. Utterances are matched by file and start;
+    only those that all have are scored.
+
+    Examples:
+      seqcap experiment compare runs/emodb:CNN_GRU runs/emodb:CNN_SeqCap
+
+      seqcap experiment compare runs/emodb nkululeko.csv --output comparison.md
+    """
+    if output is not None and output.suffix.lower() not in _ENDINGS:
+        raise SettingsError(
+            f"{output}: the ending tells no format; {', '.join(_ENDINGS)} is expected"
+        )
+    with needs_extra("train"):
+        from seqcap.reports.comparison import compare as compare_all
+        from seqcap.reports.comparison_text import (
+            comparison_as_json,
+            comparison_as_markdown,
+            comparison_as_rows,
+        )
+        from seqcap.reports.contestants import read_contestants
+
+    contestants = [one for source in sources for one in read_contestants(source)]
+    comparison = compare_all(contestants)
+    if output is not None:
+        with open_output(output) as file:
+            if output.suffix.lower() == ".csv":
+                rows = comparison_as_rows(comparison)
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            elif output.suffix.lower() == ".json":
+                file.write(comparison_as_json(comparison) + "\n")
+            else:
+                file.write(comparison_as_markdown(comparison))
+    if json_format:
+        typer.echo(comparison_as_json(comparison))
+    else:
+        typer.echo(comparison_as_markdown(comparison), nl=False)

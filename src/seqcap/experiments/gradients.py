@@ -1,0 +1,115 @@
+"""Which part of a spectrogram an answer depends on: gradients, Fig. 8.
+
+Axis order: spectrograms and gradients ``(frame, bin)``.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from captum.attr import Saliency
+from torch import Tensor
+
+from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
+from seqcap.corpora.fold import Fold
+from seqcap.corpora.provenance import below_shared_folder
+from seqcap.corpora.sounds import durations_s
+from seqcap.corpora.writing import written_whole
+from seqcap.experiments.chosen_folds import rows_of_part
+from seqcap.experiments.evaluation import load_rows
+from seqcap.models.system import System
+from seqcap.recognition.recognizer import Recognizer
+
+GRADIENTS_FILE = "gradients.npz"
+
+
+class Sensitivity(NamedTuple):
+    """A spectrogram as a system sees it, ``(frame, bin)``, and the gradient of its answer."""
+
+    spectrogram: FloatArray
+    gradient: FloatArray
+    predicted: str
+
+
+def sensitivity(recognizer: Recognizer, waveform: FloatArray) -> Sensitivity:
+    """Computes the gradient of the predicted emotion's logit, by captum.
+
+    Args:
+        recognizer: A trained system, on the CPU.
+        waveform: 16 kHz mono, shape ``(samples,)``.
+
+    Returns:
+        The normalised spectrogram, and at each of its points how much the logit rises with it.
+        Choice: the logit of a system with two branches is their sum, weighted as their
+        probabilities are.
+    """
+    normalisation = recognizer.checkpoint.normalisation
+    spectrogram = normalisation(normalisation.spectrogram(waveform))
+    system: System = recognizer.system
+
+    def answer(spectrograms: Tensor) -> Tensor:
+        counts = torch.full((len(spectrograms),), spectrograms.shape[1])
+        return torch.einsum("r,rbk->bk", system.branch_shares, system(spectrograms, counts))
+
+    inputs = torch.from_numpy(spectrogram).unsqueeze(0)
+    probabilities = recognizer.probabilities([normalisation.spectrogram(waveform)])
+    best = int(probabilities[0].argmax())
+    gradient = Saliency(answer).attribute(inputs.requires_grad_(), target=best, abs=False)
+    return Sensitivity(spectrogram, gradient[0].detach().numpy(), recognizer.emotions[best])
+
+
+def typical_row(table: pd.DataFrame) -> int:
+    """Finds the utterance that stands for all: its duration is nearest to the median.
+
+    Args:
+        table: Utterances; the first by file and start is taken of those that are equally near.
+
+    Returns:
+        Its place in the table.
+    """
+    durations = durations_s(table)
+    distances = (durations - durations.median()).abs()
+    nearest = table.assign(distance=distances).reset_index(drop=True)
+    nearest = nearest[nearest["distance"] == nearest["distance"].min()]
+    return int(nearest.sort_values(["file", "start"], kind="stable").index[0])
+
+
+def save_gradients(labelled: pd.DataFrame, fold: Fold, folder: Path) -> None:
+    """Keeps the gradients of a run that is done, for one utterance of its test part.
+
+    Which utterance depends on corpus and fold alone, so that systems can be laid side by side.
+
+    Args:
+        labelled: The corpus, its labels applied.
+        fold: Who tested.
+        folder: Of the run; gets `gradients.npz` with `spectrogram`, `gradient`, `file`,
+            `emotion`, `predicted` and `frame_shift_s`.
+    """
+    below = labelled.assign(below=below_shared_folder(labelled["file"]))
+    tested = rows_of_part(below, fold, "test")
+    row = tested.iloc[[typical_row(tested)]]
+    recognizer = Recognizer.from_pretrained(folder / "model", device="cpu")
+    found = sensitivity(recognizer, load_rows(row)[0])
+    _write_arrays(
+        folder / GRADIENTS_FILE,
+        spectrogram=found.spectrogram,
+        gradient=found.gradient,
+        file=row["below"].iloc[0],
+        emotion=row["emotion"].iloc[0],
+        predicted=found.predicted,
+        frame_shift_s=1 / FRAMES_PER_S,
+    )
+
+
+def _write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes what `numpy.load` reads; `numpy.savez` refuses an array named file."""
+    with (
+        written_whole(path) as scratch,
+        zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as file:
+                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)

@@ -1,0 +1,227 @@
+"""Plans: the runs that a grid asks of a corpus, in the order in which they are worth most.
+
+`plans/<grid>.json` says which run's folder belongs to which entry, fold and seed: all that a
+report needs beside the runs themselves.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqcap.corpora.fold import Fold
+from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
+from seqcap.corpora.writing import written_whole
+from seqcap.errors import SettingsError
+from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
+from seqcap.experiments.grid import Grid
+from seqcap.experiments.run_identity import describe_run, run_name
+from seqcap.experiments.run_locks import lock_run
+from seqcap.experiments.settings import TrainingSettings
+
+_SAME = ("labels", "folds", "recipe", "overrides", "corpus", "corpus_facts")
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannedRun:
+    """One run of a plan.
+
+    Attributes:
+        label: Of its entry.
+        label_set: Which emotions.
+        fold: Who trains, validates and tests.
+        settings: With system and seed.
+        name: Of its folder, a function of all that can change its result.
+        gradients: Keep those of Fig. 8.
+    """
+
+    label: str
+    label_set: LabelSet
+    fold: Fold
+    settings: TrainingSettings
+    name: str
+    gradients: bool = False
+
+    @property
+    def title(self) -> str:
+        """What people are told of it."""
+        return f"{self.label}, {self.fold.name}, seed {self.settings.seed}"
+
+    def folder(self, experiment: Path) -> Path:
+        """Where it leaves its results, below the experiment's folder."""
+        return experiment / "runs" / self.name
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a grid asks of a corpus.
+
+    Attributes:
+        grid: The grid.
+        labelled: The corpus, its labels applied.
+        label_set: Which emotions.
+        runs: Seed by seed, fold by fold, entry by entry, so that a grid that is interrupted
+            has whole comparisons.
+    """
+
+    grid: Grid
+    labelled: pd.DataFrame
+    label_set: LabelSet
+    runs: tuple[PlannedRun, ...]
+
+
+def make_plan(grid: Grid, table: pd.DataFrame) -> Plan:
+    """Finds out which runs a grid asks of a corpus; nothing is trained.
+
+    Args:
+        grid: The grid.
+        table: The corpus, or several joined.
+
+    Raises:
+        CorpusError: No row has one of the emotions, or the folds cannot be made.
+        SettingsError: Settings that cannot be, or two entries that they make the same.
+    """
+    label_set = label_set_named(grid.labels, table)
+    labelled = apply_labels(table, label_set).reset_index(drop=True)
+    runs = []
+    if grid.trains:
+        folds = choose_folds(table, grid.folds, ALL_FOLDS, False)
+        for seed in grid.seeds:
+            for fold in folds:
+                for entry in grid.entries:
+                    settings = grid.settings(entry, seed)
+                    name = run_name(describe_run(labelled, fold, label_set, settings))
+                    runs.append(
+                        PlannedRun(entry.label, label_set, fold, settings, name, grid.gradients)
+                    )
+    _refuse_same_entries(runs)
+    return Plan(grid, labelled, label_set, tuple(runs))
+
+
+def in_order(plans: Sequence[Plan], only: Sequence[str] = ()) -> list[PlannedRun]:
+    """Joins the runs of several plans, each once, seed by seed and fold by fold.
+
+    Args:
+        plans: Of one corpus.
+        only: Labels of the entries to take; all if empty.
+
+    Raises:
+        SettingsError: A label that no plan has.
+    """
+    labels = list(dict.fromkeys(entry.label for plan in plans for entry in plan.grid.entries))
+    for label in only:
+        if label not in labels:
+            raise SettingsError(
+                f"entry '{label}' is unknown; there are {', '.join(repr(one) for one in labels)}"
+            )
+    joined: dict[str, PlannedRun] = {}
+    places: dict[str, tuple[int, int]] = {}
+    for plan in plans:
+        seeds = list(dict.fromkeys(run.settings.seed for run in plan.runs))
+        folds = list(dict.fromkeys(run.fold.name for run in plan.runs))
+        for run in plan.runs:
+            if only and run.label not in only:
+                continue
+            before = joined.get(run.name, run)
+            gradients = before.gradients or run.gradients
+            joined[run.name] = dataclasses.replace(before, gradients=gradients)
+            places.setdefault(
+                run.name, (seeds.index(run.settings.seed), folds.index(run.fold.name))
+            )
+    return sorted(joined.values(), key=lambda run: places[run.name])
+
+
+def write_plan(plan: Plan, folder: Path, command: str) -> Path:
+    """Writes a plan for the report to find.
+
+    Seeds add up: a plan that was written there before, alike in all but its seeds, keeps them.
+
+    Args:
+        plan: What is to be run.
+        folder: Of the experiment.
+        command: What was typed.
+
+    Returns:
+        The file, ``plans/<grid>.json``.
+    """
+    file = folder / "plans" / f"{plan.grid.name}.json"
+    content = describe_plan(plan, command)
+    while True:
+        with lock_run(folder, f"plan-{plan.grid.name}") as ours:
+            if not ours:
+                continue
+            if file.is_file():
+                before = json.loads(file.read_text("utf-8"))
+                _keep_seeds(content, before)
+            with written_whole(file) as scratch:
+                text = json.dumps(content, indent=1, ensure_ascii=False)
+                scratch.write_text(text + "\n", "utf-8")
+            return file
+
+
+def describe_plan(plan: Plan, command: str) -> dict[str, Any]:
+    """What JSON can hold of a plan."""
+    grid, labelled = plan.grid, plan.labelled
+    counts = labelled["emotion"].value_counts()
+    corpora = set(labelled["corpus"].astype(str)) if "corpus" in labelled else set()
+    return {
+        "grid": grid.name,
+        "title": grid.title,
+        "purpose": grid.purpose,
+        "shows": list(grid.shows),
+        "corpus": sorted(corpora),
+        "corpus_facts": {
+            "utterances": len(labelled),
+            "speakers": int(labelled["speaker"].nunique()),
+            "emotions": {e: int(counts.get(e, 0)) for e in plan.label_set.emotions},
+        },
+        "label_set": plan.label_set.description,
+        "labels": grid.labels,
+        "emotions": list(plan.label_set.emotions),
+        "folds": grid.folds,
+        "seeds": list(grid.seeds) if grid.trains else [],
+        "recipe": grid.recipe,
+        "overrides": [*grid.overrides, *grid.last_overrides],
+        "command": command,
+        "entries": [
+            {
+                "label": entry.label,
+                "system": entry.system,
+                "overrides": list(entry.overrides),
+                "runs": [
+                    {"fold": run.fold.name, "seed": run.settings.seed, "folder": run.name}
+                    for run in plan.runs
+                    if run.label == entry.label
+                ],
+            }
+            for entry in grid.entries
+        ],
+        "combinations": [{"label": c.label, "of": list(c.of)} for c in grid.combinations],
+    }
+
+
+def _refuse_same_entries(runs: Iterable[PlannedRun]) -> None:
+    labels: dict[str, str] = {}
+    for run in runs:
+        other = labels.setdefault(run.name, run.label)
+        if other != run.label:
+            raise SettingsError(
+                f"entries '{other}' and '{run.label}' are the same with these settings; "
+                "leave out the setting that they differ by"
+            )
+
+
+def _keep_seeds(content: dict[str, Any], before: Mapping[str, Any]) -> None:
+    """Takes over the runs with other seeds of the same entries, made in the same way."""
+    entries = {(e["label"], e["system"], *e["overrides"]): e for e in before.get("entries", ())}
+    ours = [(e["label"], e["system"], *e["overrides"]) for e in content["entries"]]
+    if set(entries) != set(ours) or any(before.get(k) != content[k] for k in _SAME):
+        return
+    seeds = [seed for seed in before["seeds"] if seed not in content["seeds"]]
+    for key, entry in zip(ours, content["entries"], strict=True):
+        entry["runs"] += [run for run in entries[key]["runs"] if run["seed"] in seeds]
+        entry["runs"].sort(key=lambda run: run["seed"])
+    content["seeds"] = sorted([*content["seeds"], *seeds])

@@ -1,0 +1,95 @@
+"""The engine for many machines: Ray decides where a run is done, a shared folder has results."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from seqcap.errors import SettingsError
+from seqcap.experiments.attempt import State, Work, attempt, write_error
+from seqcap.experiments.plan import PlannedRun
+
+if TYPE_CHECKING:
+    from seqcap.experiments.engines import Engine
+
+
+def work_by_ray(
+    work: Work, runs: Sequence[PlannedRun], engine: "Engine"
+) -> Iterator[tuple[PlannedRun, State]]:
+    """Does runs on a Ray cluster.
+
+    All machines must see the experiment's folder and the recordings under the same paths, and
+    have the same versions; a run that another machine would make differently is refused there.
+
+    Args:
+        work: What they have in common.
+        runs: In the order in which they are begun.
+        engine: The cluster's address, runs at once, and each one's share of a GPU.
+
+    Yields:
+        Each run as it ends.
+
+    Raises:
+        SettingsError: There is no such cluster.
+    """
+    _connect(engine)
+    jobs, threads = _share_cluster(engine, len(runs))
+    call = ray.remote(_attempt_for).options(
+        num_cpus=threads, num_gpus=engine.gpus_per_run, max_retries=0
+    )
+    shared = ray.put(replace(work, threads=threads))
+    waiting = list(reversed(runs))
+    under_way: dict[ray.ObjectRef[State], PlannedRun] = {}
+    while waiting or under_way:
+        while waiting and len(under_way) < jobs:
+            run = waiting.pop()
+            under_way[call.remote(list(sys.argv), shared, run)] = run
+        (ended,), _ = ray.wait(list(under_way), num_returns=1)
+        run = under_way.pop(ended)
+        yield run, _state(ended, work, run)
+
+
+def _connect(engine: "Engine") -> None:
+    if ray.is_initialized():
+        return
+    options: dict[str, Any] = {"address": engine.address}
+    if engine.address == "local":
+        options |= {"num_cpus": engine.jobs or None, "include_dashboard": False}
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours tells nobody
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SettingsError(
+            f"Ray cluster '{engine.address}': {str(error).splitlines()[0]}; "
+            "start one with `ray start --head`, or give --address local"
+        ) from error
+
+
+def _share_cluster(engine: "Engine", runs: int) -> tuple[int, int]:
+    from seqcap.experiments.engines import share_cores
+
+    machines = [
+        int(node["Resources"].get("CPU", 0))
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]
+    jobs, threads = share_cores(sum(machines), engine.jobs, runs)
+    # No run can have more threads than a machine has cores.
+    return jobs, min([threads, *(cores for cores in machines if cores)])
+
+
+def _attempt_for(argv: list[str], work: Work, run: PlannedRun) -> State:
+    sys.argv = argv  # what was typed belongs to the record of a run
+    return attempt(work, run)
+
+
+def _state(ended: "ray.ObjectRef[State]", work: Work, run: PlannedRun) -> State:
+    try:
+        return State(ray.get(ended))
+    except ray.exceptions.RayError as error:  # the process or its machine died
+        write_error(run.folder(work.folder), f"{error}\n")
+        return State.FAILED

@@ -1,0 +1,1 @@
+"""Results read back: tables, figures, tests of significance, comparisons."""

@@ -1,0 +1,125 @@
+"""The report of an experiment: Markdown, a page and figures, from its result files alone.
+
+The same folder gives the same report, byte for byte.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from seqcap.corpora.writing import written_whole
+from seqcap.errors import SettingsError
+from seqcap.reports.report_blocks import Block, Figure, Heading, Text
+from seqcap.reports.report_html import as_html
+from seqcap.reports.report_markdown import FIGURES_FOLDER, as_markdown
+from seqcap.reports.report_overview import cost, overview
+from seqcap.reports.report_scores import figure7, table4, table5
+from seqcap.reports.report_significance import recipes, significance
+from seqcap.reports.report_tables import calibration, confusions, speakers, table2, table3
+from seqcap.reports.report_training import curves, figure8
+from seqcap.reports.report_trials import trials
+from seqcap.reports.results import Plan, Track, read_plans
+
+Section = Callable[[Plan], list[Block]]
+
+# In the order in which they are read; a plan's `shows` chooses among them.
+SECTIONS: dict[str, tuple[str, Section]] = {
+    "table2": ("Parameters (Table II)", table2),
+    "table3": ("Utterances by emotion and speaker (Table III)", table3),
+    "table4": ("Curriculum (Table IV)", table4),
+    "table5": ("WA and UA (Table V)", table5),
+    "significance": ("Differences and whether they are more than chance", significance),
+    "table6": ("Confusions of CNN_SeqCap (Table VI)", partial(confusions, only="CNN_SeqCap")),
+    "table7": ("Confusions of CNN_RecCap (Table VII)", partial(confusions, only="CNN_RecCap")),
+    "confusions": ("Confusions", confusions),
+    "figure7": ("Iterations of routing (Fig. 7)", figure7),
+    "figure8": ("Gradients (Fig. 8)", figure8),
+    "trials": ("On validation speakers", trials),
+    "curves": ("Learning curves", curves),
+    "speakers": ("By speaker", speakers),
+    "calibration": ("Calibration", calibration),
+    "cost": ("Time and memory", cost),
+}
+# What can be said before anything is trained, and of any grid that does not say what it shows.
+_WITHOUT_RESULTS = ("table2", "table3")
+_USUAL = (
+    "table2", "table3", "table5", "significance", "confusions", "curves", "speakers",
+    "calibration", "cost",
+)  # fmt: skip
+
+
+def make_report(plans: Sequence[Plan]) -> list[Block]:
+    """Puts together what all plans of an experiment show.
+
+    Args:
+        plans: As `read_plans` gives them.
+
+    Returns:
+        The blocks, a heading of level 2 for each plan.
+
+    Raises:
+        SettingsError: A plan asks for a section that no report has.
+    """
+    blocks: list[Block] = [Heading(1, "Speech emotion recognition: " + _titles(plans))]
+    for plan in plans:
+        blocks += [Heading(2, plan.title), *overview(plan)]
+        for name in _wanted(plan):
+            if name not in _WITHOUT_RESULTS and not plan.done:
+                continue
+            title, section = SECTIONS[name]
+            blocks += [Heading(3, title), *section(plan)]
+        if not plan.done and any(entry.runs for entry in plan.entries):
+            blocks.append(Text("No run is done yet, so that there are no results to show."))
+    both = recipes(plans)
+    if both:
+        blocks += [Heading(2, "The same systems under other recipes"), *both]
+    return blocks
+
+
+def write_report(folder: Path, output: Path, track: Track = iter) -> list[Path]:
+    """Writes `report.md`, `report.html` and `figures/*.svg`.
+
+    Args:
+        folder: Of the experiment.
+        output: Where they go; usually the same folder.
+        track: Goes through the runs and may show progress.
+
+    Returns:
+        The files.
+
+    Raises:
+        SettingsError: No plans in the folder, or something in it that cannot be read.
+    """
+    plans = read_plans(folder, track)
+    blocks = make_report(plans)
+    title = _titles(plans)
+    texts = {
+        output / "report.md": as_markdown(blocks),
+        output / "report.html": as_html(blocks, title),
+        **{
+            output / FIGURES_FOLDER / f"{block.name}.svg": block.svg
+            for block in blocks
+            if isinstance(block, Figure)
+        },
+    }
+    for path, text in texts.items():
+        with written_whole(path) as scratch:
+            scratch.write_text(text, "utf-8", newline="\n")
+    return list(texts)
+
+
+def _wanted(plan: Plan) -> list[str]:
+    for name in plan.shows:
+        if name not in SECTIONS:
+            near = difflib.get_close_matches(name, SECTIONS, n=1)
+            way_out = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SECTIONS)}"
+            raise SettingsError(
+                f"grid {plan.grid}: section '{name}' of the report is unknown; {way_out}"
+            )
+    asked = plan.shows or _USUAL
+    return [name for name in SECTIONS if name in asked]
+
+
+def _titles(plans: Sequence[Plan]) -> str:
+    return "; ".join(dict.fromkeys(plan.title for plan in plans))

@@ -1,0 +1,71 @@
+"""A report as one page that needs nothing else: style and figures are inside."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from string import Template
+
+from seqcap.reports.report_blocks import Block, Figure, Heading, Table, Text
+from seqcap.reports.report_drawing import inline_svg
+
+_PAGE = Path(__file__).parent / "report_page.html"
+
+
+def as_html(blocks: Sequence[Block], title: str) -> str:
+    """Writes blocks as a page, with a list of its sections in front.
+
+    Args:
+        blocks: All that the report says.
+        title: Of the page.
+    """
+    page = Template(_PAGE.read_text("utf-8"))
+    return page.substitute(
+        title=html.escape(title),
+        contents=_contents(blocks),
+        body="\n".join(_block(block, place) for place, block in enumerate(blocks)),
+    )
+
+
+def _contents(blocks: Iterable[Block]) -> str:
+    return "\n".join(
+        f'<li class="level{block.level}"><a href="#s{place}">{html.escape(block.text)}</a></li>'
+        for place, block in enumerate(blocks)
+        if isinstance(block, Heading) and block.level > 1
+    )
+
+
+def _block(block: Block, place: int) -> str:
+    match block:
+        case Heading(level, text):
+            return f'<h{level} id="s{place}">{html.escape(text)}</h{level}>'
+        case Text(text):
+            return f"<p>{_marked_up(text)}</p>"
+        case Table():
+            return _table(block)
+        case Figure(_, svg, caption):
+            drawing = inline_svg(svg, f"f{place}-", caption)
+            return f"<figure>{drawing}<figcaption>{html.escape(caption)}</figcaption></figure>"
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{_marked_up(cell)}</th>" for cell in table.header)
+    rows = "\n".join(f"<tr>{_cells(row, table.left)}</tr>" for row in table.rows)
+    return (
+        '<div class="wide"><table>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
+    )
+
+
+def _cells(row: Sequence[str], left: int) -> str:
+    return "".join(
+        f'<td class="word">{_marked_up(cell)}</td>'
+        if place < left
+        else f"<td>{_marked_up(cell)}</td>"
+        for place, cell in enumerate(row)
+    )
+
+
+def _marked_up(text: str) -> str:
+    text = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text, quote=False))
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", text)

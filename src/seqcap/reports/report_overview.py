@@ -1,0 +1,172 @@
+"""What a grid asked for, what is there of it, what it is made from, and what it cost."""
+
+import itertools
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from seqcap.reports.report_blocks import NOTHING, Block, Table, Text, listed, number
+from seqcap.reports.results import Entry, Plan
+from seqcap.reports.run_results import BEGUN, DONE, FAILED, WAITING
+
+_OTHERWISE = ("system", "seed")  # what a grid varies anyway
+_STATES = (DONE, FAILED, BEGUN, WAITING)
+
+
+def overview(plan: Plan) -> list[Block]:
+    """Says what was asked for, on which data, and which runs are missing."""
+    blocks: list[Block] = []
+    if plan.purpose:
+        # The comment goes on with its command, set in, and what else is for those who run it.
+        why = itertools.takewhile(lambda line: not line.startswith(" "), plan.purpose.splitlines())
+        blocks.append(Text(" ".join(why)))
+    facts = plan.corpus_facts
+    blocks.append(
+        Text(
+            f"Corpus: {plan.corpus_name}, {facts['utterances']:,} utterances of "
+            f"{facts['speakers']} speakers. Labels: {plan.label_set}. Folds: {plan.folds}. "
+            f"Seeds: {listed(plan.seeds)}. Recipe: {plan.recipe}"
+            + (f", with {', '.join(plan.overrides)}" if plan.overrides else "")
+            + f". Command: `{plan.command}`."
+        )
+    )
+    if any(entry.runs for entry in plan.entries):
+        blocks += [*_states(plan), *_origin(plan)]
+    return blocks
+
+
+def cost(plan: Plan) -> list[Block]:
+    """Time and memory of each system, by the runs that measured them."""
+    rows = []
+    for entry in plan.trained:
+        resources = [run.resources for run in entry.done]
+        rows.append(
+            (
+                entry.label,
+                listed(sorted({f"{one['parameters']:,}" for one in resources})),
+                number(_median(resources, "step_ms"), 0),
+                number(_median(resources, "training_steps"), 0),
+                number(_median(resources, "training_s") / 60, 1),
+                number(_median(resources, "testing_s"), 1),
+                number(max(one["peak_memory_mb"] for one in resources), 0),
+                str(len(resources)),
+            )
+        )
+    header = (
+        "system", "parameters", "step / ms", "steps", "training / min",
+        "testing / s", "peak memory / MB", "runs",
+    )  # fmt: skip
+    machines = {run.resources["machine"] for entry in plan.trained for run in entry.done}
+    return [
+        Text(
+            "Medians over runs, the greatest peak of memory. A step is one batch; testing is the "
+            "validation and the test part, with reading the sound; where a training was "
+            "interrupted, its time is that of its last piece. Machine: "
+            f"{'; '.join(sorted(machines))}. Runs that shared a machine with other work are "
+            "slower than they need be."
+        ),
+        Table(header, tuple(rows)),
+    ]
+
+
+def _states(plan: Plan) -> list[Block]:
+    missing = [entry for entry in plan.entries if len(entry.done) < len(entry.runs)]
+    asked = sum(len(entry.runs) for entry in plan.entries if not entry.of)
+    there = sum(len(entry.done) for entry in plan.entries if not entry.of)
+    if not missing:
+        return [Text(f"Complete: all {asked} runs are done.")]
+    rows = []
+    for entry in missing:
+        counts = Counter(run.state for run in entry.runs)
+        lacking = [f"{run.fold} s{run.seed}" for run in entry.runs if run.state != DONE]
+        rows.append((entry.label, _shortened(lacking), *(str(counts[state]) for state in _STATES)))
+    blocks: list[Block] = [
+        Text(
+            f"**Incomplete: {there} of {asked} runs are done.** Means of entries with missing runs "
+            "are means over other folds or seeds than those of complete entries and not comparable "
+            "with them; tests use only the folds and seeds that both sides have. (begun: runs now "
+            "or was interrupted; waiting: nobody has begun it.)"
+        ),
+        Table(("entry", "missing", *_STATES), tuple(rows), left=2),
+    ]
+    errors = [
+        (entry.label, f"{run.fold} s{run.seed}", run.error)
+        for entry in missing
+        for run in entry.runs
+        if run.state == FAILED and not entry.of
+    ]
+    if errors:
+        blocks.append(Table(("entry", "run", "error"), tuple(errors), left=3))
+    return blocks
+
+
+def _origin(plan: Plan) -> list[Block]:
+    made = [run.provenance for entry in plan.trained for run in entry.done]
+    if not made:
+        return []
+    different = _different_settings(plan)
+    shared = sorted({speaker for one in made for speaker in one["shared_speakers"]})
+    blocks: list[Block] = [
+        Text(
+            f"Made by seqcap {_all(made, 'seqcap')}, torch {_all(made, 'torch')}, Python "
+            f"{_all(made, 'python')}, commit {listed(sorted({one['commit'] for one in made}))}; "
+            f"table {listed(sorted({one['table_sha256'][:12] for one in made}))} (SHA-256)."
+        )
+    ]
+    if different:
+        blocks.append(Text("Settings that are not the same for all entries: " + different + "."))
+    if shared:
+        blocks.append(
+            Text(
+                f"**Speakers in more than one part: {listed(shared)}**; the scores say nothing of "
+                "other people."
+            )
+        )
+    return blocks
+
+
+def _different_settings(plan: Plan) -> str:
+    """Names the settings, beside system and seed, by which the runs that are done differ."""
+    values: dict[str, dict[str, list[str]]] = {}
+    for entry in plan.trained:
+        for run in entry.done:
+            for name, value in _flat(run.provenance["settings"]).items():
+                labels = values.setdefault(name, {}).setdefault(str(value), [])
+                if entry.label not in labels:
+                    labels.append(entry.label)
+    return "; ".join(
+        f"`{name}` "
+        + ", ".join(f"{value} ({_shortened(labels)})" for value, labels in by_value.items())
+        for name, by_value in values.items()
+        if len(by_value) > 1 and name not in _OTHERWISE
+    )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _all(made: Iterable[Mapping[str, Any]], program: str) -> str:
+    return listed(sorted({one["versions"][program] for one in made}))
+
+
+def _shortened(words: list[str], shown: int = 4) -> str:
+    more = len(words) - shown
+    return ", ".join(words[:shown]) + (f" and {more} more" if more > 0 else "") or NOTHING
+
+
+def _median(resources: list[Mapping[str, Any]], key: str) -> float:
+    return float(statistics.median(one[key] for one in resources))
+
+
+def parameters_of(entry: Entry) -> int | None:
+    """Parameters as its runs counted them; None where no run is done."""
+    counts = {run.resources["parameters"] for run in entry.done if run.resources}
+    return counts.pop() if len(counts) == 1 else None

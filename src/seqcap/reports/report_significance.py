@@ -1,0 +1,154 @@
+"""What separates two entries: the paper's t-test over runs, and beside it tests of pairs."""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+from seqcap.experiments.metrics import WHAT_SCORES_MEAN
+from seqcap.reports import paper_figures as paper
+from seqcap.reports.entry_scores import EntryTests, compare_entries
+from seqcap.reports.report_blocks import (
+    NOTHING,
+    Block,
+    Table,
+    Text,
+    number,
+    p_value,
+    points,
+    span,
+)
+from seqcap.reports.results import Entry, Plan
+from seqcap.reports.significance import RunTests, holm, smallest_wilcoxon_p
+
+_ALL_PAIRS = 4  # entries; more of them are compared with the first one only
+
+
+def significance(plan: Plan) -> list[Block]:
+    """Tests of the paper's comparisons and of one's own entries, on folds and seeds in common."""
+    pairs = pairs_of(plan.done)
+    tested = []
+    for first, second in pairs:
+        tests = compare_entries(first, second, plan.emotions, plan.test_share(second.done))
+        if tests is not None:
+            tested.append((first.label, second.label, tests))
+    if not tested:
+        return [Text("No two entries have results on the same fold with the same seed yet.")]
+    return comparison_blocks(tested)
+
+
+def comparison_blocks(tested: Sequence[tuple[str, str, EntryTests]]) -> list[Block]:
+    """Says how was tested, and a table for WA and one for UA.
+
+    Args:
+        tested: Labels of both entries, the first one is subtracted, and their tests.
+    """
+    count = max(tests.wa.count for _, _, tests in tested)
+    blocks: list[Block] = [
+        Text(
+            f"{WHAT_SCORES_MEAN} Difference: second less first, in points, mean over the runs "
+            "that both have; 95 %: interval of the pooled difference by paired bootstrap over "
+            f"speakers (of {max(tests.speaker_count for _, _, tests in tested)} at most)."
+        ),
+        Text(
+            "Tests, all two-sided. Welch: t-test over runs (folds × seeds) as if they were "
+            "independent, nearest to the paper's t-test; folds differ in how hard their speakers "
+            "are and share training data, so that it is not to be trusted. The others respect "
+            "pairs of the same fold and seed: Wilcoxon's signed-rank test (with n = "
+            f"{count} pairs its p cannot be below {p_value(smallest_wilcoxon_p(count))}) and the "
+            "corrected resampled t-test (Nadeau and Bengio, 2003), whose variance is multiplied "
+            "by 1/n + n_test/n_train because training parts overlap. In brackets: corrected for "
+            f"the {len(tested)} comparisons of the table (Holm). d: Cohen's d of paired "
+            "differences. r: matched-pairs rank-biserial correlation, -1 to 1."
+        ),
+    ]
+    for name in ("wa", "ua"):
+        blocks += [Text(f"**{name.upper()}**"), _table(tested, name)]
+    return blocks
+
+
+def pairs_of(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
+    """Chooses what is compared: the paper's comparisons, and everything that is not the paper's.
+
+    Returns:
+        Pairs, the one that is subtracted first. Where a system stands in several entries, these
+        are compared with one another. Entries that the paper does not compare are compared with
+        all others if they are few, else with the first entry.
+    """
+    by_system: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if not entry.of:
+            by_system.setdefault(entry.system, []).append(entry)
+    if any(len(same) > 1 for same in by_system.values()):
+        return [pair for same in by_system.values() for pair in combinations(same, 2)]
+    there = {entry.label: entry for entry in entries}
+    chosen = [(c.other, c.system) for c in paper.COMPARISONS if {c.other, c.system} <= set(there)]
+    named = {label for pair in chosen for label in pair}
+    labels = list(there)
+    pairs = list(combinations(labels, 2))
+    if len(labels) > _ALL_PAIRS:
+        pairs = [(labels[0], label) for label in labels[1:]]
+    chosen += [pair for pair in pairs if not set(pair) <= named and pair not in chosen]
+    return [(there[first], there[second]) for first, second in chosen]
+
+
+def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str) -> Table:
+    runs: list[RunTests] = [getattr(tests, name) for _, _, tests in tested]
+    wilcoxon = holm([one.wilcoxon_p for one in runs])
+    corrected = holm([one.corrected_p for one in runs])
+    rows = []
+    for place, (first, second, tests) in enumerate(tested):
+        one = runs[place]
+        rows.append(
+            (
+                f"{second} less {first}",
+                str(one.count),
+                points(one.difference),
+                span(getattr(tests, f"{name}_interval"), signed=True),
+                p_value(one.welch_p),
+                _both(one.wilcoxon_p, wilcoxon[place]),
+                _both(one.corrected_p, corrected[place]),
+                number(one.cohen_d),
+                number(one.rank_biserial),
+                *_theirs(first, second, name),
+            )
+        )
+    header = (
+        "comparison", "pairs", "difference", "95 %", "Welch p", "Wilcoxon p (Holm)",
+        "corrected t p (Holm)", "d", "r", "paper's difference", "paper's claim",
+    )  # fmt: skip
+    return Table(header, tuple(rows))
+
+
+def _both(p: float, corrected: float) -> str:
+    return NOTHING if math.isnan(p) else f"{p_value(p)} ({p_value(corrected)})"
+
+
+def _theirs(first: str, second: str, name: str) -> tuple[str, str]:
+    if first not in paper.TABLE_5 or second not in paper.TABLE_5:
+        return NOTHING, NOTHING
+    difference = getattr(paper.TABLE_5[second], name) - getattr(paper.TABLE_5[first], name)
+    claims = [c.claim for c in paper.COMPARISONS if (c.other, c.system) == (first, second)]
+    return points(difference), "".join(claims) or NOTHING
+
+
+def recipes(plans: Sequence[Plan]) -> list[Block]:
+    """Compares the same system under two recipes, paired by fold and seed.
+
+    Returns:
+        Nothing where no two plans differ in their recipe and share corpus, labels and folds.
+    """
+    tested = []
+    for one, other in combinations(plans, 2):
+        alike = (one.corpus, one.emotions, one.folds) == (other.corpus, other.emotions, other.folds)
+        if one.recipe == other.recipe or not alike:
+            continue
+        there = {entry.label: entry for entry in other.done}
+        for entry in one.done:
+            if entry.label not in there:
+                continue
+            second = there[entry.label]
+            tests = compare_entries(entry, second, one.emotions, one.test_share(entry.done))
+            if tests is not None:
+                first_name, second_name = (f"{entry.label} ({p.recipe})" for p in (one, other))
+                tested.append((first_name, second_name, tests))
+    return comparison_blocks(tested) if tested else []

@@ -1,0 +1,198 @@
+"""Tables II, III, VI and VII, results by speaker, and calibration."""
+
+import numpy as np
+
+from seqcap.corpora.description import count_speakers_by_emotions
+from seqcap.experiments.metrics import WHAT_SCORES_MEAN, calibration_error
+from seqcap.reports import paper_figures as paper
+from seqcap.reports.entry_scores import confusions_of, speakers_of
+from seqcap.reports.report_blocks import (
+    NOTHING,
+    Block,
+    Figure,
+    Table,
+    Text,
+    number,
+    percent,
+)
+from seqcap.reports.report_figures import draw_reliability
+from seqcap.reports.report_overview import parameters_of
+from seqcap.reports.resampling import score_confusions
+from seqcap.reports.results import Entry, Plan
+from seqcap.reports.run_results import Run, actual_of, probabilities_of
+
+
+def table2(plan: Plan) -> list[Block]:
+    """Parameters of each system, beside the paper's."""
+    rows = []
+    for entry in plan.entries:
+        if entry.of:
+            continue
+        counted = parameters_of(entry)
+        if not entry.runs:
+            counted = _count(entry.system, len(plan.emotions))
+        theirs = paper.TABLE_2.get(entry.system)
+        rows.append((entry.label, _whole(counted), _whole(theirs)))
+    return [
+        Text(
+            f"Trainable parameters for {len(plan.emotions)} emotions; the paper's for "
+            f"{len(paper.EMOTIONS)}, where it counts them."
+        ),
+        Table(("system", "parameters", "paper, Table II"), tuple(rows)),
+    ]
+
+
+def _count(system: str, emotion_count: int) -> int:
+    # Where nothing is trained somebody must count, and only torch can.
+    import torch
+
+    from seqcap.models.own_systems import own_system
+    from seqcap.models.systems import SYSTEMS, CapsuleSettings, count_parameters
+
+    make = SYSTEMS[system].make if system in SYSTEMS else own_system(system)
+    with torch.device("meta"):  # shapes without numbers: 131 million parameters cost nothing
+        return count_parameters(make(emotion_count, CapsuleSettings()))
+
+
+def table3(plan: Plan) -> list[Block]:
+    """Utterances by emotion, beside IEMOCAP's, and by speaker where runs tell."""
+    counts = plan.corpus_facts["emotions"]
+    rows = [
+        (emotion, _whole(counts.get(emotion, 0)), _whole(paper.TABLE_3.get(emotion)))
+        for emotion in plan.emotions
+    ]
+    rows.append(("all", _whole(sum(counts.values())), _whole(sum(paper.TABLE_3.values()))))
+    blocks: list[Block] = [
+        Text(f"Utterances of {plan.corpus_name} by emotion, beside the paper's of IEMOCAP."),
+        Table(("emotion", "utterances", "paper, Table III"), tuple(rows)),
+    ]
+    tables = [
+        part[["file", "start", "speaker", "emotion"]]
+        for entry in plan.trained
+        for run in entry.done
+        for part in (run.validation, run.test)
+    ]
+    if tables:
+        # Everybody who validated or was tested in some run; each utterance once.
+        import pandas as pd
+
+        once = pd.concat(tables).drop_duplicates(["file", "start"])
+        by_speaker = count_speakers_by_emotions(once)
+        blocks.append(
+            Text("By speaker: everybody who validates or is tested in the runs that are done.")
+        )
+        blocks.append(
+            Table(
+                ("speaker", *map(str, by_speaker.columns)),
+                tuple((str(name), *map(_whole, row)) for name, row in by_speaker.iterrows()),
+            )
+        )
+    return blocks
+
+
+def confusions(plan: Plan, only: str | None = None) -> list[Block]:
+    """Confusion matrices in percent of the rows and in counts, the paper's beside them.
+
+    Args:
+        plan: With results.
+        only: One system's; all entries' if None.
+    """
+    blocks: list[Block] = [
+        Text(
+            "Rows: actual emotion; columns: predicted. Percent of the row, in brackets counts of "
+            "the test utterances of all runs. The diagonal is the emotion's recall."
+        )
+    ]
+    wanted = [entry for entry in plan.done if only is None or only in (entry.system, entry.label)]
+    for entry in wanted:
+        total = confusions_of(entry.done, plan.emotions, speakers_of(entry.done)).sum(axis=0)
+        header = (f"{entry.label}: actual", *plan.emotions)
+        rows = [
+            (emotion, *(_share(count, row.sum()) for count in row))
+            for emotion, row in zip(plan.emotions, total, strict=True)
+        ]
+        blocks.append(Table(header, tuple(rows)))
+        theirs = paper.CONFUSIONS.get(entry.system)
+        if theirs:
+            title = f"paper, {paper.CONFUSION_TABLES[entry.system]}: actual"
+            cells = [
+                (emotion, *(f"{100 * share:.2f}" for share in row))
+                for emotion, row in zip(paper.EMOTIONS, theirs, strict=True)
+            ]
+            blocks.append(Table((title, *paper.EMOTIONS), tuple(cells)))
+    return blocks if wanted else [Text(f"No results of {only or 'any entry'} yet.")]
+
+
+def speakers(plan: Plan) -> list[Block]:
+    """WA and UA of every tested speaker, by entry."""
+    everybody = speakers_of([run for entry in plan.done for run in entry.done])
+    columns = {}
+    for entry in plan.done:
+        matrices = confusions_of(entry.done, plan.emotions, everybody)
+        tested = matrices.sum(axis=(1, 2)) > 0
+        columns[entry.label] = [
+            _wa_and_ua(matrix) if there else NOTHING
+            for matrix, there in zip(matrices, tested, strict=True)
+        ]
+    rows = [
+        (speaker, *(column[place] for column in columns.values()))
+        for place, speaker in enumerate(everybody)
+    ]
+    return [
+        Text(f"{WHAT_SCORES_MEAN} WA / UA in percent, all runs that test the speaker together."),
+        Table(("speaker", *columns), tuple(rows)),
+    ]
+
+
+def calibration(plan: Plan) -> list[Block]:
+    """Expected calibration error before and after the temperature, and how reliable answers are."""
+    rows = []
+    for entry in plan.done:
+        after = [_error(run, plan) for run in entry.done]
+        before = [run.scores["test"]["all"]["ece_uncalibrated"] for run in entry.done if run.scores]
+        rows.append(
+            (
+                entry.label,
+                number(float(np.mean(before)), 3) if before else NOTHING,
+                number(float(np.mean(after)), 3),
+            )
+        )
+    return [
+        Text(
+            "ECE: expected calibration error, mean distance between how sure an answer is and how "
+            "often such answers are right (10 bins of equal width); 0 is best. Means over the "
+            "runs' test parts, before and after dividing logits by the temperature that was fitted "
+            "on the validation speakers. Combinations average calibrated probabilities."
+        ),
+        Table(("system", "ECE before", "ECE after"), tuple(rows)),
+        Figure(
+            f"{plan.grid}-reliability",
+            draw_reliability({entry.label: _pooled(entry, plan) for entry in plan.done}),
+            "Share right by how sure the answer is, all runs' test utterances; on the line an "
+            "answer is as often right as it claims. The size of a point shows how many answers.",
+        ),
+    ]
+
+
+def _error(run: Run, plan: Plan) -> float:
+    probabilities = probabilities_of(run.test, plan.emotions)
+    return calibration_error(probabilities, actual_of(run.test, plan.emotions))
+
+
+def _pooled(entry: Entry, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = [probabilities_of(run.test, plan.emotions) for run in entry.done]
+    actual = [actual_of(run.test, plan.emotions) for run in entry.done]
+    return np.concatenate(probabilities), np.concatenate(actual)
+
+
+def _wa_and_ua(matrix: np.ndarray) -> str:
+    scores = score_confusions(matrix)
+    return f"{percent(float(scores.wa))} / {percent(float(scores.ua))}"
+
+
+def _share(count: int, of: int) -> str:
+    return f"{percent(count / of)} ({count})" if of else NOTHING
+
+
+def _whole(count: int | None) -> str:
+    return NOTHING if count is None else f"{count:,}"

@@ -1,0 +1,66 @@
+"""What was tried: entries by their scores on validation speakers, the only ones that may choose."""
+
+from dataclasses import replace
+from statistics import median
+
+from seqcap.experiments.metrics import WHAT_SCORES_MEAN
+from seqcap.reports.entry_scores import compare_entries, score_entry
+from seqcap.reports.report_blocks import (
+    NOTHING,
+    Block,
+    Table,
+    Text,
+    mean_and_deviation,
+    number,
+    p_value,
+    percent,
+    points,
+    span,
+)
+from seqcap.reports.results import Entry, Plan
+
+
+def trials(plan: Plan) -> list[Block]:
+    """WA and UA of every entry on validation speakers, and what it gains over the first entry."""
+    entries = [_on_validation(entry) for entry in plan.done]
+    rows = []
+    for entry in entries:
+        scores = score_entry(entry, plan.emotions)
+        gain = None
+        if entry is not entries[0]:
+            share = plan.test_share(entry.done)
+            gain = compare_entries(entries[0], entry, plan.emotions, share)
+        minutes = [run.resources["training_s"] / 60 for run in entry.done if run.resources]
+        rows.append(
+            (
+                entry.label,
+                str(len(entry.done)),
+                mean_and_deviation(scores.wa.mean, scores.wa.deviation),
+                mean_and_deviation(scores.ua.mean, scores.ua.deviation),
+                percent(scores.ua.pooled),
+                str(gain.ua.count) if gain else NOTHING,
+                points(gain.ua.difference if gain else None),
+                span(gain.ua_interval if gain else None, signed=True),
+                p_value(gain.ua.corrected_p) if gain else NOTHING,
+                number(median(minutes), 1) if minutes else NOTHING,
+            )
+        )
+    header = (
+        "trial", "runs", "WA", "UA", "UA pooled", "pairs", "UA less the first", "95 %", "p",
+        "minutes",
+    )  # fmt: skip
+    return [
+        Text(
+            f"{WHAT_SCORES_MEAN} Percent, **of validation speakers**, by which the epoch was "
+            "chosen too, so that all are somewhat too high. Differences in points on the runs "
+            "that both have, their 95 % interval by paired bootstrap over speakers, p of the "
+            "corrected resampled t-test, not corrected for the number of trials. Minutes of "
+            "training: median."
+        ),
+        Table(header, tuple(rows)),
+    ]
+
+
+def _on_validation(entry: Entry) -> Entry:
+    """The same entry as if its validation speakers were its test."""
+    return replace(entry, runs=tuple(replace(run, test=run.validation) for run in entry.runs))

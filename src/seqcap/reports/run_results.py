@@ -1,0 +1,155 @@
+"""What one run has left so far, and runs averaged from others."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from seqcap.errors import SettingsError
+
+DONE, FAILED, BEGUN, WAITING = "done", "failed", "begun", "waiting"
+
+Key = tuple[str, int]  # fold and seed
+
+
+@dataclass(frozen=True)
+class Run:
+    """One system on one fold with one seed, as far as it has come.
+
+    Attributes:
+        fold: Name of the fold.
+        seed: Of the training.
+        name: Of its folder; "" for runs averaged from others.
+        folder: Where it is; None for runs averaged from others.
+        state: done, failed (the last try left an error), begun (runs now or was interrupted) or
+            waiting (nobody has begun it).
+        provenance: `settings.json`; empty while it waits.
+        scores: `scores.json`; empty before it is done.
+        resources: `resources.json`; empty before it is done.
+        validation: Predictions; empty before it is done.
+        test: Predictions; empty before it is done.
+        error: Last line of what went wrong.
+    """
+
+    fold: str
+    seed: int
+    name: str
+    folder: Path | None
+    state: str
+    provenance: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    resources: Mapping[str, Any]
+    validation: pd.DataFrame
+    test: pd.DataFrame
+    error: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What runs of two systems are paired by."""
+        return self.fold, self.seed
+
+
+def read_run(folder: Path, fold: str, seed: int) -> Run:
+    """Reads what one run has left so far.
+
+    Args:
+        folder: Of the run; it may be missing.
+        fold: Name of its fold.
+        seed: Of its training.
+
+    Raises:
+        SettingsError: A file of a run that is done is missing or cannot be read.
+    """
+    failed, done = (folder / "error.txt").is_file(), (folder / "scores.json").is_file()
+    begun = (folder / "settings.json").is_file()
+    return Run(
+        fold=fold,
+        seed=seed,
+        name=folder.name,
+        folder=folder,
+        state=DONE if done else FAILED if failed else BEGUN if begun else WAITING,
+        provenance=read_json(folder / "settings.json") if begun else {},
+        scores=read_json(folder / "scores.json") if done else {},
+        resources=read_json(folder / "resources.json") if done else {},
+        validation=_read_predictions(folder / "validation.csv") if done else pd.DataFrame(),
+        test=_read_predictions(folder / "test.csv") if done else pd.DataFrame(),
+        error=_last_line(folder / "error.txt") if failed and not done else "",
+    )
+
+
+def probabilities_of(predictions: pd.DataFrame, emotions: Sequence[str]) -> NDArray[np.float64]:
+    """Gives the columns of probabilities, shape ``(utterance, emotion)``."""
+    return predictions[list(emotions)].to_numpy(float)
+
+
+def actual_of(predictions: pd.DataFrame, emotions: Sequence[str]) -> NDArray[np.int64]:
+    """Gives the truth as indices of emotions, shape ``(utterance,)``."""
+    return pd.Index(emotions).get_indexer(pd.Index(predictions["emotion"])).astype(np.int64)
+
+
+def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
+    """Averages the probabilities of finished runs on the same fold with the same seed.
+
+    Args:
+        runs: One of each system.
+        emotions: Columns of the probabilities.
+
+    Returns:
+        A run that is done where all are, without costs of its own.
+
+    Raises:
+        SettingsError: The runs answered other utterances.
+    """
+    first = runs[0]
+    states = [run.state for run in runs]
+    if any(state != DONE for state in states):
+        state = next(s for s in (FAILED, WAITING, BEGUN) if s in states)
+        return dataclasses.replace(
+            first, name="", folder=None, state=state, scores={}, resources={},
+            validation=pd.DataFrame(), test=pd.DataFrame(),
+        )  # fmt: skip
+    averaged: dict[str, Any] = {}
+    for part in ("validation", "test"):
+        tables: list[pd.DataFrame] = [getattr(run, part) for run in runs]
+        keys = [table[["file", "start"]].to_numpy().tolist() for table in tables]
+        if any(key != keys[0] for key in keys):
+            raise SettingsError(
+                f"{', '.join(run.name for run in runs)}: {part}.csv of other utterances; runs on "
+                "the same fold of the same corpus are expected"
+            )
+        mean = np.mean([probabilities_of(table, emotions) for table in tables], axis=0)
+        columns = dict(zip(emotions, mean.T, strict=True))
+        predicted = np.asarray(emotions, object)[mean.argmax(axis=1)]
+        averaged[part] = tables[0].assign(**columns, predicted=predicted)
+    return dataclasses.replace(first, name="", folder=None, scores={}, resources={}, **averaged)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a file of results.
+
+    Raises:
+        SettingsError: It is missing or no JSON.
+    """
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: cannot be read ({error}); run it again") from error
+
+
+def _read_predictions(path: Path) -> pd.DataFrame:
+    words = dict.fromkeys(("file", "speaker", "session", "emotion", "predicted"), str)
+    try:
+        return pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"end": [""]})
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{path}: cannot be read ({error}); run it again") from error
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text("utf-8").strip().splitlines()
+    return lines[-1] if lines else ""

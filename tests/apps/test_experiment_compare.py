@@ -1,0 +1,51 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from lookalike_results import corpus, predictions, write_experiment
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Path]:
+    """An experiment and a CSV."""
+    write_experiment(tmp_path / "mine", {"CNN": 1.0}, seeds=[0])
+    predictions(corpus(), 2.0, 3).to_csv(tmp_path / "theirs.csv", index=False)
+    return [tmp_path / "mine", tmp_path / "theirs.csv"]
+
+
+def test_a_table_is_printed(seqcap: Callable[..., Any], sources: list[Path]) -> None:
+    run = seqcap("experiment", "compare", *sources)
+    assert run.status == 0
+    assert "60 utterances of theirs are left out: not all others have them." in run.out
+    assert "| mine:CNN | 60 |" in run.out
+    assert "| theirs | 60 |" in run.out
+    assert "McNemar p" in run.out
+
+
+def test_it_is_written_in_the_format_of_the_files_ending(
+    seqcap: Callable[..., Any], sources: list[Path], tmp_path: Path
+) -> None:
+    for ending in ("md", "csv", "json"):
+        assert seqcap("experiment", "compare", *sources, "-o", tmp_path / f"c.{ending}").status == 0
+    printed = seqcap("experiment", "compare", *sources).out
+    assert (tmp_path / "c.md").read_text() == printed
+    table = pd.read_csv(tmp_path / "c.csv")
+    told = json.loads((tmp_path / "c.json").read_text())
+    assert table["wa"].tolist() == [line["wa"] for line in told["lines"]]
+    assert json.loads(seqcap("experiment", "compare", *sources, "--json").out) == told
+
+
+def test_a_users_mistake_is_one_line(
+    seqcap: Callable[..., Any], sources: list[Path], tmp_path: Path
+) -> None:
+    run = seqcap("experiment", "compare", *sources, "-o", tmp_path / "c.txt")
+    assert run.status == 2
+    assert run.err == (
+        f"seqcap: {tmp_path / 'c.txt'}: the ending tells no format; .md, .csv, .json is expected\n"
+    )
+    run = seqcap("experiment", "compare", sources[0])
+    assert run.status == 2
+    assert run.err.startswith("seqcap: 1 to compare; two are expected")

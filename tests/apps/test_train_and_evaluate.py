@@ -1,0 +1,119 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people who are angry at 300 Hz, sad at 2 kHz and bored at 1 kHz."""
+    folder = tmp_path_factory.mktemp("tones")
+    generator = np.random.default_rng(0)
+    rows = []
+    for speaker in "abcd":
+        for emotion, pitch_hz in (("anger", 300), ("sadness", 2000), ("boredom", 1000)):
+            for take in range(2):
+                time_s = np.arange(generator.integers(4000, 8000)) / 16000
+                file = folder / f"{speaker}{emotion}{take}.wav"
+                tone = 0.3 * np.sin(2 * np.pi * pitch_hz * time_s)
+                noise = 0.01 * generator.standard_normal(len(tone))
+                soundfile.write(file, tone + noise, 16000)
+                rows.append({"file": file.name, "speaker": speaker, "emotion": emotion})
+    path = folder / "tones.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    command = [
+        "train", str(table), "--labels", "anger,sadness", "--folds", "paper", "--fold", "all",
+        "--output", str(tmp_path / "run"), "--set", "epochs=2", "--set", "batch_size=4",
+        "--device", "cpu", "--name", "tones-1",
+    ]  # fmt: skip
+    result = seqcap(*command)
+    assert result.status == 0, result.err
+    assert "Steps of training: only 4, which teach little" in result.err
+    assert "--set epochs=200 gives 400" in result.err
+    folds = sorted(path.name for path in (tmp_path / "run").iterdir() if path.is_dir())
+    assert folds == ["paper-1", "paper-2"]
+    pooled = pd.read_csv(tmp_path / "run" / "test.csv")
+    assert sorted(pooled["speaker"].unique()) == ["b", "d"]
+    card = (tmp_path / "run" / folds[0] / "model" / "CARD.md").read_text()
+    assert card.startswith("# tones-1\n")
+    for text in ("| train |", "--folds paper", "nobody is in two parts", "ECE"):
+        assert text in card
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["test"]["all"]["utterances"] == 8
+    assert scores["test"]["all"]["ua_interval"] is not None
+
+    model = tmp_path / "run" / folds[0] / "model"
+    evaluated = seqcap(
+        "evaluate", model, table, "--output", tmp_path / "p.csv", "--figure", tmp_path / "p.svg"
+    )
+    assert evaluated.status == 0, evaluated.err
+    assert "8 of 24 rows are labelled otherwise than anger, sadness" in evaluated.err
+    assert "| given | all | 16 | 4 |" in evaluated.out
+    assert "by speaker" in evaluated.out
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 16
+    assert "predicted" in (tmp_path / "p.svg").read_text()
+
+
+def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_heard(
+    seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "p.csv"
+    result = seqcap("evaluate", model_folder, table, "--output", output, "--figure", "c.bmp")
+    assert result.status == 2
+    assert result.err == "seqcap: c.bmp: ends in '.bmp'; .svg, .png, .pdf is expected\n"
+    assert not output.exists()
+
+
+def test_a_model_is_scored_on_the_emotions_that_another_corpus_shares(
+    seqcap: Callable[..., Any], table: Path, model_folder: Path
+) -> None:
+    result = seqcap("evaluate", model_folder, table, "--json")
+    assert result.status == 0, result.err
+    assert "The table has no neutral, happiness, which the model tells apart too" in result.err
+    assert set(json.loads(result.out)["given"]["all"]["recall"]) == {"anger", "sadness"}
+
+
+def test_a_corpus_without_an_emotion_that_the_model_knows_is_refused(
+    seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    other = pd.read_csv(table).query("emotion == 'boredom'")
+    other.to_csv(table.parent / "bored.csv", index=False)
+    result = seqcap("evaluate", str(model_folder), str(table.parent / "bored.csv"))
+    assert result.status == 2
+    assert "of these the table has none; at least two are needed" in result.err
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "text"),
+    [
+        ("speaker == 'a'", [], "one speaker; two were expected"),
+        ("emotion == 'anger'", ["--labels", "all"], "all: anger came; at least two emotions"),
+        ("speaker in ['a', 'b']", [], "2 speakers (a, b) are too few"),
+    ],
+)
+def test_a_corpus_that_cannot_be_learnt_honestly_is_refused_in_one_line(
+    seqcap: Callable[..., Any],
+    table: Path,
+    tmp_path: Path,
+    query: str,
+    options: list[str],
+    text: str,
+) -> None:
+    part = table.parent / "part.csv"
+    pd.read_csv(table).query(query).to_csv(part, index=False)
+    labels = options or ["--labels", "anger,sadness"]
+    result = seqcap("train", str(part), *labels, "--output", str(tmp_path / "run"))
+    assert result.status == 2, result.err
+    assert text in result.err
+    assert not (tmp_path / "run").exists()
