@@ -21,15 +21,16 @@ from sklearn.svm import SVC
 
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.corpora.fold import part_of
+from seqcap.corpora.labels import apply_labels, label_set_named
+from seqcap.experiments.chosen_folds import choose_fold
 from seqcap.experiments.evaluation import (
-    bootstrap_interval,
-    labelled_for,
+    emotions_in_common,
     load_rows,
     predict_table,
     scores,
-    write_card,
 )
-from seqcap.experiments.runs import choose_fold, read_tables
+from seqcap.experiments.runs import read_tables
+from seqcap.experiments.score_text import write_card
 from seqcap.recognition.recognizer import Recognizer
 
 CS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -97,11 +98,13 @@ def main() -> None:
     arguments = parser.parse_args()
 
     recognizer = Recognizer.from_pretrained(arguments.model)
-    table = labelled_for(recognizer, read_tables(arguments.tables))
+    given = read_tables(arguments.tables)
+    emotions = emotions_in_common(recognizer, given)
+    table = apply_labels(given, label_set_named(",".join(emotions)))
     fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
     parts = part_of(table, fold)
-    everyone = peer_predictions(table, parts, recognizer.emotions)
-    ours = predict_table(recognizer, table[parts == "test"].reset_index(drop=True))
+    everyone = peer_predictions(table, parts, emotions)
+    ours = predict_table(recognizer, table[parts == "test"].reset_index(drop=True), emotions)
     everyone[recognizer.checkpoint.name] = ours
 
     lines = [
@@ -112,11 +115,10 @@ def main() -> None:
     ]
     for corpus in [*sorted(ours["corpus"].unique()), "all"]:
         rows = [p if corpus == "all" else p[p["corpus"] == corpus] for p in everyone.values()]
+        every_score = [scores(one, emotions) for one in rows]
         cells = [
-            f"{scores(r, recognizer.emotions)['ua']:.3f} ({{:.3f}} to {{:.3f}})".format(
-                *bootstrap_interval(r, recognizer.emotions)
-            )
-            for r in rows
+            "{:.3f} ({:.3f} to {:.3f})".format(score["ua"], *score["ua_interval"])
+            for score in every_score
         ]
         people = rows[-1]["speaker"].nunique()
         lines.append(f"| {corpus} | {len(rows[-1])} | {people} | {' | '.join(cells)} |")

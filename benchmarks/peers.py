@@ -1,0 +1,251 @@
+"""How good are openSMILE's functionals and SVMs on the same folds?
+
+Two feature sets (eGeMAPSv02, 88 values, and ComParE_2016, 6,373) times two kernels (rbf, linear)
+times two ways to C (1, and chosen by UA on the validation part of each fold). All learn from the
+training part alone, as our systems do. Needs the extra `benchmark`:
+
+    python benchmarks/peers.py emodb.csv --labels paper4 --folds paper --output peers/emodb
+
+writes one CSV of predictions a peer, which `seqcap experiment compare` reads, and `scores.md`.
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import opensmile
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.corpora.fold import Fold, part_of
+from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
+from seqcap.corpora.provenance import below_shared_folder, file_hash
+from seqcap.corpora.writing import written_whole
+from seqcap.errors import SeqcapError
+from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
+from seqcap.experiments.evaluation import load_rows, scores
+from seqcap.experiments.metrics import WHAT_SCORES_MEAN
+from seqcap.experiments.runs import read_tables
+from seqcap.experiments.score_text import write_card
+
+FEATURE_SETS = ("eGeMAPSv02", "ComParE_2016")
+FIXED_C = 1.0
+CS = {
+    "rbf": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+    "linear": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0),
+}
+PER_SPEAKER = (
+    "Features are z-scored per speaker with that speaker's own utterances, the tested ones too, "
+    "without their labels: transductive, and no fair comparison with systems that hear one "
+    "utterance at a time."
+)
+
+
+def functionals(table: pd.DataFrame, feature_set: str, cache: Path) -> np.ndarray:
+    """Functionals of every row, shape (row, feature), extracted once for each piece of sound."""
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet[feature_set],
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+    folder = cache / f"{feature_set}-opensmile-{opensmile.__version__}"
+    features = []
+    rows = track(
+        range(len(table)), f"openSMILE {feature_set}", console=Console(stderr=True), transient=True
+    )
+    for place in rows:
+        row = table.iloc[[place]]
+        sound = row.iloc[0]
+        end = "" if pd.isna(sound["end"]) else sound["end"]
+        kept = folder / f"{file_hash(sound['file'])}-{sound['start'] or 0.0}-{end}.npy"
+        if not kept.exists():
+            (waveform,) = load_rows(row)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # segments that openSMILE calls short
+                values = smile.process_signal(waveform, SAMPLE_RATE_HZ).to_numpy()[0]
+            with written_whole(kept) as path:
+                np.save(path, values.astype(np.float32))
+        features.append(np.load(kept))
+    return np.stack(features).astype(float)
+
+
+def per_speaker(features: np.ndarray, speakers: "pd.Series[str]") -> np.ndarray:
+    """Each speaker's features with that speaker's mean and deviation taken out."""
+    result = np.empty_like(features)
+    for speaker in set(speakers):
+        of_speaker = (speakers == speaker).to_numpy()
+        result[of_speaker] = StandardScaler().fit_transform(features[of_speaker])
+    return result
+
+
+def gram(kernel: str, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Kernel values, shape (row, column); gamma as scikit-learn's "scale" has it."""
+    if kernel == "linear":
+        return linear_kernel(rows, columns)
+    return rbf_kernel(rows, columns, gamma=1 / (columns.shape[1] * columns.var()))
+
+
+def answer_fold(
+    features: np.ndarray, table: pd.DataFrame, fold: Fold, emotions: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """Predictions of each kernel, with C = 1 and with the chosen C, for a fold's test part."""
+    parts = part_of(table, fold)
+    place = {part: (parts == part).to_numpy() for part in ("train", "validation", "test")}
+    scaler = StandardScaler().fit(features[place["train"]])
+    scaled = {part: scaler.transform(features[rows]) for part, rows in place.items()}
+    answers = {}
+    for kernel, cs in CS.items():
+        # The kernel's values once, instead of once for every C.
+        values = {part: gram(kernel, rows, scaled["train"]) for part, rows in scaled.items()}
+        machines = {
+            c: SVC(C=c, kernel="precomputed", class_weight="balanced").fit(
+                values["train"], table["emotion"][place["train"]]
+            )
+            for c in cs
+        }
+
+        def predictions(c: float, part: str, machines=machines, values=values) -> pd.DataFrame:
+            predicted = machines[c].predict(values[part])
+            rows = table[place[part]].reset_index(drop=True).assign(fold=fold.name)
+            for emotion in emotions:  # one-hot: an SVM gives no probabilities of its own
+                rows[emotion] = (predicted == emotion).astype(float)
+            return rows.assign(predicted=predicted, truth=rows["emotion"])
+
+        # Of equals the first: the smaller C.
+        chosen = max(cs, key=lambda c: scores(predictions(c, "validation"), emotions)["ua"])
+        answers[f"{kernel}-C1"] = predictions(FIXED_C, "test")
+        answers[f"{kernel}-chosen"] = predictions(chosen, "test").assign(c=chosen)
+    return answers
+
+
+def all_predictions(
+    table: pd.DataFrame,
+    folds: Sequence[Fold],
+    emotions: Sequence[str],
+    cache: Path,
+    each_speaker: bool,
+) -> dict[str, pd.DataFrame]:
+    """Predictions of every peer, all folds together."""
+    result = {}
+    for feature_set in FEATURE_SETS:
+        features = functionals(table, feature_set, cache)
+        if each_speaker:
+            features = per_speaker(features, table["speaker"])
+        by_fold = [
+            answer_fold(features, table, fold, emotions)
+            for fold in track(
+                folds, f"SVMs, {feature_set}", console=Console(stderr=True), transient=True
+            )
+        ]
+        for machine in by_fold[0]:
+            name = f"{feature_set}-{machine}{'-per-speaker' if each_speaker else ''}"
+            result[name] = pd.concat([one[machine] for one in by_fold], ignore_index=True)
+    return result
+
+
+def scores_by_fold(
+    everyone: dict[str, pd.DataFrame], emotions: Sequence[str]
+) -> dict[str, dict[str, dict]]:
+    """Scores by peer and fold."""
+    return {
+        name: {str(fold): scores(part, emotions) for fold, part in rows.groupby("fold")}
+        for name, rows in everyone.items()
+    }
+
+
+def summary(everyone: dict[str, pd.DataFrame], label_set: LabelSet, each_speaker: bool) -> str:
+    """Markdown: each peer over all folds."""
+    emotions = label_set.emotions
+    some = next(iter(everyone.values()))
+    lines = [
+        f"Labels {label_set.description}; {len(some)} tested utterances of "
+        f"{some['speaker'].nunique()} speakers in {some['fold'].nunique()} folds.",
+        WHAT_SCORES_MEAN,
+        "Mean and standard deviation over folds; pooled: all tested utterances together, with the "
+        "95 % interval of UA by bootstrap over speakers.",
+        *([PER_SPEAKER] if each_speaker else []),
+        "",
+        "| peer | WA | UA | pooled WA | pooled UA |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    by_fold = scores_by_fold(everyone, emotions)
+    for name, rows in everyone.items():
+        cells = []
+        for score in ("wa", "ua"):
+            values = [one[score] for one in by_fold[name].values()]
+            spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.3f}{spread}")
+        pooled = scores(rows, emotions)
+        between = " ({:.3f} to {:.3f})".format(*(pooled["ua_interval"] or [np.nan] * 2))
+        cells += [f"{pooled['wa']:.3f}", f"{pooled['ua']:.3f}{between}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def fold_by_fold(everyone: dict[str, pd.DataFrame], emotions: Sequence[str]) -> str:
+    """Markdown: WA and UA of each peer on each fold."""
+    by_fold = scores_by_fold(everyone, emotions)
+    lines = [
+        "Fold by fold, WA / UA:",
+        "",
+        f"| fold | utterances | {' | '.join(everyone)} |",
+        f"|---|--:|{'--:|' * len(everyone)}",
+    ]
+    for fold in by_fold[next(iter(everyone))]:
+        cells = [f"{one[fold]['wa']:.3f} / {one[fold]['ua']:.3f}" for one in by_fold.values()]
+        count = next(iter(by_fold.values()))[fold]["utterances"]
+        lines.append(f"| {fold} | {count} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Writes every peer's predictions and prints their scores."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="+", type=Path)
+    parser.add_argument("--labels", default="paper4", help="a label set, 'all', or emotions")
+    parser.add_argument("--folds", default="paper", help="a scheme or a file of folds")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the CSVs")
+    parser.add_argument(
+        "--cache", type=Path, default=Path.home() / ".cache/seqcap/peers", help="of features"
+    )
+    parser.add_argument("--per-speaker", action="store_true", help=PER_SPEAKER)
+    parser.add_argument(
+        "--card", type=Path, help="file to write the table into, between two lines of a marker"
+    )
+    arguments = parser.parse_args()
+    try:
+        table = read_tables(arguments.tables)
+        label_set = label_set_named(arguments.labels, table)
+        folds = choose_folds(table, arguments.folds, ALL_FOLDS, allow_shared_speakers=False)
+        table = apply_labels(table, label_set)
+        everyone = all_predictions(
+            table, folds, label_set.emotions, arguments.cache, arguments.per_speaker
+        )
+    except SeqcapError as error:
+        sys.exit(f"peers: {error}")
+    below = dict(zip(table["file"], below_shared_folder(table["file"]), strict=True))
+    kept = ["file", "start", "end", "speaker", "emotion", "fold", *label_set.emotions]
+    for name, rows in everyone.items():
+        columns = [*kept, "predicted", "truth", *(["c"] if "c" in rows else [])]
+        with written_whole(arguments.output / f"{name}.csv") as path:
+            rows.assign(file=rows["file"].map(below))[columns].to_csv(path, index=False)
+    table_of_all = summary(everyone, label_set, arguments.per_speaker)
+    text = f"{table_of_all}\n\n{fold_by_fold(everyone, label_set.emotions)}\n"
+    ending = "-per-speaker" if arguments.per_speaker else ""
+    with written_whole(arguments.output / f"scores{ending}.md") as path:
+        path.write_text(text, "utf-8")
+    print(text)
+    if arguments.card:
+        marker = f"<!-- peers {arguments.output.name}{ending} -->"
+        write_card(arguments.card, table_of_all, marker)
+
+
+if __name__ == "__main__":
+    main()
