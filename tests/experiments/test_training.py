@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from seqcap.experiments.batches import Batch, Order, Utterance
+from seqcap.experiments.batches import Order, Utterance
 from seqcap.experiments.settings import TrainingSettings, read_settings
-from seqcap.experiments.training import TrainedSystem, fit_temperature, mix, train
+from seqcap.experiments.training import TrainedSystem, train
 
 
 def tones(count: int, seed: int) -> list[Utterance]:
@@ -79,21 +79,3 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
 def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
     settings = small(epochs=epochs, warmup_share=0.1)
     assert run(tmp_path, settings).steps == 2 * epochs  # 0.1 x 10 steps is one step of warm-up
-
-
-def test_a_temperature_makes_an_overconfident_system_honest() -> None:
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(0, 4, (2000,), generator=generator)
-    honest = torch.randn(1, 2000, 4, generator=generator)
-    labels = torch.distributions.Categorical(logits=honest[0]).sample()
-    assert fit_temperature(honest * 3, labels) == pytest.approx(3, rel=0.15)
-
-
-def test_mixed_segments_stay_nearer_to_their_own_label() -> None:
-    torch.manual_seed(0)
-    batch = Batch(torch.eye(6)[:, None, :], torch.tensor([1, 2, 3, 4, 5, 6]), torch.arange(6))
-    spectrograms, counts, targets = mix(batch, torch.eye(6), 0.4)
-    torch.testing.assert_close(spectrograms[:, 0], targets)
-    torch.testing.assert_close(targets.sum(1), torch.ones(6))
-    assert (targets.diagonal() >= 0.5).all()
-    assert (counts >= batch.frame_counts).all()

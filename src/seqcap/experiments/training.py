@@ -14,17 +14,13 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torchmetrics import MeanMetric
 
 from seqcap.audio.spectrogram import Normalisation
 from seqcap.experiments.batches import (
-    Batch,
     Order,
     Segments,
     Utterance,
@@ -39,9 +35,9 @@ from seqcap.experiments.interruption import (
     join_metrics,
     keep_earlier_metrics,
 )
-from seqcap.experiments.learning_rate import LearningRateFall
-from seqcap.experiments.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
+from seqcap.experiments.lessons import Lessons
 from seqcap.experiments.settings import TrainingSettings
+from seqcap.experiments.temperature import fit_temperature
 from seqcap.models.memory import keep_freed_memory
 from seqcap.models.starting_scale import start_in_the_middle
 from seqcap.models.systems import System, build
@@ -195,154 +191,3 @@ def _quiet_lightning() -> Iterator[None]:
 def _answers(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
     answers = [(system(b.spectrograms, b.frame_counts), b.labels) for b in batches]
     return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])
-
-
-def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Finds what to divide logits by so that probabilities are honest (Guo et al., 2017).
-
-    Args:
-        logits: Of utterances that the system was not trained on, ``(branch, batch, emotion)``.
-        labels: What they are, ``(batch,)``.
-
-    Returns:
-        The temperature of the greatest likelihood, 0.1 to 10; above one: it was too sure.
-    """
-
-    def loss(log_temperature: float) -> float:
-        scaled = logits.double() / np.exp(log_temperature)
-        # Choice: one temperature for both branches, in front of the softmax of each.
-        mean = scaled.softmax(-1).mean(0)
-        return float(F.nll_loss(mean.log(), labels))
-
-    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.1, 10]), method="bounded").x))
-
-
-def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Lays each spectrogram over another one of the batch, with its share of the target.
-
-    Zhang et al., "mixup: Beyond empirical risk minimization", 2018.
-
-    Args:
-        batch: Segments.
-        targets: Probabilities of the emotions, ``(batch, emotion)``.
-        amount: Of the Beta distribution that draws one share for each pair.
-
-    Returns:
-        Spectrograms, frame counts (the longer one's) and targets.
-    """
-    count = len(targets)
-    other = torch.randperm(count, device=targets.device)
-    share = torch.distributions.Beta(amount, amount).sample((count,)).to(targets)
-    share = torch.maximum(share, 1 - share)  # the first stays the greater part
-    spectrograms = torch.lerp(batch.spectrograms[other], batch.spectrograms, share[:, None, None])
-    return (
-        spectrograms,
-        torch.maximum(batch.frame_counts, batch.frame_counts[other]),
-        torch.lerp(targets[other], targets, share[:, None]),
-    )
-
-
-class Lessons(pl.LightningModule):
-    """Losses, scores and the optimiser of a training, for pytorch-lightning."""
-
-    def __init__(self, system: System, settings: TrainingSettings, emotion_count: int) -> None:
-        super().__init__()
-        self.system = system
-        self.settings = settings
-        self.emotion_count = emotion_count
-        self.confusion = np.zeros((emotion_count, emotion_count), np.int64)
-        self.fall = LearningRateFall()
-        self.mean_loss = MeanMetric()
-
-    def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
-        """Gives each branch's logits ``(branch, batch, emotion)``."""
-        logits: Tensor = self.system(spectrograms, frame_counts)
-        return logits
-
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The sum of the branches' cross entropies, Sec. V-C."""
-        targets = F.one_hot(batch.labels, self.emotion_count).float()
-        spectrograms, frame_counts = batch.spectrograms, batch.frame_counts
-        if self.settings.mixup:
-            spectrograms, frame_counts, targets = mix(batch, targets, self.settings.mixup)
-        logits = self(spectrograms, frame_counts)
-        loss = torch.stack(
-            [
-                F.cross_entropy(one, targets, label_smoothing=self.settings.label_smoothing)
-                for one in logits
-            ]
-        ).sum()
-        self.mean_loss.update(loss.detach(), len(targets))
-        return loss
-
-    def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Makes dropout a function of seed and step, so that a resumed training is the same."""
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.global_step)
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        """Lowers the learning rate, where the schedule is the paper's."""
-        if self.settings.schedule != "paper":
-            return
-        self.fall.see(float(outputs["loss"]), self.current_epoch)
-        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
-            group["lr"] = self.settings.learning_rate * self.fall.share
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps what the learning rate depends on."""
-        checkpoint["fall"] = self.fall.state()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up what the learning rate depends on."""
-        self.fall = LearningRateFall(**checkpoint["fall"])
-
-    def on_validation_epoch_start(self) -> None:
-        """Starts a new confusion matrix."""
-        self.confusion[:] = 0
-
-    def validation_step(self, batch: Batch, index: int) -> None:
-        """Counts right and wrong answers for whole utterances."""
-        logits = self(batch.spectrograms, batch.frame_counts)
-        probabilities = self.system.probabilities(logits)
-        loss = F.nll_loss(probabilities.clamp(min=1e-9).log(), batch.labels)
-        self.log("validation_loss", loss, batch_size=len(batch.labels))
-        self.confusion += confusion_matrix(
-            batch.labels.cpu().numpy(), probabilities.argmax(1).cpu().numpy(), self.emotion_count
-        )
-
-    def on_validation_epoch_end(self) -> None:
-        """Logs the epoch's loss, WA and UA.
-
-        All in one row, which is written before the epoch's checkpoint: a training that is killed
-        between the two repeats the epoch, and no row is ever missing.
-        """
-        self.log("loss", self.mean_loss.compute(), prog_bar=True)
-        self.mean_loss.reset()
-        self.log("validation_wa", weighted_accuracy(self.confusion), prog_bar=True)
-        self.log("validation_ua", unweighted_accuracy(self.confusion), prog_bar=True)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW with a learning rate that rises, then falls."""
-        settings = self.settings
-        optimizer = torch.optim.AdamW(
-            self.parameters(),
-            settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            # One pass over all weights; but Lightning cannot clip what it scales itself.
-            fused=settings.precision not in ("16-mixed", "16"),
-        )
-        if settings.schedule == "paper":
-            return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        warmup_steps = settings.warmup_share * steps
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            settings.learning_rate,
-            total_steps=steps,
-            # A rise of exactly one step would divide by zero; up to one step, there is none.
-            pct_start=settings.warmup_share if warmup_steps > 1 else 0.5 / steps,
-            cycle_momentum=False,
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
