@@ -105,6 +105,18 @@ def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
     )
 
 
+def test_segments_leave_out_the_quiet_around_an_utterance() -> None:
+    (utterance,) = utterances(2.0)
+    quiet = np.zeros(16000, np.float32)
+    padded = utterance._replace(waveform=np.concatenate((quiet, utterance.waveform, quiet)))
+    trimming = Normalisation(PLAIN.mean, PLAIN.deviation, trim_db=30.0)
+    segments = Segments([padded], trimming, None, 0)
+    assert len(segments) == 2  # 2 s and what was kept around them
+    whole = np.concatenate([segments[(0, piece)][0] for piece in range(2)])
+    assert len(whole) == len(trimming.spectrogram(padded.waveform)) == 220
+    assert measure_normalisation([padded], True, 0.0, 30.0).trim_db == 30.0
+
+
 def test_batches_hold_utterances_of_similar_length_and_pad_them_with_zeros() -> None:
     part = utterances(3.0, 1.0, 2.0)
     assert by_length(part, 2) == [[1, 2], [0]]

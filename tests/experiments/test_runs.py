@@ -13,7 +13,7 @@ from seqcap.corpora.labels import label_set_named
 from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.chosen_folds import choose_fold
 from seqcap.experiments.evaluation import scores
-from seqcap.experiments.run_identity import describe_run, run_name
+from seqcap.experiments.run_identity import describe_run, run_key, run_name
 from seqcap.experiments.runs import run_fold
 from seqcap.experiments.score_text import report
 from seqcap.experiments.settings import read_settings
@@ -117,6 +117,15 @@ def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> N
     same = run_name(describe_run(table, folds[0], LABELS, SETTINGS))
     assert same in names
     assert same.startswith("CNN_SeqCap-loso-a-s0-")
+
+
+def test_a_later_setting_that_changes_nothing_keeps_the_name(table: pd.DataFrame) -> None:
+    settings = replace(SETTINGS, trim_db=0.0)
+    provenance = describe_run(table, make_folds(table, "loso")[0], LABELS, settings)
+    earlier = {**provenance, "settings": dict(provenance["settings"])}
+    del earlier["settings"]["trim_db"]
+    trimmed = {**provenance, "settings": {**provenance["settings"], "trim_db": 30.0}}
+    assert run_key(earlier) == run_key(provenance) != run_key(trimmed)
 
 
 def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@ import itertools
 import threading
 
 import numpy as np
+import pytest
 
 from seqcap.audio.spectrogram import Normalisation
 from seqcap.recognition.answers import Failure
@@ -71,6 +72,21 @@ def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole
     assert [len(block) for block in blocks] == [3000, 3000, 1544]
     np.testing.assert_allclose(np.concatenate(blocks), level.spectrogram(noise), atol=1e-5)
     np.testing.assert_array_equal(blocks[0], next(recording.blocks()))  # read anew each time
+
+
+@pytest.mark.parametrize("speech_s", [3.0, 70.0])  # held, and read again in blocks
+def test_the_quiet_around_a_recording_is_not_heard(speech_s):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, int(16000 * speech_s)).astype(np.float32)
+    quiet = np.full(16000, 1e-4, np.float32)
+    trimming = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01, trim_db=30.0)
+    recording = read_recording((np.concatenate((quiet, noise, quiet)), 16000), trimming)
+    assert (recording.start_s, recording.end_s) == (0.0, speech_s + 2)
+    assert recording.heard_from_s == 0.9
+    heard = np.concatenate(list(recording.blocks()))
+    assert len(heard) == recording.bounds[-1][1] == (speech_s + 0.2) * 100
+    whole = trimming.spectrogram(np.concatenate((quiet, noise, quiet)))
+    np.testing.assert_allclose(heard, whole, atol=1e-5)
+    assert heard[:5].mean() < heard[10:15].mean() - 4  # quiet, then speech
 
 
 def test_a_recording_of_a_minute_is_held():

@@ -27,6 +27,7 @@ _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPL
     np.float32
 )
 _AS_IT_IS = np.float32(1)
+_MARGIN_FRAMES = 10  # kept around what is heard
 _FRAMES_AT_ONCE = 256  # what stays in a core's cache
 
 
@@ -139,32 +140,71 @@ def loudness(powers: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.sort(powers)[len(powers) // 2 :].mean()))
 
 
+def heard_frames(powers: NDArray[np.float64], trim_db: float) -> tuple[int, int]:
+    """Finds what is left of a recording without the quiet before and after it.
+
+    Args:
+        powers: Of the whole recording, as `block_powers` gives them.
+        trim_db: What is so far below the loudest 10 ms is quiet; 0 keeps everything.
+
+    Returns:
+        The first frame and the frame behind the last one: from the first to the last that is not
+        quiet, and 0.1 s around them.
+
+    Example:
+        >>> heard_frames(np.repeat([0.0, 1.0, 0.0], 100), trim_db=30)
+        (90, 210)
+    """
+    quiet_power = powers.max() * 10 ** (-trim_db / 10)
+    loud = np.flatnonzero(powers > quiet_power)
+    if not trim_db or not len(loud):  # digital silence is never loud
+        return 0, len(powers)
+    return max(0, int(loud[0]) - _MARGIN_FRAMES), min(
+        len(powers), int(loud[-1]) + 1 + _MARGIN_FRAMES
+    )
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Zero mean and unit variance, by statistics of the training part only, Sec. VI-A.
 
     Choice: recordings can also be brought to one level first, which a microphone's distance
-    decides as much as a speaker's emotion.
+    decides as much as a speaker's emotion, and lose the quiet before and after them.
 
     Attributes:
         mean: Shape ``(512,)``.
         deviation: Shape ``(512,)``, above zero.
         level: What the louder half of a recording is brought to (see `loudness`); 0 leaves
             recordings as they are.
+        trim_db: How far below the loudest 10 ms a recording is quiet (see `heard_frames`); 0
+            keeps everything.
     """
 
     mean: FloatArray
     deviation: FloatArray
     level: float = 0.0
+    trim_db: float = 0.0
+
+    def prepare(self, waveform: FloatArray) -> FloatArray:
+        """What is heard of a whole recording, at this level."""
+        gain, first, behind = self.measure(block_powers(waveform))
+        return waveform[first * SHIFT_SAMPLES : behind * SHIFT_SAMPLES] * gain
 
     def spectrogram(self, waveform: FloatArray) -> FloatArray:
-        """Log magnitudes of a whole recording at this level, not yet normalised."""
-        return log_spectrogram(waveform * self.gain(block_powers(waveform)))
+        """Log magnitudes of what is heard of a whole recording, not yet normalised."""
+        gain, first, behind = self.measure(block_powers(waveform))
+        return log_spectrogram(waveform * gain)[first:behind]
 
-    def gain(self, powers: NDArray[np.float64]) -> np.float32:
-        """What a recording of these powers is multiplied with; 1 for digital silence."""
-        loud = loudness(powers) if self.level else 0.0
-        return np.float32(self.level / loud) if loud else _AS_IT_IS
+    def measure(self, powers: NDArray[np.float64]) -> tuple[np.float32, int, int]:
+        """What has to be done with a recording of these powers.
+
+        Returns:
+            What it is multiplied with, 1 for digital silence; the first frame that is heard and
+            the frame behind the last one.
+        """
+        first, behind = heard_frames(powers, self.trim_db)
+        loud = loudness(powers[first:behind]) if self.level else 0.0
+        return np.float32(self.level / loud) if loud else _AS_IT_IS, first, behind
 
     def __call__(self, spectrogram: FloatArray) -> FloatArray:
         """Normalises log magnitudes, shape ``(..., 512)``."""

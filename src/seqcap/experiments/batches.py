@@ -3,6 +3,7 @@
 Axis order: spectrograms ``(batch, frame, bin)``.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,6 @@ from seqcap.audio.spectrogram import (
     BIN_COUNT,
     FloatArray,
     Normalisation,
-    block_powers,
     log_spectrogram,
 )
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 
 
 def measure_normalisation(
-    utterances: Sequence[Utterance], per_bin: bool, level: float
+    utterances: Sequence[Utterance], per_bin: bool, level: float, trim_db: float = 0.0
 ) -> Normalisation:
     """Mean and deviation of the training part's log magnitudes.
 
@@ -56,9 +56,10 @@ def measure_normalisation(
         utterances: The training part, nothing else.
         per_bin: Each bin by its own statistics, or all by one.
         level: See `Normalisation`.
+        trim_db: See `Normalisation`.
     """
     nothing = np.zeros(BIN_COUNT, np.float32)
-    unmeasured = Normalisation(nothing, nothing, level)
+    unmeasured = Normalisation(nothing, nothing, level, trim_db)
     total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
         spectrogram = unmeasured.spectrogram(utterance.waveform)
@@ -69,7 +70,9 @@ def measure_normalisation(
     if not per_bin:
         mean, mean_square = np.full(BIN_COUNT, mean.mean()), np.full(BIN_COUNT, mean_square.mean())
     deviation = np.sqrt(np.maximum(mean_square - mean**2, 1e-6))
-    return Normalisation(mean.astype(np.float32), deviation.astype(np.float32), level)
+    return dataclasses.replace(
+        unmeasured, mean=mean.astype(np.float32), deviation=deviation.astype(np.float32)
+    )
 
 
 class Segments(Dataset[tuple[FloatArray, int]]):
@@ -95,19 +98,20 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         segment_s: float = SEGMENT_S,
     ) -> None:
         self.utterances = utterances
+        self.waveforms = [normalisation.prepare(utterance.waveform) for utterance in utterances]
         self.normalisation = normalisation
         self.augmentation = augmentation
         self.seed = seed
         self.samples = round(segment_s * SAMPLE_RATE_HZ)
         self.pieces = [
             (index, start)
-            for index, utterance in enumerate(utterances)
-            for start in range(0, len(utterance.waveform), self.samples)
+            for index, waveform in enumerate(self.waveforms)
+            for start in range(0, len(waveform), self.samples)
         ]
         # A random piece may begin anywhere, so only short utterances give short ones.
         self.lengths = np.array(
             [
-                min(self.samples, len(utterances[index].waveform) - (0 if augmentation else start))
+                min(self.samples, len(self.waveforms[index]) - (0 if augmentation else start))
                 for index, start in self.pieces
             ]
         )
@@ -119,16 +123,15 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
         epoch, piece = key
         index, start = self.pieces[piece]
-        waveform, label, _ = self.utterances[index]
-        gain = self.normalisation.gain(block_powers(waveform))
+        waveform, label = self.waveforms[index], self.utterances[index].label
         if self.augmentation is None:
-            cut = waveform[start : start + self.samples] * gain
+            cut = waveform[start : start + self.samples]
             return self.normalisation(log_spectrogram(cut)), label
         generator = np.random.default_rng((self.seed, epoch, piece))
         speed = draw_speed(self.augmentation, generator)
         size = int(self.samples * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
-        cut = change_speed(waveform[start : start + size] * gain, speed)[: self.samples]
+        cut = change_speed(waveform[start : start + size], speed)[: self.samples]
         cut = augment_waveform(cut, self.augmentation, generator)
         spectrogram = self.normalisation(log_spectrogram(cut))
         return augment_spectrogram(spectrogram, self.augmentation, generator), label
@@ -164,7 +167,7 @@ class Order(Sampler[list[tuple[int, int]]]):
         self.seed = seed
         self.epoch = 0
         owners = [segments.utterances[index] for index, _ in segments.pieces]
-        self.durations = np.array([len(owner.waveform) for owner in owners])
+        self.durations = np.array([len(segments.waveforms[index]) for index, _ in segments.pieces])
         self.shares = _shares([f"{o.corpus} {o.label}" for o in owners], balance)
 
     @property

@@ -20,7 +20,7 @@ import seqcap
 from seqcap.corpora.fold import Fold
 from seqcap.corpora.labels import LabelSet
 from seqcap.corpora.provenance import below_shared_folder, file_hashes, table_hash
-from seqcap.experiments.settings import TrainingSettings
+from seqcap.experiments.settings import TrainingSettings, telling
 from seqcap.models.own_systems import source_hash
 
 _KEYS = ("settings", "fold", "label_set", "table_sha256", "files", "system_source", "versions")
@@ -35,7 +35,7 @@ def run_key(provenance: dict[str, Any]) -> str:
     Returns:
         SHA-256, 64 hexadecimal digits.
     """
-    what = {key: provenance[key] for key in _KEYS}
+    what = {key: provenance[key] for key in _KEYS} | {"settings": telling(provenance["settings"])}
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

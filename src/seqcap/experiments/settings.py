@@ -23,6 +23,11 @@ DEFAULT_RECIPE = "default"
 _WORDS = {"schedule": ("one_cycle", "paper"), "choose": ("wa", "ua", "loss", "last")}
 
 
+def _later(default: Any, neutral: Any) -> Any:
+    """A setting that came after runs were made, with the value that does what was done before."""
+    return field(default=default, metadata={"neutral": neutral})
+
+
 @dataclass(frozen=True)
 class TrainingSettings:
     """How a system is trained.
@@ -52,6 +57,8 @@ class TrainingSettings:
         normalise_per_bin: Each bin by its own mean and deviation.
         level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
             floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
+        trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
+            off, in training and in use; 0 keeps it.
         start_in_the_middle: Scale Xavier's weights by a batch of training data, see
             `seqcap.models.starting_scale`.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
@@ -82,6 +89,7 @@ class TrainingSettings:
     segment_s: float = SEGMENT_S
     normalise_per_bin: bool = True
     level: float = 0.01
+    trim_db: float = _later(0.0, neutral=0.0)
     start_in_the_middle: bool = True
     precision: str = "32-true"
     threads: int = 0
@@ -100,6 +108,24 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "sorted_batches"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"setting '{name}': {getattr(self, name)} came, 1 is the least")
+
+
+def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves out later settings where they change nothing, so that runs keep their names.
+
+    Args:
+        settings: All of them, by name.
+    """
+    neutral = {
+        each.name: each.metadata["neutral"]
+        for each in dataclasses.fields(TrainingSettings)
+        if "neutral" in each.metadata
+    }
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in neutral or value != neutral[name]
+    }
 
 
 def recipe_file(recipe: str | os.PathLike[str]) -> Path:

@@ -77,6 +77,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         "emotions": list(checkpoint.emotions),
         "temperature": checkpoint.temperature,
         "level": checkpoint.normalisation.level,
+        "trim_db": checkpoint.normalisation.trim_db,
         "provenance": checkpoint.provenance,
     }
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -114,7 +115,10 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
         system = build(settings["system"], len(emotions), capsule_settings)
         tensors = load_file(source / WEIGHTS_FILE)
         normalisation = Normalisation(
-            tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy(), settings["level"]
+            tensors.pop(MEAN).numpy(),
+            tensors.pop(DEVIATION).numpy(),
+            settings["level"],
+            settings.get("trim_db", 0.0),  # unknown to models of version 0.1.0
         )
         system.load_state_dict(tensors)
         return Checkpoint(

@@ -199,14 +199,14 @@ class Recognizer:
     def _answer(
         self, recording: Recording, row: FloatArray, piece_rows: FloatArray | None
     ) -> Answer:
-        start_s, end_s = recording.start_s, recording.end_s
+        from_s, end_s = recording.heard_from_s, recording.end_s
         timeline = []
         if piece_rows is not None:
             for (first, behind), piece_row in zip(recording.bounds, piece_rows, strict=True):
-                piece_end_s = min(start_s + behind / FRAMES_PER_S, end_s)
-                piece = (recording.name, start_s + first / FRAMES_PER_S, piece_end_s)
+                piece_end_s = min(from_s + behind / FRAMES_PER_S, end_s)
+                piece = (recording.name, from_s + first / FRAMES_PER_S, piece_end_s)
                 timeline.append(self._named(*piece, piece_row))
-        return self._named(recording.name, start_s, end_s, row, tuple(timeline))
+        return self._named(recording.name, recording.start_s, end_s, row, tuple(timeline))
 
     def _named(
         self,

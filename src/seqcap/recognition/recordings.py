@@ -1,5 +1,6 @@
 """Recordings on their way to the network: read ahead, cut into pieces, put together by length."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from seqcap.audio.spectrogram import (
     FloatArray,
     Normalisation,
     block_powers,
-    frame_count,
     log_spectrogram,
     log_spectrogram_blocks,
 )
@@ -42,6 +42,7 @@ class Recording:
         name: What it is called in answers.
         start_s: Where it begins in its source.
         end_s: Where it ends in its source.
+        heard_from_s: Where its first frame begins in its source.
         bounds: Its pieces of 2 s, as `piece_bounds` gives them.
         blocks: Gives its log magnitudes, ``(frame, bin)``, some whole pieces at a time; a
             recording of up to a minute in one block.
@@ -50,6 +51,7 @@ class Recording:
     name: str
     start_s: float
     end_s: float
+    heard_from_s: float
     bounds: list[tuple[int, int]]
     blocks: Callable[[], Iterator[FloatArray]]
 
@@ -77,22 +79,25 @@ def read_recording(
         powers.append(block_powers(block))
         sample_count += len(block)
         held = [block] if sample_count == len(block) else []
-    gain = normalisation.gain(np.concatenate(powers))
-    bounds = piece_bounds(frame_count(sample_count))
+    gain, first, behind = normalisation.measure(np.concatenate(powers))
+    bounds = piece_bounds(behind - first)
 
     def read_again() -> Iterator[FloatArray]:
         again = waveform_blocks(source, start_s=start_s, end_s=end_s, name=name, warn=False)
         groups = [bounds[i : i + _BLOCK_PIECES] for i in range(0, len(bounds), _BLOCK_PIECES)]
         sizes = [group[-1][1] - group[0][0] for group in groups]
-        yield from regrouped(log_spectrogram_blocks(again, gain), sizes)
+        skipped = [first] if first else []
+        groups_of_frames = regrouped(log_spectrogram_blocks(again, gain), [*skipped, *sizes])
+        yield from itertools.islice(groups_of_frames, len(skipped), None)
 
     def hold() -> Iterator[FloatArray]:
-        yield log_spectrogram(held[0] * gain)
+        yield log_spectrogram(held[0] * gain)[first:behind]
 
     return Recording(
         source_name(source, name),
         start_s,
         start_s + sample_count / SAMPLE_RATE_HZ,
+        start_s + first / FRAMES_PER_S,
         bounds,
         hold if held else read_again,
     )
