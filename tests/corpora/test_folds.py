@@ -122,6 +122,22 @@ def test_ravdess_in_six_groups_has_two_men_and_two_women_in_each():
     assert all(len(fold.test) == 4 for fold in folds)
 
 
+def test_each_corpus_is_tested_by_a_system_that_learnt_from_the_others():
+    table = pd.concat(
+        [
+            EMODB.assign(corpus="emodb"),
+            RAVDESS.assign(corpus="ravdess"),
+            NINE[:3].assign(corpus="nine"),
+        ]
+    )
+    folds = make_folds(table, "corpora")
+    assert [fold.name for fold in folds] == ["corpora-emodb", "corpora-nine", "corpora-ravdess"]
+    first = folds[0]
+    assert set(first.test) == set(EMODB["speaker"])
+    assert first.validation == ("f3", *(f"ravdess-{n:02d}" for n in (5, 10, 15, 20)))
+    assert sorted(first.train + first.validation + first.test) == sorted(set(table["speaker"]))
+
+
 def test_numbers_in_names_count_as_numbers():
     table = corpus([f"m{n}" for n in range(1, 13)])
     assert make_folds(table, "groups:4")[0].test == ("m1", "m2", "m3")
@@ -166,6 +182,8 @@ def test_a_split_that_shares_speakers_is_refused_and_marked_when_allowed():
     [
         (EMODB, "kfold", "kfold: no such scheme of folds; there are paper, paper_swapped, loso"),
         (EMODB, "groups:two", "no such scheme"),
+        (EMODB.assign(corpus="emodb"), "corpora", "the table holds emodb; two or more"),
+        (EMODB, "corpora", "the table holds no corpus; two or more"),
         (EMODB, "groups:2", "groups:2: 10 speakers; from 3 groups"),
         (EMODB, "groups:11", "from 3 groups to one for each speaker"),
         (

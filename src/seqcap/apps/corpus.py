@@ -156,7 +156,9 @@ def describe(
 @corpus_app.command()
 def folds(
     table: TableArgument,
-    scheme: Annotated[str, typer.Option(help="paper, paper_swapped, loso, groups:K or split.")],
+    scheme: Annotated[
+        str, typer.Option(help="paper, paper_swapped, loso, groups:K, corpora or split.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folds, .json.")],
     labels: LabelsOption = "",
     allow_shared_speakers: SharedOption = False,

@@ -17,7 +17,8 @@ def train(
     ],
     output: Annotated[Path, typer.Option(help="Folder of the run; 'model' in it is the result.")],
     folds: Annotated[
-        str, typer.Option(help="A scheme (paper, loso, groups:5, split) or a file of folds.")
+        str,
+        typer.Option(help="A scheme (paper, loso, groups:5, corpora, split) or a file of folds."),
     ] = "paper",
     fold: Annotated[
         str, typer.Option(help="Which fold: its number from 0, its name, or 'all' of them.")

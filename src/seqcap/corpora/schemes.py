@@ -2,8 +2,8 @@
 
 Schemes: `paper` (Sec. VI-A: one session is left out, one of its speakers validates, the other
 tests), `paper_swapped` (the other way round), `loso` (leave one speaker out), `groups:K` (K groups
-of speakers), `split` (a column of one's own: train, dev and test, or numbers of folds). All are
-functions of the table alone.
+of speakers), `corpora` (leave one corpus out), `split` (a column of one's own: train, dev and test,
+or numbers of folds). All are functions of the table alone.
 """
 
 import dataclasses
@@ -17,7 +17,8 @@ from seqcap.corpora.people import Person, people_of
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import CorpusError
 
-SCHEMES = ("paper", "paper_swapped", "loso", "groups:K", "split")
+SCHEMES = ("paper", "paper_swapped", "loso", "groups:K", "corpora", "split")
+_VALIDATING_SHARE = 5  # one speaker in so many
 
 
 def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = False) -> list[Fold]:
@@ -25,7 +26,8 @@ def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = F
 
     Args:
         table: as `read_table` gives it, before or after `apply_labels`.
-        scheme: `paper`, `paper_swapped`, `loso`, `groups:6`, `split`.
+        scheme: `paper`, `paper_swapped`, `loso`, `groups:6`, `corpora`,
+            `split`.
         allow_shared_speakers: for `split` only; folds made so bear it in their name.
 
     Raises:
@@ -45,6 +47,8 @@ def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = F
         return _loso_folds(people)
     if name == "groups" and number.isdigit() and int(number) > 0:
         return _group_folds(people, int(number))
+    if scheme == "corpora":
+        return _corpus_folds(people)
     if scheme == "split":
         return _split_folds(table, allow_shared_speakers)
     raise CorpusError(f"{scheme}: no such scheme of folds; there are {', '.join(SCHEMES)}")
@@ -134,6 +138,28 @@ def _group_folds(people: list[Person], count: int) -> list[Fold]:
     bounds = [round(i * len(people) / count) for i in range(count + 1)]
     groups = [people[a:b] for a, b in itertools.pairwise(bounds)]
     return _rotated_folds(f"groups_{count}", groups)
+
+
+def _corpus_folds(people: list[Person]) -> list[Fold]:
+    by_corpus: dict[str, list[Person]] = {}
+    for person in people:
+        by_corpus.setdefault(person.corpus, []).append(person)
+    if len(by_corpus) < 2:
+        raise CorpusError(
+            f"corpora: the table holds {', '.join(by_corpus) or 'no corpus'}; two or more were "
+            "expected, in a column 'corpus': give several tables"
+        )
+    folds = []
+    for left_out, tested in by_corpus.items():
+        # Choice: in every other corpus each fifth speaker validates, the last one of a smaller.
+        validating = [
+            person
+            for corpus, members in by_corpus.items()
+            if corpus != left_out
+            for person in members[_VALIDATING_SHARE - 1 :: _VALIDATING_SHARE] or members[-1:]
+        ]
+        folds.append(_fold(f"corpora-{left_out}", people, validating, tested))
+    return folds
 
 
 def _rotated_folds(scheme: str, groups: list[list[Person]]) -> list[Fold]:
