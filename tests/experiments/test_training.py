@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from seqcap.experiments.batches import Order, Utterance
+from seqcap.experiments.batches import Utterance
+from seqcap.experiments.order import Order
 from seqcap.experiments.settings import TrainingSettings, read_settings
 from seqcap.experiments.training import TrainedSystem, train
 

@@ -21,7 +21,6 @@ from torch.utils.data import DataLoader
 
 from seqcap.audio.spectrogram import Normalisation
 from seqcap.experiments.batches import (
-    Order,
     Segments,
     Utterance,
     WholeUtterances,
@@ -36,6 +35,7 @@ from seqcap.experiments.interruption import (
     keep_earlier_metrics,
 )
 from seqcap.experiments.lessons import Lessons
+from seqcap.experiments.order import Order
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.experiments.temperature import fit_temperature
 from seqcap.models.memory import keep_freed_memory
