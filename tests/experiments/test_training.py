@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +30,9 @@ def small(**changes: object) -> TrainingSettings:
     return read_settings(overrides=["batch_size=4", "averaging=0.5", *overrides])
 
 
-def run(folder: Path, settings: TrainingSettings) -> TrainedSystem:
+def run(folder: Path, settings: TrainingSettings, devices: int = 1) -> TrainedSystem:
     folder.mkdir(exist_ok=True)
-    return train(tones(8, seed=0), tones(6, seed=0), 2, settings, folder)
+    return train(tones(8, seed=0), tones(6, seed=0), 2, settings, folder, "cpu", devices)
 
 
 def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:
@@ -74,6 +75,20 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     for key, value in whole.system.state_dict().items():
         torch.testing.assert_close(value, resumed.system.state_dict()[key], rtol=0, atol=0)
     assert resumed.temperature == whole.temperature
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes do not find each other there")
+def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> None:
+    settings = small(epochs=2, schedule="paper", **{"capsules.dropout": 0.0})
+    alone = run(tmp_path / "alone", settings)
+    together = run(tmp_path / "together", settings, devices=2)
+    assert (together.steps, together.step_ms > 0, together.peak_memory_mb > 0) == (4, True, True)
+    for key, value in alone.system.state_dict().items():
+        torch.testing.assert_close(value, together.system.state_dict()[key], rtol=1e-3, atol=1e-4)
+    losses = [
+        pd.read_csv(tmp_path / name / "metrics.csv")["loss"] for name in ("alone", "together")
+    ]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
 @pytest.mark.parametrize("epochs", [1, 5])

@@ -39,6 +39,9 @@ def train(
     device: Annotated[
         str, typer.Option(help="auto, cpu, gpu, mps ...: as pytorch-lightning names it.")
     ] = "auto",
+    devices: Annotated[
+        int, typer.Option(min=1, help="So many of them share each batch, e.g. 2 GPUs.")
+    ] = 1,
     precision: Annotated[
         str | None,
         typer.Option(help="32-true, bf16-mixed, 16-mixed ...  [default: the recipe's]"),
@@ -80,7 +83,7 @@ def train(
         folder = output / one.name if fold == ALL_FOLDS else output
         if fold == ALL_FOLDS:
             console.print(f"fold {place + 1} of {len(chosen)}: {one.name}")
-        all_scores = run_fold(table, one, label_set, settings, folder, name, device)
+        all_scores = run_fold(table, one, label_set, settings, folder, name, device, devices)
         console.print(f"model: {folder / 'model'}")
         _warn_of_few_steps(console, training_steps(folder), settings.epochs)
     if fold == ALL_FOLDS:

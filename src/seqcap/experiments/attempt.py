@@ -136,7 +136,7 @@ def _do(work: Work, run: PlannedRun, folder: Path) -> None:
         folder,
         run.name,
         work.accelerator,
-        work.progress,
+        progress=work.progress,
     )
     if run.gradients:
         save_gradients(labelled, run.fold, folder)

@@ -10,10 +10,9 @@ from pytorch_lightning import Callback
 
 
 class Cost(Callback):
-    """Measures every step of a training."""
+    """Measures every step of a training, also over an interruption."""
 
     def __init__(self) -> None:
-        self.process = psutil.Process()
         self.steps_s: list[float] = []
         self.peak_memory_mb = 0.0
         self.began_s = 0.0
@@ -32,5 +31,14 @@ class Cost(Callback):
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.steps_s.append(time.perf_counter() - self.began_s)
-        memory_mb = self.process.memory_info().rss / 2**20
+        memory_mb = psutil.Process().memory_info().rss / 2**20
         self.peak_memory_mb = max(self.peak_memory_mb, memory_mb)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {"steps_s": self.steps_s, "peak_memory_mb": self.peak_memory_mb}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes up what a checkpoint kept."""
+        self.steps_s = list(state_dict["steps_s"])
+        self.peak_memory_mb = state_dict["peak_memory_mb"]

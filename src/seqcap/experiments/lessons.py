@@ -76,13 +76,16 @@ class Lessons(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
         """Makes dropout a function of seed and step, so that a resumed training is the same."""
-        torch.manual_seed(self.settings.seed * 1_000_003 + self.global_step)
+        seed = self.settings.seed * 1_000_003 + self.global_step
+        torch.manual_seed(seed + 500_009 * self.global_rank)  # each process drops others
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
         """Lowers the learning rate, where the schedule is the paper's."""
         if self.settings.schedule != "paper":
             return
-        self.fall.see(float(outputs["loss"]), self.current_epoch)
+        # The same for all processes that share the batch.
+        losses = torch.as_tensor(self.all_gather(outputs["loss"]))
+        self.fall.see(float(losses.mean()), self.current_epoch)
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = self.settings.learning_rate * self.fall.share
 

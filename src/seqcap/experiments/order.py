@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
@@ -67,7 +68,9 @@ class Order(Sampler[list[tuple[int, int]]]):
         if self.sorted_pieces > self.batch_size and not in_order:
             order = self._by_length(order, generator)
         for start in range(0, count, self.batch_size):
-            yield [(self.epoch, int(piece)) for piece in order[start : start + self.batch_size]]
+            yield [
+                (self.epoch, int(piece)) for piece in share(order[start : start + self.batch_size])
+            ]
 
     def _by_length(
         self, order: NDArray[np.int64], generator: np.random.Generator
@@ -92,3 +95,20 @@ def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:
     weights: NDArray[np.float64] = counts[inverse].astype(float) ** -balance
     weights /= weights.sum()
     return weights
+
+
+def share(batch: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Takes this process's share of a batch; all of it where no others train too.
+
+    Args:
+        batch: Pieces, at least one.
+
+    Returns:
+        Shares of sizes as equal as can be, in order; never nothing, since all processes must take
+        the same number of steps.
+    """
+    if not torch.distributed.is_initialized():
+        return batch
+    rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    mine: NDArray[np.int64] = np.array_split(batch, processes)[rank]
+    return mine if len(mine) else batch[:1]

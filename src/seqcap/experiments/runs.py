@@ -50,6 +50,7 @@ def run_fold(
     folder: Path,
     name: str,
     accelerator: str = "auto",
+    devices: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Trains, saves the model, and only then opens the test part.
@@ -64,6 +65,7 @@ def run_fold(
         folder: Where everything goes; an interrupted run goes on where it stopped.
         name: What the model is called.
         accelerator: As pytorch-lightning names it: "auto", "cpu", "gpu" ...
+        devices: So many of them share the training.
         progress: Show how far the training is.
 
     Returns:
@@ -95,6 +97,7 @@ def run_fold(
         settings,
         folder,
         accelerator,
+        devices,
         progress,
     )
     training_s = time.perf_counter() - began_s

@@ -3,10 +3,8 @@
 The test part is not looked at here: who trains gets training and validation, nothing else.
 """
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -36,6 +34,7 @@ from seqcap.experiments.interruption import (
 )
 from seqcap.experiments.lessons import Lessons
 from seqcap.experiments.order import Order
+from seqcap.experiments.quiet import QuietProcesses, quiet_lightning
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.experiments.temperature import fit_temperature
 from seqcap.models.memory import keep_freed_memory
@@ -80,6 +79,7 @@ def train(
     settings: TrainingSettings,
     folder: Path,
     accelerator: str = "auto",
+    devices: int = 1,
     progress: bool = True,
 ) -> TrainedSystem:
     """Trains a system and keeps the epoch that is best on validation speakers.
@@ -93,13 +93,12 @@ def train(
         settings: How.
         folder: Where checkpoints and the logs (`metrics.csv`, `tensorboard/`) go.
         accelerator: As pytorch-lightning names it.
+        devices: So many of them share each batch, in a process each.
         progress: Show how far it is.
 
     Returns:
         The system of the best epoch.
     """
-    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     keep_freed_memory()
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -133,14 +132,18 @@ def train(
     best = ModelCheckpoint(folder, "best", **_CHOICES[settings.choose])
     latest = ModelCheckpoint(folder, "last", enable_version_counter=False)
     cost = Cost()
-    average = [EMAWeightAveraging(decay=settings.averaging)] if settings.averaging else []
+    moving = functools.partial(_moving_average, decay=settings.averaging)
+    average = [WeightAveraging(avg_fn=moving)] if settings.averaging else []
     bars = [RichProgressBar(console_kwargs={"stderr": True})] if progress else []
     trainer = pl.Trainer(
         accelerator=accelerator,
+        devices=devices,
+        strategy="ddp_spawn" if devices > 1 else "auto",
+        use_distributed_sampler=False,  # the order shares out its batches itself
         precision=settings.precision,  # type: ignore[arg-type]  # a word; Lightning checks it
         max_epochs=settings.epochs,
         gradient_clip_val=settings.gradient_norm or None,
-        callbacks=[best, latest, *average, cost, *bars],
+        callbacks=[best, latest, *average, cost, QuietProcesses(), *bars],
         logger=[
             CSVLogger(folder, name="", version=""),
             TensorBoardLogger(folder, name="tensorboard", version=""),
@@ -153,7 +156,7 @@ def train(
     keep_earlier_metrics(folder)
     drop_torn_checkpoints(folder)
     last = folder / "last.ckpt"
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer.fit(
             lessons,
             DataLoader(segments, batch_sampler=order, collate_fn=collate),
@@ -161,8 +164,10 @@ def train(
             ckpt_path=last if last.exists() else None,
         )
     join_metrics(folder)
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    lessons.load_state_dict(state)
+    lessons.load_state_dict(_read(best.best_model_path)["state_dict"])
+    # Other processes may have trained: what they know is in the checkpoint.
+    ended = _read(last)
+    cost.load_state_dict(ended["callbacks"][cost.state_key])
     system = lessons.system.cpu().eval()
     logits, labels = _answers(system, whole)
     temperature = fit_temperature(logits, labels)
@@ -170,23 +175,19 @@ def train(
         system,
         normalisation,
         temperature,
-        steps=trainer.global_step,
+        steps=ended["global_step"],
         step_ms=cost.step_ms,
         peak_memory_mb=cost.peak_memory_mb,
     )
 
 
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Leaves out what pytorch-lightning says that helps no user of this program."""
-    with warnings.catch_warnings():
-        # It asks torch in a way that torch no longer likes,
-        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-        # would have worker processes where the sound is in memory already,
-        warnings.filterwarnings("ignore", ".*does not have many workers")
-        # and finds the folder of a training that goes on not empty.
-        warnings.filterwarnings("ignore", ".*exists and is not empty")
-        yield
+def _moving_average(average: Tensor, weights: Tensor, _: Tensor, decay: float) -> Tensor:
+    return decay * average + (1 - decay) * weights
+
+
+def _read(file: str | Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    return checkpoint
 
 
 @torch.no_grad()
