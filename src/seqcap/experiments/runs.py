@@ -26,7 +26,7 @@ from seqcap.experiments.batches import Utterance
 from seqcap.experiments.card import write_own_card
 from seqcap.experiments.evaluation import load_rows, predict_table, scores
 from seqcap.experiments.run_identity import describe_machine, describe_run
-from seqcap.experiments.settings import TrainingSettings
+from seqcap.experiments.settings import TrainingSettings, telling
 from seqcap.experiments.training import train
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
@@ -215,9 +215,12 @@ def _check_emotions(table: pd.DataFrame, parts: "pd.Series[str]", label_set: Lab
 def _refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
     """Keeps a training from going on with what another one, of other settings, has left."""
     kept = folder / "settings.json"
-    before = json.loads(kept.read_text("utf-8")) if kept.exists() else {}
+    if not kept.exists():
+        return
     # As they are read back: tuples become lists.
-    now = json.loads(json.dumps(provenance))
+    before, now = json.loads(kept.read_text("utf-8")), json.loads(json.dumps(provenance))
+    for one in (before, now):
+        one["settings"] = telling(one["settings"])
     for key in _WORDS:
         if before.get(key, now[key]) != now[key]:
             raise SettingsError(
