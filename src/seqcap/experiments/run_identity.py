@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -94,14 +95,12 @@ def describe_machine() -> str:
 
 
 def _commit() -> str:
-    """The commit of the program, where it runs from a checkout."""
+    """The commit of the program, where it runs from a checkout; "-dirty" if the program differs."""
+    program = Path(seqcap.__file__).parent
+    ask = functools.partial(subprocess.run, cwd=program, capture_output=True, text=True)
     try:
-        return subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        commit = ask(["git", "describe", "--always"], check=True).stdout.strip()
+        differs = ask(["git", "diff", "--quiet", "HEAD", "--", "."], check=False).returncode
     except (OSError, subprocess.CalledProcessError):
         return ""
+    return f"{commit}-dirty" if differs else commit

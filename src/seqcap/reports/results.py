@@ -98,7 +98,7 @@ def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
         track: Goes through the runs' folders and may show progress.
 
     Returns:
-        Plans of the paper's recipe first, else in the order of their names.
+        Plans of the paper's recipe first, its tables before its figures.
 
     Raises:
         SettingsError: No plans, or something in them or their runs that cannot be read.
@@ -124,7 +124,14 @@ def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
             f"{folder}: a plan without {error}; plans that 'seqcap experiment run' wrote are "
             "expected"
         ) from error
-    return sorted(read, key=lambda plan: (plan.recipe != _PAPER_RECIPE, plan.grid))
+    return sorted(
+        read,
+        key=lambda plan: (
+            plan.recipe != _PAPER_RECIPE,
+            not plan.grid.startswith("table"),
+            plan.grid,
+        ),
+    )
 
 
 def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
