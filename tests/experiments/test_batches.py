@@ -44,12 +44,24 @@ def test_crops_depend_on_seed_epoch_and_piece_alone() -> None:
 
 
 def test_crops_are_at_most_a_segment_long_and_finite() -> None:
-    segments = Segments(utterances(0.1, 0.5, 2.0, 9.0), PLAIN, Augmentation(noise_share=1.0), 0)
+    augmentation = Augmentation(noise_share=1.0, stretch=0.3)
+    segments = Segments(utterances(0.1, 0.5, 2.0, 9.0), PLAIN, augmentation, 0)
     for epoch in range(3):
         for piece in range(len(segments)):
             spectrogram, _ = segments[(epoch, piece)]
             assert 1 <= len(spectrogram) <= 200
             assert np.isfinite(spectrogram).all()
+
+
+def test_time_is_stretched_without_a_change_of_pitch() -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
+    only_time = Augmentation(0.0, 0.5, 0.0, 0.0, 0.0, masks=0)
+    segments = Segments([Utterance(tone, 0, "a")], PLAIN, only_time, 0)
+    spectrograms = [segments[(epoch, 0)][0] for epoch in range(20)]
+    lengths = {len(spectrogram) for spectrogram in spectrograms}
+    assert 60 < min(lengths) < 90
+    assert 110 < max(lengths) <= 150
+    assert {int(spectrogram[30].argmax()) for spectrogram in spectrograms} == {100}
 
 
 def test_silence_survives_augmentation() -> None:

@@ -126,9 +126,15 @@ def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> N
 def test_a_later_setting_that_changes_nothing_keeps_the_name(table: pd.DataFrame) -> None:
     provenance = describe_run(table, make_folds(table, "loso")[0], LABELS, SETTINGS)
     earlier = {**provenance, "settings": dict(provenance["settings"])}
-    del earlier["settings"]["trim_db"]
+    for later in ("trim_db", "least_steps", "loss"):
+        del earlier["settings"][later]
+    earlier["settings"]["augmentation"] = dict(earlier["settings"]["augmentation"])
+    del earlier["settings"]["augmentation"]["stretch"]
+    assert run_key(earlier) == run_key(provenance)
     trimmed = {**provenance, "settings": {**provenance["settings"], "trim_db": 30.0}}
-    assert run_key(earlier) == run_key(provenance) != run_key(trimmed)
+    stretched = {**earlier["settings"]["augmentation"], "stretch": 0.1}
+    other = {**provenance, "settings": {**provenance["settings"], "augmentation": stretched}}
+    assert len({run_key(one) for one in (earlier, trimmed, other)}) == 3
 
 
 def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:

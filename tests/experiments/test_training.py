@@ -95,3 +95,8 @@ def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> Non
 def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
     settings = small(epochs=epochs, warmup_share=0.1)
     assert run(tmp_path, settings).steps == 2 * epochs  # 0.1 x 10 steps is one step of warm-up
+
+
+def test_a_small_corpus_is_heard_more_often(tmp_path: Path) -> None:
+    settings = small(epochs=1, least_steps=3, label_smoothing=0.1, loss="margin")
+    assert run(tmp_path, settings).steps == 4  # two epochs of two

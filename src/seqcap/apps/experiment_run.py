@@ -27,7 +27,7 @@ def run(
     grids: Annotated[
         list[str],
         typer.Argument(
-            help="Grids: table2 ... table7, figure7, figure8, default, trials, "
+            help="Grids: table2 ... table7, figure7, figure8, default, trials, changes, "
             "or TOML files of one's own."
         ),
     ],

@@ -11,6 +11,7 @@ import soxr
 
 from seqcap.audio.spectrogram import BIN_COUNT, FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.experiments.later_settings import later
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Augmentation:
 
     Attributes:
         speed: Largest factor of speed-up or slow-down less one; pitch moves along.
+        stretch: Largest factor, less one, by which time is stretched or pressed besides; pitch
+            stays.
         gain_db: Largest change of level, up or down.
         tilt_db: Largest change of level between the lowest and the highest bin, up or down.
         noise_share: Share of segments that get noise.
@@ -29,6 +32,7 @@ class Augmentation:
     """
 
     speed: float = 0.12
+    stretch: float = later(0.0, neutral=0.0)
     gain_db: float = 3.0
     tilt_db: float = 3.0
     noise_share: float = 0.1
@@ -38,9 +42,14 @@ class Augmentation:
     mask_frames: int = 16
 
 
-def draw_speed(settings: Augmentation, generator: np.random.Generator) -> float:
-    """Draws a factor of speed, as often above one as below."""
-    limit = np.log1p(settings.speed)
+def draw_factor(largest: float, generator: np.random.Generator) -> float:
+    """Draws a factor, as often above one as below.
+
+    Args:
+        largest: Less one.
+        generator: Where the number comes from.
+    """
+    limit = np.log1p(largest)
     return float(np.exp(generator.uniform(-limit, limit)))
 
 
@@ -65,6 +74,21 @@ def augment_waveform(
         waveform = waveform + noise * np.float32(level)
     gain_db = generator.uniform(-settings.gain_db, settings.gain_db)
     return waveform * np.float32(10 ** (gain_db / 20))
+
+
+def stretch_time(spectrogram: FloatArray, factor: float) -> FloatArray:
+    """Makes a spectrogram longer by a factor, frames between frames by interpolation.
+
+    Example:
+        >>> stretch_time(np.array([[0.0], [1.0], [2.0]], np.float32), 1.7).ravel().tolist()
+        [0.0, 0.5, 1.0, 1.5, 2.0]
+    """
+    count = len(spectrogram)
+    places = np.linspace(0, count - 1, max(1, round(count * factor)), dtype=np.float32)
+    before = places.astype(np.intp)
+    after = np.minimum(before + 1, count - 1)
+    share = (places - before)[:, None]
+    return spectrogram[before] * (1 - share) + spectrogram[after] * share
 
 
 def augment_spectrogram(

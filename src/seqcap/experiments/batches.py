@@ -16,6 +16,7 @@ from seqcap.audio.spectrogram import (
     BIN_COUNT,
     FloatArray,
     Normalisation,
+    frame_count,
     log_spectrogram,
 )
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
@@ -24,7 +25,8 @@ from seqcap.experiments.augmentation import (
     augment_spectrogram,
     augment_waveform,
     change_speed,
-    draw_speed,
+    draw_factor,
+    stretch_time,
 )
 
 SEGMENT_S = 2.0  # Sec. VI-A
@@ -127,12 +129,17 @@ class Segments(Dataset[tuple[FloatArray, int]]):
             cut = waveform[start : start + self.samples]
             return self.normalisation(log_spectrogram(cut)), label
         generator = np.random.default_rng((self.seed, epoch, piece))
-        speed = draw_speed(self.augmentation, generator)
-        size = int(self.samples * speed)
+        speed = draw_factor(self.augmentation.speed, generator)
+        # Nothing is drawn for what is not done, so that earlier trainings can be repeated.
+        stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
+        samples = int(self.samples / (stretch or 1))
+        size = int(samples * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
-        cut = change_speed(waveform[start : start + size], speed)[: self.samples]
+        cut = change_speed(waveform[start : start + size], speed)[:samples]
         cut = augment_waveform(cut, self.augmentation, generator)
         spectrogram = self.normalisation(log_spectrogram(cut))
+        if stretch:
+            spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
         return augment_spectrogram(spectrogram, self.augmentation, generator), label
 
 

@@ -134,5 +134,6 @@ def count_steps(labelled: Mapping[str, pd.DataFrame], runs: Sequence[PlannedRun]
             durations = durations_s(table).fillna(0.0)
             trained[key] = durations[part_of(table, run.fold) == "train"]
         segments = int(np.ceil(trained[key] / run.settings.segment_s).sum())
-        counts[run.name] = run.settings.epochs * -(-segments // run.settings.batch_size)
+        steps = max(1, -(-segments // run.settings.batch_size))
+        counts[run.name] = run.settings.count_epochs(steps) * steps
     return counts

@@ -41,6 +41,25 @@ def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, T
     )
 
 
+def margin_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The right emotion's probability is to be above .9, the others' below .1.
+
+    Sabour et al., "Dynamic routing between capsules", 2017, Eq. 4, of probabilities in place of
+    capsules' lengths.
+
+    Args:
+        logits: Shape ``(batch, emotion)``.
+        targets: Shares of the emotions, ``(batch, emotion)``.
+
+    Returns:
+        The mean over the batch.
+    """
+    probabilities = logits.float().softmax(1)
+    missing = targets * F.relu(0.9 - probabilities) ** 2
+    undue = 0.5 * (1 - targets) * F.relu(probabilities - 0.1) ** 2
+    return (missing + undue).sum(1).mean()
+
+
 class Lessons(pl.LightningModule):
     """Losses, scores and the optimiser of a training, for pytorch-lightning."""
 
@@ -65,12 +84,12 @@ class Lessons(pl.LightningModule):
         if self.settings.mixup:
             spectrograms, frame_counts, targets = mix(batch, targets, self.settings.mixup)
         logits = self(spectrograms, frame_counts)
-        loss = torch.stack(
-            [
-                F.cross_entropy(one, targets, label_smoothing=self.settings.label_smoothing)
-                for one in logits
-            ]
-        ).sum()
+        # Without smoothing, exactly the targets.
+        targets = torch.lerp(
+            targets, 1 / targets.new_tensor(self.emotion_count), self.settings.label_smoothing
+        )
+        measure = margin_loss if self.settings.loss == "margin" else F.cross_entropy
+        loss = torch.stack([measure(one, targets) for one in logits]).sum()
         self.mean_loss.update(loss.detach(), len(targets))
         return loss
 

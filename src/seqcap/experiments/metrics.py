@@ -65,6 +65,22 @@ def unweighted_accuracy(confusion: ArrayLike) -> float:
     return float(np.nanmean(recalls(confusion)))
 
 
+def log_loss(probabilities: ArrayLike, actual: ArrayLike) -> float:
+    """Mean of minus the logarithm of the probability that the right emotion was given.
+
+    Args:
+        probabilities: Shape ``(utterance, emotion)``.
+        actual: Indices of emotions, shape ``(utterance,)``.
+
+    Example:
+        >>> round(log_loss([[0.5, 0.5], [0.1, 0.9]], [0, 1]), 3)
+        0.399
+    """
+    table = np.asarray(probabilities, float)
+    given = table[np.arange(len(table)), np.asarray(actual)]
+    return float(-np.log(np.maximum(given, 1e-9)).mean())
+
+
 def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bin_count: int = 10) -> float:
     """Expected calibration error: how far confidence is from being right (Guo et al., 2017).
 

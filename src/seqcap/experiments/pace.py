@@ -124,8 +124,10 @@ def choose_pace(
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    telling_ones = telling(settings)
-    return {name: telling_ones[name] for name in telling_ones if name not in ("seed", "epochs")}
+    of_a_step = telling(settings)
+    for name in ("seed", "epochs", "least_steps"):
+        of_a_step.pop(name, None)
+    return of_a_step
 
 
 def measured_by(settings: TrainingSettings) -> str:

@@ -15,17 +15,17 @@ from typing import Any
 from seqcap.errors import SettingsError
 from seqcap.experiments.augmentation import Augmentation
 from seqcap.experiments.batches import SEGMENT_S
+from seqcap.experiments.later_settings import later, leave_out_neutral
 from seqcap.experiments.toml_files import find_toml, read_toml
 from seqcap.models.capsules import CapsuleSettings
 
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
-_WORDS = {"schedule": ("one_cycle", "paper"), "choose": ("wa", "ua", "loss", "last")}
-
-
-def _later(default: Any, neutral: Any) -> Any:
-    """A setting that came after runs were made, with the value that does what was done before."""
-    return field(default=default, metadata={"neutral": neutral})
+_WORDS = {
+    "schedule": ("one_cycle", "paper"),
+    "loss": ("cross_entropy", "margin"),
+    "choose": ("wa", "ua", "loss", "last"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class TrainingSettings:
     Attributes:
         system: One of ``SYSTEMS``.
         seed: Of weights, order, crops and dropout.
-        epochs: Times through the training part.
+        epochs: Times through the training part, at least.
+        least_steps: Of training; where the epochs have fewer, there are more epochs.
         batch_size: Segments of a step.
         schedule: "one_cycle", a learning rate that rises and falls, or "paper", one that falls
             with the training loss (Sec. V-E).
@@ -43,6 +44,8 @@ class TrainingSettings:
         warmup_share: Of one cycle: share of all steps in which the learning rate rises.
         weight_decay: Of AdamW; 0 makes it Adam.
         gradient_norm: Longest gradient, all parameters together; 0 leaves gradients as they are.
+        loss: "cross_entropy", Sec. V-C, or "margin", that of capsule networks (Sabour et al.,
+            2017), of the probabilities; each branch's by itself.
         label_smoothing: Share of the target spread over all emotions.
         mixup: How much two segments of a batch are mixed, the first parameter of the Beta
             distribution that draws their shares; 0 mixes none.
@@ -73,12 +76,14 @@ class TrainingSettings:
     system: str = "CNN_SeqCap"
     seed: int = 0
     epochs: int = 20
+    least_steps: int = later(0, neutral=0)
     batch_size: int = 16
     schedule: str = "one_cycle"
     learning_rate: float = 2e-3
     warmup_share: float = 0.1
     weight_decay: float = 1e-2
     gradient_norm: float = 5.0
+    loss: str = later("cross_entropy", neutral="cross_entropy")
     label_smoothing: float = 0.0
     mixup: float = 0.0
     averaging: float = 0.99
@@ -89,7 +94,7 @@ class TrainingSettings:
     segment_s: float = SEGMENT_S
     normalise_per_bin: bool = True
     level: float = 0.01
-    trim_db: float = _later(0.0, neutral=0.0)
+    trim_db: float = later(0.0, neutral=0.0)
     start_in_the_middle: bool = True
     precision: str = "32-true"
     threads: int = 0
@@ -109,6 +114,18 @@ class TrainingSettings:
             if getattr(self, name) < 1:
                 raise SettingsError(f"setting '{name}': {getattr(self, name)} came, 1 is the least")
 
+    def count_epochs(self, steps: int) -> int:
+        """How many epochs there are.
+
+        Args:
+            steps: Of one of them.
+
+        Example:
+            >>> TrainingSettings(epochs=20, least_steps=100).count_epochs(steps=4)
+            25
+        """
+        return max(self.epochs, -(-self.least_steps // steps))
+
 
 def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves out later settings where they change nothing, so that runs keep their names.
@@ -116,16 +133,7 @@ def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         settings: All of them, by name.
     """
-    neutral = {
-        each.name: each.metadata["neutral"]
-        for each in dataclasses.fields(TrainingSettings)
-        if "neutral" in each.metadata
-    }
-    return {
-        name: value
-        for name, value in settings.items()
-        if name not in neutral or value != neutral[name]
-    }
+    return leave_out_neutral(settings, TrainingSettings())
 
 
 def recipe_file(recipe: str | os.PathLike[str]) -> Path:

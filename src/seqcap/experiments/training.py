@@ -141,7 +141,7 @@ def train(
         strategy="ddp_spawn" if devices > 1 else "auto",
         use_distributed_sampler=False,  # the order shares out its batches itself
         precision=settings.precision,  # type: ignore[arg-type]  # a word; Lightning checks it
-        max_epochs=settings.epochs,
+        max_epochs=settings.count_epochs(len(order)),
         gradient_clip_val=settings.gradient_norm or None,
         callbacks=[best, latest, *average, cost, QuietProcesses(), *bars],
         logger=[
