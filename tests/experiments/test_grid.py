@@ -137,7 +137,7 @@ def test_what_a_grid_cannot_mean_is_named(more: str, text: str, tmp_path: Path) 
 
 
 def test_what_is_no_grid_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"grid 'table1': no such grid; one of default, figure"):
+    with pytest.raises(SettingsError, match=r"grid 'table1': no such grid; one of changes, def"):
         grid_file("table1")
     with pytest.raises(SettingsError, match=r"none\.toml: no grid here"):
         read_grid(tmp_path / "none.toml")
