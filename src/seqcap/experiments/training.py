@@ -135,28 +135,28 @@ def train(
     moving = functools.partial(_moving_average, decay=settings.averaging)
     average = [WeightAveraging(avg_fn=moving)] if settings.averaging else []
     bars = [RichProgressBar(console_kwargs={"stderr": True})] if progress else []
-    trainer = pl.Trainer(
-        accelerator=accelerator,
-        devices=devices,
-        strategy="ddp_spawn" if devices > 1 else "auto",
-        use_distributed_sampler=False,  # the order shares out its batches itself
-        precision=settings.precision,  # type: ignore[arg-type]  # a word; Lightning checks it
-        max_epochs=settings.count_epochs(len(order)),
-        gradient_clip_val=settings.gradient_norm or None,
-        callbacks=[best, latest, *average, cost, QuietProcesses(), *bars],
-        logger=[
-            CSVLogger(folder, name="", version=""),
-            TensorBoardLogger(folder, name="tensorboard", version=""),
-        ],
-        log_every_n_steps=1,
-        num_sanity_val_steps=0,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-    )
     keep_earlier_metrics(folder)
     drop_torn_checkpoints(folder)
     last = folder / "last.ckpt"
     with quiet_lightning():
+        trainer = pl.Trainer(
+            accelerator=accelerator,
+            devices=devices,
+            strategy="ddp_spawn" if devices > 1 else "auto",
+            use_distributed_sampler=False,  # the order shares out its batches itself
+            precision=settings.precision,  # type: ignore[arg-type]  # a word; Lightning checks it
+            max_epochs=settings.count_epochs(len(order)),
+            gradient_clip_val=settings.gradient_norm or None,
+            callbacks=[best, latest, *average, cost, QuietProcesses(), *bars],
+            logger=[
+                CSVLogger(folder, name="", version=""),
+                TensorBoardLogger(folder, name="tensorboard", version=""),
+            ],
+            log_every_n_steps=1,
+            num_sanity_val_steps=0,
+            enable_model_summary=False,
+            enable_progress_bar=progress,
+        )
         trainer.fit(
             lessons,
             DataLoader(segments, batch_sampler=order, collate_fn=collate),
