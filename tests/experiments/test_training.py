@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from seqcap.experiments.batches import Utterance
 from seqcap.experiments.order import Order
 from seqcap.experiments.settings import TrainingSettings, read_settings
 from seqcap.experiments.training import TrainedSystem, train
+from seqcap.models.systems import build
 
 
 def tones(count: int, seed: int) -> list[Utterance]:
@@ -95,6 +97,20 @@ def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> Non
 def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
     settings = small(epochs=epochs, warmup_share=0.1)
     assert run(tmp_path, settings).steps == 2 * epochs  # 0.1 x 10 steps is one step of warm-up
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_made_short_in_every_precision(precision: str, tmp_path: Path) -> None:
+    settings = small(precision=precision, epochs=1, weight_decay=0.0, start_in_the_middle="false")
+    free = run(tmp_path / "free", replace(settings, gradient_norm=0.0))
+    short = run(tmp_path / "short", replace(settings, gradient_norm=1e-9))
+    before = build(settings.system, 2, settings.capsules, settings.seed).state_dict()
+
+    def moved(trained: TrainedSystem) -> float:
+        after = trained.system.state_dict()
+        return max(float((after[key] - before[key]).abs().max()) for key in before)
+
+    assert moved(short) < moved(free) / 2
 
 
 def test_a_small_corpus_is_heard_more_often(tmp_path: Path) -> None:

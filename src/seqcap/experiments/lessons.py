@@ -108,6 +108,16 @@ class Lessons(pl.LightningModule):
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = self.settings.learning_rate * self.fall.share
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Shortens the gradient, which Lightning itself refuses to do for a fused optimiser."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps what the learning rate depends on."""
         checkpoint["fall"] = self.fall.state()
@@ -148,7 +158,7 @@ class Lessons(pl.LightningModule):
             self.parameters(),
             settings.learning_rate,
             weight_decay=settings.weight_decay,
-            # One pass over all weights; but Lightning cannot clip what it scales itself.
+            # One pass over all weights; but what scales gradients itself cannot be clipped.
             fused=settings.precision not in ("16-mixed", "16"),
         )
         if settings.schedule == "paper":
