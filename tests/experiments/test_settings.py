@@ -40,7 +40,7 @@ def test_a_setting_that_is_none_is_not_said() -> None:
     [
         ("epoch=3", "setting 'epoch' is unknown; did you mean 'epochs'?"),
         ("augmentation.maks=3", "setting 'augmentation.maks' is unknown; did you mean 'masks'?"),
-        ("epochs=0", "setting 'epochs': 0 came, 1 is the least"),
+        ("epochs=-1", "setting 'epochs': -1 came, 0 is the least"),
         ("choose=best", "setting 'choose': 'best' came, one of wa, ua, loss, last is expected"),
         ("epochs=many", "setting 'epochs': 'many' came, int is expected"),
         ("epochs=true", "setting 'epochs': True came, int is expected"),

@@ -113,6 +113,10 @@ def test_gradients_are_made_short_in_every_precision(precision: str, tmp_path: P
     assert moved(short) < moved(free) / 2
 
 
-def test_a_small_corpus_is_heard_more_often(tmp_path: Path) -> None:
-    settings = small(epochs=1, least_steps=3, label_smoothing=0.1, loss="margin")
-    assert run(tmp_path, settings).steps == 4  # two epochs of two
+def test_a_small_corpus_is_heard_more_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{TrainingSettings.__module__}._EPOCHS", 1)
+    monkeypatch.setattr(f"{TrainingSettings.__module__}._LEAST_STEPS", 5)
+    settings = small(label_smoothing=0.1, loss="margin")
+    assert run(tmp_path, settings).steps == 6  # three epochs of two

@@ -8,11 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from seqcap.audio.spectrogram import BIN_COUNT, Normalisation
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.sounds import durations_s
 from seqcap.experiments.engines import Engine, core_count, share_cores
+from seqcap.experiments.evaluation import load_rows
 from seqcap.experiments.pace import choose_pace, finished_paces, measure_pace, measured_by
 from seqcap.experiments.plan import Plan, PlannedRun
+
+_LISTENED_TO = 32
 
 
 class Estimate(NamedTuple):
@@ -126,14 +130,26 @@ def count_steps(labelled: Mapping[str, pd.DataFrame], runs: Sequence[PlannedRun]
         By the run's name.
     """
     counts = {}
-    trained: dict[tuple[int, Fold], pd.Series[float]] = {}
+    trained: dict[tuple[int, Fold, float], pd.Series[float]] = {}
     for run in runs:
         table = labelled[run.name]
-        key = (id(table), run.fold)
+        key = (id(table), run.fold, run.settings.trim_db)
         if key not in trained:
-            durations = durations_s(table).fillna(0.0)
+            durations = durations_s(table).fillna(0.0) * _heard_share(table, run.settings.trim_db)
             trained[key] = durations[part_of(table, run.fold) == "train"]
         segments = int(np.ceil(trained[key] / run.settings.segment_s).sum())
         steps = max(1, -(-segments // run.settings.batch_size))
         counts[run.name] = run.settings.count_epochs(steps) * steps
     return counts
+
+
+def _heard_share(table: pd.DataFrame, trim_db: float) -> float:
+    """What is left of a corpus without the quiet around its utterances, from some of them."""
+    if not trim_db or table.empty:
+        return 1.0
+    some = table.sample(min(len(table), _LISTENED_TO), random_state=0)
+    nothing = np.zeros(BIN_COUNT, np.float32)
+    unmeasured = Normalisation(nothing, nothing, trim_db=trim_db)
+    waveforms = load_rows(some)
+    heard = sum(len(unmeasured.prepare(waveform)) for waveform in waveforms)
+    return heard / sum(len(waveform) for waveform in waveforms)

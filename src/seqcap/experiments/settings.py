@@ -21,6 +21,8 @@ from seqcap.models.capsules import CapsuleSettings
 
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
+_EPOCHS = 20
+_LEAST_STEPS = 1000
 _WORDS = {
     "schedule": ("one_cycle", "paper"),
     "loss": ("cross_entropy", "margin"),
@@ -35,8 +37,8 @@ class TrainingSettings:
     Attributes:
         system: One of ``SYSTEMS``.
         seed: Of weights, order, crops and dropout.
-        epochs: Times through the training part, at least.
-        least_steps: Of training; where the epochs have fewer, there are more epochs.
+        epochs: Times through the training part; 0: 20 times, or as often as it takes to make
+            1,000 steps of a small corpus.
         batch_size: Segments of a step.
         schedule: "one_cycle", a learning rate that rises and falls, or "paper", one that falls
             with the training loss (Sec. V-E).
@@ -58,8 +60,10 @@ class TrainingSettings:
             they are cut into batches, so that less is computed on padding; 1 sorts none.
         segment_s: Longest piece of an utterance that a batch holds, Sec. VI-A.
         normalise_per_bin: Each bin by its own mean and deviation.
-        level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
-            floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
+        level: Loudness that every recording is brought to; 0 leaves it, as is good where all
+            recordings, those to come too, are made with one distance and gain. With the
+            spectrogram's floor it decides how far below the loudest speech is still looked at:
+            0.01, 60 dB.
         trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
             off, in training and in use; 0 keeps it.
         start_in_the_middle: Scale Xavier's weights by a batch of training data, see
@@ -75,8 +79,7 @@ class TrainingSettings:
 
     system: str = "CNN_SeqCap"
     seed: int = 0
-    epochs: int = 20
-    least_steps: int = later(0, neutral=0)
+    epochs: int = 0
     batch_size: int = 16
     schedule: str = "one_cycle"
     learning_rate: float = 2e-3
@@ -87,14 +90,14 @@ class TrainingSettings:
     label_smoothing: float = 0.0
     mixup: float = 0.0
     averaging: float = 0.99
-    choose: str = "loss"
+    choose: str = "last"
     curriculum: bool = False
     balance: float = 0.5
     sorted_batches: int = 1
     segment_s: float = SEGMENT_S
     normalise_per_bin: bool = True
-    level: float = 0.01
-    trim_db: float = later(0.0, neutral=0.0)
+    level: float = 0.0
+    trim_db: float = later(30.0, neutral=0.0)
     start_in_the_middle: bool = True
     precision: str = "32-true"
     threads: int = 0
@@ -110,9 +113,11 @@ class TrainingSettings:
                     f"setting '{name}': '{getattr(self, name)}' came, "
                     f"one of {', '.join(words)} is expected"
                 )
-        for name in ("epochs", "batch_size", "sorted_batches"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"setting '{name}': {getattr(self, name)} came, 1 is the least")
+        for name, least in (("epochs", 0), ("batch_size", 1), ("sorted_batches", 1)):
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"setting '{name}': {getattr(self, name)} came, {least} is the least"
+                )
 
     def count_epochs(self, steps: int) -> int:
         """How many epochs there are.
@@ -121,10 +126,12 @@ class TrainingSettings:
             steps: Of one of them.
 
         Example:
-            >>> TrainingSettings(epochs=20, least_steps=100).count_epochs(steps=4)
+            >>> TrainingSettings().count_epochs(steps=40)
             25
+            >>> TrainingSettings(epochs=3).count_epochs(steps=40)
+            3
         """
-        return max(self.epochs, -(-self.least_steps // steps))
+        return self.epochs or max(_EPOCHS, -(-_LEAST_STEPS // steps))
 
 
 def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
