@@ -119,8 +119,23 @@ def test_label_sets_are_intersected(tmp_path: Path) -> None:
     three.to_csv(tmp_path / "three.csv", index=False)
     comparison = compare(read(tmp_path / "three.csv", tmp_path / "four.csv"))
     assert comparison.emotions == ("neutral", "anger", "happiness")
-    assert any("Not all tell sadness apart" in note for note in comparison.notes)
+    assert any("four answers what is none of these" in note for note in comparison.notes)
     assert comparison.utterances == len(three)
+    whole = compare(read(tmp_path / "four.csv", tmp_path / "four.csv"))
+    assert whole.emotions == ("neutral", "anger", "happiness", "sadness")
+
+
+def test_who_never_answers_an_emotion_is_asked_for_it_all_the_same(tmp_path: Path) -> None:
+    truth = "file,predicted,truth\na.wav,anger,anger\nb.wav,sadness,sadness\nc.wav,anger,fear\n"
+    (tmp_path / "full.csv").write_text(truth)
+    (tmp_path / "alone.csv").write_text("file,predicted\na.wav,anger\nb.wav,anger\nc.wav,\n")
+    for order in (["full", "alone"], ["alone", "full"]):
+        comparison = compare(read(*(tmp_path / f"{name}.csv" for name in order)))
+        assert comparison.emotions == ("anger", "fear", "sadness")
+        assert comparison.utterances == 3
+        wa = {line.name: line.wa for line in comparison.lines}
+        assert wa == {"full": pytest.approx(2 / 3), "alone": pytest.approx(1 / 3)}
+    assert any("counts as wrong: nothing (1)" in note for note in comparison.notes)
 
 
 def test_answers_outside_the_common_emotions_are_wrong(tmp_path: Path) -> None:

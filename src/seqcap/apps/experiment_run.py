@@ -156,9 +156,13 @@ def _list(plans: list["Plan"], runs: list["PlannedRun"], output: Path, engine: "
         console.width = _ENDLESS
     console.print(view)
     for state in State:
-        typer.echo(f"{state}: {sum(one is state for one in states.values())} of {len(runs)} runs")
+        count = sum(one is state for one in states.values())
+        again = " (tried again)" if state is State.FAILED and count else ""
+        typer.echo(f"{state}: {count} of {len(runs)} runs{again}")
     total = sum_up(list(estimates.values()), engine)
-    typer.echo(f"estimate: {_duration(total.duration_s)}, {total.source}")
+    unknown = len(to_do) - len(estimates)
+    without = f", without {unknown} runs that nothing is known of" if unknown else ""
+    typer.echo(f"estimate: {_duration(total.duration_s)}, {total.source}{without}")
 
 
 def _do(

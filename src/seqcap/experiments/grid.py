@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from seqcap.errors import SettingsError
 from seqcap.experiments.settings import TrainingSettings, read_settings
 
 PAPER_SEEDS = (0, 1, 2, 3, 4)  # Sec. VI-A: five runs with different seeds
@@ -78,4 +79,9 @@ class Grid:
             SettingsError: An unknown recipe or key, or a value that cannot be.
         """
         overrides = (*self.overrides, *entry.overrides, *self.last_overrides)
-        return read_settings(self.recipe, overrides, system=entry.system, seed=seed)
+        try:
+            return read_settings(self.recipe, overrides, system=entry.system, seed=seed)
+        except SettingsError as error:
+            if entry.overrides:
+                raise SettingsError(f"entry '{entry.label}': {error}") from error
+            raise

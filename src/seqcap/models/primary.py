@@ -9,10 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqcap.errors import SettingsError
 from seqcap.models.cnn import first_ones
 from seqcap.models.convolution import Convolution
 from seqcap.models.routing import squash
 
+_KERNEL = 5
 PRIMARY_CONVOLUTIONS = 8
 PRIMARY_DIM = 8
 
@@ -36,6 +38,21 @@ class CapsuleSettings:
     primary_stride: int = 1
     routing_iterations: int = 3
     dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses what no capsules can be made with."""
+        least = {"window_steps": _KERNEL, "shift_steps": 1, "primary_stride": 1}
+        least["routing_iterations"] = 1
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise SettingsError(
+                    f"setting 'capsules.{name}': {getattr(self, name)} came, {value} is the least"
+                )
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(
+                f"setting 'capsules.dropout': {self.dropout} came, 0 or more and less than 1 is "
+                "expected"
+            )
 
 
 def window_counts(step_counts: Tensor, settings: CapsuleSettings) -> Tensor:
@@ -62,7 +79,10 @@ class PrimaryCapsules(nn.Module):
         self.settings = settings
         # Eight convolutions of eight channels each, side by side, are one of 64.
         self.convolutions = Convolution(
-            channels, PRIMARY_CONVOLUTIONS * PRIMARY_DIM, (5, 5), settings.primary_stride
+            channels,
+            PRIMARY_CONVOLUTIONS * PRIMARY_DIM,
+            (_KERNEL, _KERNEL),
+            settings.primary_stride,
         )
         self.rows = -(-settings.window_steps // settings.primary_stride)
         self.per_row = -(-bins // settings.primary_stride) * PRIMARY_CONVOLUTIONS

@@ -11,6 +11,7 @@ from seqcap.reports.report_blocks import (
     Block,
     Table,
     Text,
+    both_p,
     number,
     p_value,
     percent,
@@ -18,7 +19,7 @@ from seqcap.reports.report_blocks import (
     span,
 )
 from seqcap.reports.report_markdown import as_markdown
-from seqcap.reports.significance import RunTests
+from seqcap.reports.significance import RunTests, holm
 
 
 def comparison_as_markdown(comparison: Comparison) -> str:
@@ -41,35 +42,34 @@ def comparison_as_markdown(comparison: Comparison) -> str:
             ),
         ),
         Text(
-            f"Less {first}. McNemar: exact test of the utterances that only one of both has right "
-            "(in brackets: only this one, only the first), as if utterances were independent."
+            f"Less {first}. McNemar: exact test of the utterances that only one of both has right, "
+            "as if utterances were independent; in brackets, here and below, p corrected for the "
+            "number of comparisons (Holm)."
         ),
         Table(
-            ("", "WA", "95 %", "UA", "95 %", "McNemar p"),
+            ("", "WA", "95 %", "UA", "95 %", "only this", "only the first", "McNemar p (Holm)"),
             tuple(
                 (line.name, points(d.wa), span(d.wa_interval, signed=True), points(d.ua),
-                 span(d.ua_interval, signed=True),
-                 f"{p_value(d.mcnemar_p)} ({d.only_this}, {d.only_first})")
-                for line, d in _differences(comparison)
+                 span(d.ua_interval, signed=True), str(d.only_this), str(d.only_first),
+                 both_p(d.mcnemar_p, corrected))
+                for (line, d), corrected in zip(
+                    _differences(comparison),
+                    holm([d.mcnemar_p for _, d in _differences(comparison)]),
+                    strict=True,
+                )
             ),
         ),
     ]  # fmt: skip
-    over_runs = [
-        (line.name, score, *_run_cells(tests))
-        for line, d in _differences(comparison)
-        for score, tests in (("WA", d.wa_runs), ("UA", d.ua_runs))
-        if tests is not None
-    ]
+    over_runs = [*_over_runs(comparison, "wa"), *_over_runs(comparison, "ua")]
     if over_runs:
-        header = ("", "score", "pairs", "difference", "Welch p", "Wilcoxon p", "corrected t p",
-                  "d", "r")  # fmt: skip
+        header = ("", "score", "pairs", "difference", "Welch p", "Wilcoxon p (Holm)",
+                  "corrected t p (Holm)", "d", "r")  # fmt: skip
         blocks += [
             Text(
                 "Over folds and seeds that both have: Welch's t-test as if runs were independent "
                 "(as the paper does), Wilcoxon's signed-rank test and the corrected resampled "
                 "t-test (Nadeau and Bengio, 2003) of the pairs, Cohen's d of paired differences, "
-                "matched-pairs rank-biserial correlation r. Not corrected for the number of "
-                "comparisons."
+                "matched-pairs rank-biserial correlation r."
             ),
             Table(header, tuple(over_runs), left=2),
         ]
@@ -106,15 +106,28 @@ def _differences(comparison: Comparison) -> list[tuple[Line, Difference]]:
     return [(line, line.difference) for line in comparison.lines if line.difference is not None]
 
 
-def _run_cells(tests: RunTests) -> tuple[str, ...]:
-    p_values = (tests.welch_p, tests.wilcoxon_p, tests.corrected_p)
-    return (
-        str(tests.count),
-        points(tests.difference),
-        *map(p_value, p_values),
-        number(tests.cohen_d),
-        number(tests.rank_biserial),
-    )
+def _over_runs(comparison: Comparison, score: str) -> list[tuple[str, ...]]:
+    found: list[tuple[str, RunTests]] = [
+        (line.name, tests)
+        for line, d in _differences(comparison)
+        if (tests := getattr(d, f"{score}_runs")) is not None
+    ]
+    wilcoxon = holm([tests.wilcoxon_p for _, tests in found])
+    corrected = holm([tests.corrected_p for _, tests in found])
+    return [
+        (
+            name,
+            score.upper(),
+            str(tests.count),
+            points(tests.difference),
+            p_value(tests.welch_p),
+            both_p(tests.wilcoxon_p, wilcoxon[place]),
+            both_p(tests.corrected_p, corrected[place]),
+            number(tests.cohen_d),
+            number(tests.rank_biserial),
+        )
+        for place, (name, tests) in enumerate(found)
+    ]
 
 
 def _ends(name: str, interval: tuple[float, float] | None) -> dict[str, float | None]:

@@ -27,7 +27,8 @@ class Contestant:
         name: What it is called in the table.
         answers: Columns file, start, speaker, truth, predicted, fold, seed; words that nobody
             tells are empty.
-        emotions: What it tells apart.
+        emotions: What it tells apart; nothing where its predictions alone are known, which need
+            not hold all of them.
         test_share: Utterances of the test part over those of the training part; None: unknown.
     """
 
@@ -100,7 +101,9 @@ def read_predictions(path: Path) -> Contestant:
     table = with_canonical_values(table, str(path)).assign(fold=folds, seed=seeds)
     numbers = pd.to_numeric(table["seed"], errors="coerce")
     answers = _answers(table, table["fold"], numbers.fillna(NO_SEED).astype(int))
-    return Contestant(path.stem, answers, _emotions_of(table, answers), None)
+    emotions = _emotions_of(table, answers)
+    told = any(answers["truth"]) or any(canonical_emotion(str(name)) for name in table.columns)
+    return Contestant(path.stem, answers, emotions if told else (), None)
 
 
 def _all_entries(folder: Path) -> list[Contestant]:

@@ -116,6 +116,16 @@ def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def both_p(p: float, corrected: float) -> str:
+    """Writes a p value and, in brackets, what is left of it among many.
+
+    Example:
+        >>> both_p(0.01, 0.03)
+        '0.010 (0.030)'
+    """
+    return NOTHING if math.isnan(p) else f"{p_value(p)} ({p_value(corrected)})"
+
+
 def number(value: float, decimals: int = 2) -> str:
     """Writes a number with its decimals.
 

@@ -9,7 +9,6 @@ from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.reports import paper_figures as paper
 from seqcap.reports.entry_scores import EntryScores, compare_entries, score_entry
 from seqcap.reports.report_blocks import (
-    NOTHING,
     Block,
     Figure,
     Table,
@@ -140,6 +139,8 @@ def figure7(plan: Plan) -> list[Block]:
         for entry in plan.trained
     }
     scored = sorted(by_iterations.items(), key=lambda item: item[0])
+    if len(scored) < 2:
+        return [Text("Runs with two numbers of iterations or more are needed to compare them.")]
     rows = []
     for iterations, scores in scored:
         theirs = paper.FIGURE_7.get(iterations)
@@ -210,8 +211,10 @@ def _ordering(plan: Plan, scored: dict[str, EntryScores]) -> list[Block]:
 
 
 def _ranked(labels: Sequence[str], scores: Sequence[float]) -> str:
-    order = sorted(range(len(labels)), key=lambda place: (-scores[place], place))
-    return " > ".join(labels[place] for place in order) or NOTHING
+    by_score: dict[float, list[str]] = {}
+    for label, score in zip(labels, scores, strict=True):
+        by_score.setdefault(score, []).append(label)
+    return " > ".join(" = ".join(by_score[score]) for score in sorted(by_score, reverse=True))
 
 
 def _setting(entry: Entry) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What separates two entries: the paper's t-test over runs, and beside it tests of pairs."""
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -12,6 +11,7 @@ from seqcap.reports.report_blocks import (
     Block,
     Table,
     Text,
+    both_p,
     number,
     p_value,
     points,
@@ -45,7 +45,7 @@ def comparison_blocks(tested: Sequence[tuple[str, str, EntryTests]]) -> list[Blo
     count = max(tests.wa.count for _, _, tests in tested)
     blocks: list[Block] = [
         Text(
-            f"{WHAT_SCORES_MEAN} Difference: second less first, in points, mean over the runs "
+            f"{WHAT_SCORES_MEAN} Difference: in points, mean over the runs "
             "that both have; 95 %: interval of the pooled difference by paired bootstrap over "
             f"speakers (of {max(tests.speaker_count for _, _, tests in tested)} at most)."
         ),
@@ -105,8 +105,8 @@ def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str) -> Table:
                 points(one.difference),
                 span(getattr(tests, f"{name}_interval"), signed=True),
                 p_value(one.welch_p),
-                _both(one.wilcoxon_p, wilcoxon[place]),
-                _both(one.corrected_p, corrected[place]),
+                both_p(one.wilcoxon_p, wilcoxon[place]),
+                both_p(one.corrected_p, corrected[place]),
                 number(one.cohen_d),
                 number(one.rank_biserial),
                 *_theirs(first, second, name),
@@ -117,10 +117,6 @@ def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str) -> Table:
         "corrected t p (Holm)", "d", "r", "paper's difference", "paper's claim",
     )  # fmt: skip
     return Table(header, tuple(rows))
-
-
-def _both(p: float, corrected: float) -> str:
-    return NOTHING if math.isnan(p) else f"{p_value(p)} ({p_value(corrected)})"
 
 
 def _theirs(first: str, second: str, name: str) -> tuple[str, str]:
@@ -137,7 +133,7 @@ def recipes(plans: Sequence[Plan]) -> list[Block]:
     Returns:
         Nothing where no two plans differ in their recipe and share corpus, labels and folds.
     """
-    tested = []
+    tested: dict[tuple[str, ...], tuple[str, str, EntryTests]] = {}
     for one, other in combinations(plans, 2):
         alike = (one.corpus, one.emotions, one.folds) == (other.corpus, other.emotions, other.folds)
         if one.recipe == other.recipe or not alike:
@@ -147,8 +143,12 @@ def recipes(plans: Sequence[Plan]) -> list[Block]:
             if entry.label not in there:
                 continue
             second = there[entry.label]
+            # Several grids may ask for the same runs.
+            names = (entry.label, *(run.name for run in (*entry.runs, *second.runs)))
+            if names in tested:
+                continue
             tests = compare_entries(entry, second, one.emotions, one.test_share(entry.done))
             if tests is not None:
                 first_name, second_name = (f"{entry.label} ({p.recipe})" for p in (one, other))
-                tested.append((first_name, second_name, tests))
-    return comparison_blocks(tested) if tested else []
+                tested[names] = (first_name, second_name, tests)
+    return comparison_blocks(list(tested.values())) if tested else []
