@@ -46,6 +46,8 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("epochs=true", "setting 'epochs': True came, int is expected"),
         ("epochs", "setting 'epochs': key=value is expected"),
         ("capsules=3", "setting 'capsules': a table of settings is expected"),
+        ("capsules.window_steps=0", "setting 'capsules.window_steps': 0 came, 5 is the least"),
+        ("capsules.dropout=1.0", "setting 'capsules.dropout': 1.0 came, 0 or more and less"),
     ],
 )
 def test_what_cannot_be_understood_is_named(override: str, text: str) -> None:
