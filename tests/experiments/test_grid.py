@@ -154,8 +154,8 @@ def test_settings_that_cannot_be_are_named_before_anything_is_run(
         choose(tiny(tmp_path), seeds="0,x")
     with pytest.raises(SettingsError, match="system 'absent:make': No module named 'absent'"):
         make_plan(tiny(tmp_path, '[[entry]]\nsystem = "absent:make"\n'), table)
+    odd = '[[entry]]\nlabel = "odd"\nsystem = "CNN"\nset = { batch_size = 0 }\n'
     with pytest.raises(SettingsError, match="entry 'odd': setting 'batch_size': 0 came"):
-        odd = '[[entry]]\nlabel = "odd"\nsystem = "CNN"\nset = { batch_size = 0 }\n'
         make_plan(tiny(tmp_path, odd), table)
     with pytest.raises(CorpusError, match="none is in the label set fear,disgust"):
         make_plan(choose(tiny(tmp_path), labels="fear,disgust"), table)
