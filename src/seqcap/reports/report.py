@@ -61,7 +61,7 @@ def make_report(plans: Sequence[Plan]) -> list[Block]:
     Raises:
         SettingsError: A plan asks for a section that no report has.
     """
-    blocks: list[Block] = [Heading(1, "Speech emotion recognition: " + _titles(plans))]
+    blocks: list[Block] = [Heading(1, _title(plans))]
     for plan in plans:
         blocks += [Heading(2, plan.title), *overview(plan)]
         for name in _wanted(plan):
@@ -93,7 +93,7 @@ def write_report(folder: Path, output: Path, track: Track = iter) -> list[Path]:
     """
     plans = read_plans(folder, track)
     blocks = make_report(plans)
-    title = _titles(plans)
+    title = _title(plans)
     texts = {
         output / "report.md": as_markdown(blocks),
         output / "report.html": as_html(blocks, title),
@@ -121,5 +121,6 @@ def _wanted(plan: Plan) -> list[str]:
     return [name for name in SECTIONS if name in asked]
 
 
-def _titles(plans: Sequence[Plan]) -> str:
-    return "; ".join(dict.fromkeys(plan.title for plan in plans))
+def _title(plans: Sequence[Plan]) -> str:
+    corpora = dict.fromkeys(plan.corpus_name for plan in plans)
+    return f"Speech emotion recognition: {', '.join(corpora)}"
