@@ -45,7 +45,6 @@ _OVERRIDES = (
     "learning_rate=1e-3",
     "averaging=0.9",
     "choose='loss'",
-    "level=0.01",
     "trim_db=0.0",
 )
 

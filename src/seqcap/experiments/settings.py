@@ -60,10 +60,8 @@ class TrainingSettings:
             they are cut into batches, so that less is computed on padding; 1 sorts none.
         segment_s: Longest piece of an utterance that a batch holds, Sec. VI-A.
         normalise_per_bin: Each bin by its own mean and deviation.
-        level: Loudness that every recording is brought to; 0 leaves it, as is good where all
-            recordings, those to come too, are made with one distance and gain. With the
-            spectrogram's floor it decides how far below the loudest speech is still looked at:
-            0.01, 60 dB.
+        level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
+            floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
         trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
             off, in training and in use; 0 keeps it.
         start_in_the_middle: Scale Xavier's weights by a batch of training data, see
@@ -96,7 +94,7 @@ class TrainingSettings:
     sorted_batches: int = 1
     segment_s: float = SEGMENT_S
     normalise_per_bin: bool = True
-    level: float = 0.0
+    level: float = 0.01
     trim_db: float = later(30.0, neutral=0.0)
     start_in_the_middle: bool = True
     precision: str = "32-true"
