@@ -4,7 +4,7 @@ Both learn from the training speakers (the model has already), choose on the val
 and answer for the test speakers of one fold, in one run. Needs the extra `benchmark`:
 
     python benchmarks/against_opensmile_svm.py emodb.csv ravdess.csv nemo.csv \
-        --folds src/seqcap/recognition/pretrained/folds.json
+        --folds src/seqcap/experiments/recipes/pretrained.json
 """
 
 import argparse
