@@ -50,7 +50,7 @@ pretrained: $(VENV)/.seqcap-dev
 	  $(BIN)/seqcap corpus read $$name $(CORPORA)/$$name --output runs/$$name.csv; done
 	$(SAY) "Training, about half an hour; once interrupted, it goes on where it stopped"
 	@$(BIN)/seqcap train $(TABLES) --folds $(RECIPE).json --labels paper4 \
-	  --recipe $(RECIPE).toml --name seqcap-paper4-1 --output runs/pretrained
+	  --recipe $(RECIPE).toml --name seqcap-paper4-2 --output runs/pretrained
 	@cp runs/pretrained/model/model.* $(PRETRAINED)
 	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPE).json --card $(PRETRAINED)/CARD.md

@@ -37,6 +37,7 @@ from seqcap.experiments.runs import read_tables
 from seqcap.experiments.score_text import write_card
 
 FEATURE_SETS = ("eGeMAPSv02", "ComParE_2016")
+CACHE = Path.home() / ".cache/seqcap/peers"
 FIXED_C = 1.0
 CS = {
     "rbf": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
@@ -212,9 +213,7 @@ def main() -> None:
     parser.add_argument("--labels", default="paper4", help="a label set, 'all', or emotions")
     parser.add_argument("--folds", default="paper", help="a scheme or a file of folds")
     parser.add_argument("--output", type=Path, required=True, help="folder of the CSVs")
-    parser.add_argument(
-        "--cache", type=Path, default=Path.home() / ".cache/seqcap/peers", help="of features"
-    )
+    parser.add_argument("--cache", type=Path, default=CACHE, help="of features")
     parser.add_argument("--per-speaker", action="store_true", help=PER_SPEAKER)
     parser.add_argument(
         "--card", type=Path, help="file to write the table into, between two lines of a marker"

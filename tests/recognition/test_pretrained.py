@@ -17,8 +17,8 @@ def recognizer():
 
 
 def test_it_is_the_papers_system(recognizer):
-    assert recognizer.checkpoint.system_name == "CNN_SeqCap"
-    assert count_parameters(recognizer.system) == 703_540
+    assert recognizer.checkpoint.system_name == "CNN_GRU-SeqCap"
+    assert count_parameters(recognizer.system) == 1_523_448
     assert recognizer.emotions == tuple(EMOTION_OF_LETTER.values())
 
 
@@ -37,7 +37,7 @@ def test_it_recognises_most_of_the_samples_and_is_never_wrong_about_arousal(reco
         right += predicted == emotion
         if emotion in ("anger", "sadness"):  # loud and quiet are not mixed up
             assert predicted not in {"anger": ("sadness",), "sadness": ("anger",)}[emotion]
-    assert right >= 5  # of 8; chance is 2
+    assert right >= 6  # of 8; chance is 2
 
 
 def test_its_card_tells_its_scores_licence_and_limits():
