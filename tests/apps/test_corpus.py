@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import typer
 from typer.testing import CliRunner
 
-from seqcap.apps.corpus import corpus_app
+from seqcap.apps.cli import app
 from seqcap.corpora.folds import read_folds
 from seqcap.corpora.table import read_table
 from seqcap.errors import SeqcapError
@@ -24,8 +23,6 @@ EMODB_NAMES = [
 
 def run(*arguments):
     """Runs the command as `seqcap corpus` does; errors of users are raised."""
-    app = typer.Typer()
-    app.add_typer(corpus_app)
     options = [str(argument) for argument in arguments]
     result = CliRunner().invoke(app, ["corpus", *options], env={"COLUMNS": "150"})
     if isinstance(result.exception, Exception) and not isinstance(result.exception, SystemExit):

@@ -97,7 +97,7 @@ def test_a_corpus_without_an_emotion_that_the_model_knows_is_refused(
 @pytest.mark.parametrize(
     ("query", "options", "text"),
     [
-        ("speaker == 'a'", [], "one speaker; two were expected"),
+        ("speaker == 'a'", [], "one speaker; three were expected"),
         ("emotion == 'anger'", ["--labels", "all"], "all: anger came; at least two emotions"),
         ("speaker in ['a', 'b']", [], "2 speakers (a, b) are too few"),
     ],

@@ -15,6 +15,7 @@ from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
 from seqcap.apps.experiment import experiment_app
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.lines import tell, warnings_as_lines
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
 from seqcap.apps.systems import systems
@@ -43,6 +44,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def seqcap(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
@@ -58,6 +60,7 @@ def seqcap(
 
     seqcap predict recordings/ --output emotions.csv
     """
+    context.with_resource(warnings_as_lines())
 
 
 def main() -> NoReturn:
@@ -69,7 +72,7 @@ def main() -> NoReturn:
         finally:
             sys.stdout.flush()
     except SeqcapError as error:
-        typer.echo(f"seqcap: {error}", err=True)
+        tell(str(error))
         sys.exit(2)
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

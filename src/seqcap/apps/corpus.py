@@ -1,7 +1,6 @@
 """`seqcap corpus`: reads, checks and describes corpora, and divides their speakers into folds."""
 
 import functools
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from seqcap.errors import CorpusError, CorpusWarning
+from seqcap.errors import CorpusError
 
 if TYPE_CHECKING:  # the commands import pandas only when they run
     import pandas as pd
@@ -74,11 +73,7 @@ def read(
     from seqcap.corpora.readers import READERS, read_corpus
     from seqcap.corpora.table import write_table
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CorpusWarning)
-        table = read_corpus(name, folder)
-    for warning in caught:
-        typer.echo(f"seqcap: {warning.message}", err=True)
+    table = read_corpus(name, folder)
     write_table(table, output)
     incomplete = READERS[name].counts and len(table) != sum(READERS[name].counts.values())
     typer.echo(

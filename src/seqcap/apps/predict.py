@@ -1,16 +1,15 @@
 """`seqcap predict`: recordings in, a table of emotions out."""
 
-import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from seqcap.apps.lines import tell
 from seqcap.apps.writers import Format, choose_format, open_output, writer_for
-from seqcap.errors import AudioWarning
 from seqcap.recognition.model_folder import check_model_folder
 
 if TYPE_CHECKING:
@@ -74,12 +73,11 @@ def predict(
         problems.append(problem)
         del sources[0]
     for problem in problems:
-        _tell(problem)
+        tell(problem)
     recognised, failed = 0, len(problems)
     with ExitStack() as stack:
         if sources:
             file = stack.enter_context(open_output(output))
-            stack.enter_context(_warnings_as_lines())
 
             from seqcap.models.memory import keep_freed_memory
             from seqcap.recognition.combination import Combination
@@ -96,38 +94,17 @@ def predict(
             for answer in answers:
                 if isinstance(answer, Failure):
                     failed += 1
-                    _tell(answer.reason)
+                    tell(answer.reason)
                 else:
                     recognised += 1
                     writer.write(answer)
             writer.close()
         if recognised + failed > 1:
-            _tell(f"{recognised:,} recognised, {failed:,} failed")
+            tell(f"{recognised:,} recognised, {failed:,} failed")
         if not recognised:
             raise typer.Exit(2)  # before the output takes its name
     if failed:
         raise typer.Exit(1)
-
-
-def _tell(line: str) -> None:
-    typer.echo(f"seqcap: {line}", err=True)
-
-
-@contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Shows doubts about recordings like everything else that is told."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", AudioWarning)
-        show_others = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *place: object) -> None:
-            if issubclass(category, AudioWarning):
-                _tell(str(message))
-            else:
-                show_others(message, category, *place)  # type: ignore[arg-type]
-
-        warnings.showwarning = show  # type: ignore[assignment]
-        yield
 
 
 def _with_bar(answers: "Iterable[Answer | Failure]", total: int) -> "Iterator[Answer | Failure]":

@@ -111,7 +111,11 @@ def _pairs(people: list[Person]) -> list[list[Person]]:
             mixed[-1] += single
         pairs += mixed
     if any(len(pair) < 2 for pair in pairs):
-        raise CorpusError("one speaker; two were expected, one to validate and one to test")
+        raise CorpusError(
+            "one speaker; three were expected, one of whom validates and one tests: join another "
+            "corpus, or write a column 'split' and let the speaker be in all parts "
+            "(--folds split --allow-shared-speakers), which flatters the scores and marks them"
+        )
     return pairs
 
 
