@@ -109,6 +109,22 @@ def test_an_emotion_that_nobody_trains_is_named(table: pd.DataFrame, tmp_path: P
         run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
 
 
+def test_recordings_that_cannot_be_used_are_named_before_the_training(
+    table: pd.DataFrame, tmp_path: Path
+) -> None:
+    tested = table.index[table["speaker"] == "c"][:5]
+    for number, index in enumerate(tested):
+        file = tmp_path / f"bad{number}.wav"
+        soundfile.write(file, np.zeros(80), 16000)
+        table.loc[index, "file"] = str(file)
+    (tmp_path / "bad0.wav").write_bytes(b"no sound")
+    fold = make_folds(table, "loso")[2]
+    with pytest.raises(CorpusError, match=r"bad0.wav: .*; .*0\.0\d s of audio") as caught:
+        run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
+    assert f"and {len(tested) - 3} more: take" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
 def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> None:
     folds = make_folds(table, "loso")
     names = {

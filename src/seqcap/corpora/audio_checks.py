@@ -31,22 +31,20 @@ def audio_problems(
     for file, sound in sounds.items():
         if sound.silent:
             yield Problem(first_row[file] + FIRST_ROW, "silent audio", f"{file}: only silence")
-    yield from _length_problems(rows, sounds)
+    yield from _time_problems(rows, sounds)
+    yield from short_pieces(rows, sounds)
     yield from _sameaudio_problems(rows, sounds, first_row)
 
 
-def _length_problems(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Problem]:
-    lengths = rows["file"].map({file: sound.duration_s for file, sound in sounds.items()})
-    for row in rows_where(rows["end"] > lengths + TOLERANCE_S):
-        index = row - FIRST_ROW
-        yield Problem(
-            row,
-            "time",
-            f"end {rows['end'][index]:g} s is after the end of {rows['file'][index]}, "
-            f"{lengths[index]:.2f} s",
-        )
-    pieces = np.minimum(rows["end"].fillna(np.inf), lengths) - rows["start"]
-    # Reversed times were named already.
+def short_pieces(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Problem]:
+    """Finds utterances that are too short for any system.
+
+    Args:
+        rows: as `read_table` gives them, numbered from 0.
+        sounds: by file; rows of other files are passed over.
+    """
+    pieces = np.minimum(rows["end"].fillna(np.inf), _lengths_s(rows, sounds)) - rows["start"]
+    # Reversed times are named elsewhere.
     for row in rows_where((pieces < MINIMUM_DURATION_S) & ~(rows["end"] <= rows["start"])):
         index = row - FIRST_ROW
         yield Problem(
@@ -55,6 +53,22 @@ def _length_problems(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[P
             f"{rows['file'][index]}: {max(pieces[index], 0):.2f} s of audio; at least "
             f"{MINIMUM_DURATION_S} s is needed",
         )
+
+
+def _time_problems(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Problem]:
+    lengths = _lengths_s(rows, sounds)
+    for row in rows_where(rows["end"] > lengths + TOLERANCE_S):
+        index = row - FIRST_ROW
+        yield Problem(
+            row,
+            "time",
+            f"end {rows['end'][index]:g} s is after the end of {rows['file'][index]}, "
+            f"{lengths[index]:.2f} s",
+        )
+
+
+def _lengths_s(rows: pd.DataFrame, sounds: dict[str, Sound]) -> "pd.Series[float]":
+    return rows["file"].map({file: sound.duration_s for file, sound in sounds.items()})
 
 
 def _sameaudio_problems(

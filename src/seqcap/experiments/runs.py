@@ -14,11 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from seqcap.corpora.audio_checks import short_pieces
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
 from seqcap.corpora.leaks import check_fold
 from seqcap.corpora.provenance import below_shared_folder
-from seqcap.corpora.sounds import examine_all
+from seqcap.corpora.sounds import Sound, examine_all
 from seqcap.corpora.table import read_table
 from seqcap.corpora.writing import written_whole
 from seqcap.errors import CorpusError, SettingsError
@@ -40,6 +41,7 @@ _WORDS = {
     "table_sha256": "tables",
 }
 SCORES_FILE = "scores.json"
+_NAMED = 3  # of what is wrong with recordings
 
 
 def run_fold(
@@ -73,7 +75,7 @@ def run_fold(
 
     Raises:
         CorpusError: No utterances in a part, a speaker or a recording in two parts, or an
-            emotion that nobody trains.
+            emotion that nobody trains; a recording that cannot be used.
         SettingsError: The folder holds a run of something else.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
@@ -81,7 +83,8 @@ def run_fold(
     _refuse_another_run(folder, provenance)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
-    sounds, _ = examine_all(set(labelled["file"]))
+    sounds, faults = examine_all(dict.fromkeys(labelled["file"]))
+    _refuse_unusable(labelled, sounds, faults)
     audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
     shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
     provenance["shared"] = dataclasses.asdict(shared)
@@ -209,6 +212,17 @@ def _check_emotions(table: pd.DataFrame, parts: "pd.Series[str]", label_set: Lab
         raise CorpusError(
             f"nobody in the training part is labelled {', '.join(sorted(missing))}; "
             "choose a label set without, or another fold"
+        )
+
+
+def _refuse_unusable(table: pd.DataFrame, sounds: dict[str, Sound], faults: dict[str, str]) -> None:
+    """Finds before a training what would end it, or the test after it."""
+    texts = [*faults.values(), *(problem.text for problem in short_pieces(table, sounds))]
+    if texts:
+        others = len(texts) - _NAMED
+        raise CorpusError(
+            f"{'; '.join(texts[:_NAMED])}{f'; and {others:,} more' if others > 0 else ''}: take "
+            "their rows out of the table ('seqcap corpus check' lists all that is wrong with it)"
         )
 
 
