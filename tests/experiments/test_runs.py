@@ -153,6 +153,15 @@ def test_a_later_setting_that_changes_nothing_keeps_the_name(table: pd.DataFrame
     assert len({run_key(one) for one in (earlier, trimmed, other)}) == 3
 
 
+def test_the_least_number_of_steps_counts_where_epochs_are_not_given(table: pd.DataFrame) -> None:
+    def key(**changes: int) -> str:
+        settings = replace(SETTINGS, **changes)
+        return run_key(describe_run(table, make_folds(table, "loso")[0], LABELS, settings))
+
+    assert key(epochs=3, least_steps=7) == key(epochs=3, least_steps=8)
+    assert key(epochs=0, least_steps=7) != key(epochs=0, least_steps=8)
+
+
 def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:
     first = make_folds(table, "loso")[0]
     assert choose_fold(table, "loso", "0", False) == choose_fold(table, "loso", first.name, False)

@@ -117,6 +117,5 @@ def test_a_small_corpus_is_heard_more_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{TrainingSettings.__module__}._EPOCHS", 1)
-    monkeypatch.setattr(f"{TrainingSettings.__module__}._LEAST_STEPS", 5)
-    settings = small(label_smoothing=0.1, loss="margin")
+    settings = small(least_steps=5, label_smoothing=0.1, loss="margin")
     assert run(tmp_path, settings).steps == 6  # three epochs of two

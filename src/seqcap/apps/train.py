@@ -92,7 +92,7 @@ def train(
 
 
 def _warn_of_few_steps(console: Console, steps: int, epochs: int) -> None:
-    if steps < FEW_STEPS:
+    if epochs and steps < FEW_STEPS:
         enough = -(-FEW_STEPS * epochs // steps)
         console.print(
             f"Steps of training: only {steps}, which teach little: the corpus is small. "

@@ -125,7 +125,7 @@ def choose_pace(
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
     of_a_step = telling(settings)
-    for name in ("seed", "epochs"):
+    for name in ("seed", "epochs", "least_steps"):
         of_a_step.pop(name, None)
     return of_a_step
 

@@ -22,12 +22,12 @@ from seqcap.models.capsules import CapsuleSettings
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
 _EPOCHS = 20
-_LEAST_STEPS = 1000
 _WORDS = {
     "schedule": ("one_cycle", "paper"),
     "loss": ("cross_entropy", "margin"),
     "choose": ("wa", "ua", "loss", "last"),
 }
+_LEAST = {"epochs": 0, "least_steps": 1, "batch_size": 1, "sorted_batches": 1}
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class TrainingSettings:
         system: One of ``SYSTEMS``.
         seed: Of weights, order, crops and dropout.
         epochs: Times through the training part; 0: 20 times, or as often as it takes to make
-            1,000 steps of a small corpus.
+            `least_steps`.
+        least_steps: Of a small corpus, where the number of epochs is not given.
         batch_size: Segments of a step.
         schedule: "one_cycle", a learning rate that rises and falls, or "paper", one that falls
             with the training loss (Sec. V-E).
@@ -78,6 +79,7 @@ class TrainingSettings:
     system: str = "CNN_SeqCap"
     seed: int = 0
     epochs: int = 0
+    least_steps: int = later(1000, neutral=1000)
     batch_size: int = 16
     schedule: str = "one_cycle"
     learning_rate: float = 2e-3
@@ -111,7 +113,7 @@ class TrainingSettings:
                     f"setting '{name}': '{getattr(self, name)}' came, "
                     f"one of {', '.join(words)} is expected"
                 )
-        for name, least in (("epochs", 0), ("batch_size", 1), ("sorted_batches", 1)):
+        for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 raise SettingsError(
                     f"setting '{name}': {getattr(self, name)} came, {least} is the least"
@@ -129,16 +131,19 @@ class TrainingSettings:
             >>> TrainingSettings(epochs=3).count_epochs(steps=40)
             3
         """
-        return self.epochs or max(_EPOCHS, -(-_LEAST_STEPS // steps))
+        return self.epochs or max(_EPOCHS, -(-self.least_steps // steps))
 
 
 def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out later settings where they change nothing, so that runs keep their names.
+    """Leaves out settings that change nothing, so that runs keep their names.
 
     Args:
         settings: All of them, by name.
     """
-    return leave_out_neutral(settings, TrainingSettings())
+    told = leave_out_neutral(settings, TrainingSettings())
+    if told["epochs"]:
+        told.pop("least_steps", None)  # it has no say
+    return told
 
 
 def recipe_file(recipe: str | os.PathLike[str]) -> Path:
