@@ -14,34 +14,29 @@ from typing import Any
 
 import pandas as pd
 
-from seqcap.corpora.audio_checks import short_pieces
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
 from seqcap.corpora.leaks import check_fold
 from seqcap.corpora.provenance import below_shared_folder
-from seqcap.corpora.sounds import Sound, examine_all
+from seqcap.corpora.sounds import examine_all
 from seqcap.corpora.table import read_table
 from seqcap.corpora.writing import written_whole
-from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.batches import Utterance
 from seqcap.experiments.card import write_own_card
 from seqcap.experiments.evaluation import load_rows, predict_table, scores
+from seqcap.experiments.run_checks import (
+    refuse_another_run,
+    refuse_missing_emotions,
+    refuse_unusable,
+)
 from seqcap.experiments.run_identity import describe_machine, describe_run
-from seqcap.experiments.settings import TrainingSettings, telling
+from seqcap.experiments.settings import TrainingSettings
 from seqcap.experiments.training import train
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
 
-# What makes a run another run, and what people call it.
-_WORDS = {
-    "settings": "settings",
-    "fold": "folds",
-    "label_set": "labels",
-    "table_sha256": "tables",
-}
 SCORES_FILE = "scores.json"
-_NAMED = 3  # of what is wrong with recordings
 
 
 def run_fold(
@@ -80,16 +75,16 @@ def run_fold(
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
     provenance = describe_run(labelled, fold, label_set, settings)
-    _refuse_another_run(folder, provenance)
+    refuse_another_run(folder, provenance)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
     sounds, faults = examine_all(dict.fromkeys(labelled["file"]))
-    _refuse_unusable(labelled, sounds, faults)
+    refuse_unusable(labelled, sounds, faults)
     audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
     shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
     provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
-    _check_emotions(labelled, parts, label_set)
+    refuse_missing_emotions(labelled, parts, label_set)
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "settings.json", provenance)
     began_s = time.perf_counter()
@@ -204,43 +199,6 @@ def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
     labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
     corpora = table["corpus"] if "corpus" in table else [""] * len(table)
     return [Utterance(*row) for row in zip(load_rows(table), labels, corpora, strict=True)]
-
-
-def _check_emotions(table: pd.DataFrame, parts: "pd.Series[str]", label_set: LabelSet) -> None:
-    missing = set(label_set.emotions) - set(table["emotion"][parts == "train"])
-    if missing:
-        raise CorpusError(
-            f"nobody in the training part is labelled {', '.join(sorted(missing))}; "
-            "choose a label set without, or another fold"
-        )
-
-
-def _refuse_unusable(table: pd.DataFrame, sounds: dict[str, Sound], faults: dict[str, str]) -> None:
-    """Finds before a training what would end it, or the test after it."""
-    texts = [*faults.values(), *(problem.text for problem in short_pieces(table, sounds))]
-    if texts:
-        others = len(texts) - _NAMED
-        raise CorpusError(
-            f"{'; '.join(texts[:_NAMED])}{f'; and {others:,} more' if others > 0 else ''}: take "
-            "their rows out of the table ('seqcap corpus check' lists all that is wrong with it)"
-        )
-
-
-def _refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
-    """Keeps a training from going on with what another one, of other settings, has left."""
-    kept = folder / "settings.json"
-    if not kept.exists():
-        return
-    # As they are read back: tuples become lists.
-    before, now = json.loads(kept.read_text("utf-8")), json.loads(json.dumps(provenance))
-    for one in (before, now):
-        one["settings"] = telling(one["settings"])
-    for key in _WORDS:
-        if before.get(key, now[key]) != now[key]:
-            raise SettingsError(
-                f"{folder}: holds a run with other {_WORDS[key]}; "
-                "give the same ones again, or another folder"
-            )
 
 
 def _write_json(path: Path, value: Any) -> None:
