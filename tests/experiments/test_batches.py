@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 
 from seqcap.audio.spectrogram import Normalisation
@@ -90,6 +92,21 @@ def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
         normalisation.spectrogram(utterance.waveform),
         atol=1e-4,
     )
+
+
+def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> None:
+    part = utterances(1.0, 2.0)
+    normalisation = measure_normalisation(part, True, 0.0, own_mean=1.0)
+    spectrograms = [normalisation.spectrogram(one.waveform) for one in part]
+    values = [normalisation(spectrogram) for spectrogram in spectrograms]
+    for one in values:
+        np.testing.assert_allclose(one.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.concatenate(values).std(0), 1, atol=1e-3)
+    microphone = np.linspace(-3, 3, spectrograms[0].shape[1], dtype=np.float32)
+    np.testing.assert_allclose(normalisation(spectrograms[0] + microphone), values[0], atol=1e-3)
+    half = dataclasses.replace(normalisation, own_mean=0.5)
+    moved = half(spectrograms[0] + microphone) - half(spectrograms[0])
+    np.testing.assert_allclose(moved, moved * 0 + microphone / half.deviation / 2, rtol=1e-3)
 
 
 def test_segments_leave_out_the_quiet_around_an_utterance() -> None:

@@ -35,6 +35,9 @@ def change_settings(folder, **changes):
 
 
 def test_what_is_loaded_is_what_was_saved_bit_for_bit(checkpoint, saved):
+    normalisation = dataclasses.replace(checkpoint.normalisation, trim_db=20.0, own_mean=0.25)
+    checkpoint = dataclasses.replace(checkpoint, normalisation=normalisation)
+    save_checkpoint(checkpoint, saved)
     loaded = load_checkpoint(saved)
     weights = checkpoint.system.state_dict()
     assert weights.keys() == loaded.system.state_dict().keys()

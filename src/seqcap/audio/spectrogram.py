@@ -169,21 +169,24 @@ class Normalisation:
     """Zero mean and unit variance, by statistics of the training part only, Sec. VI-A.
 
     Choice: recordings can also be brought to one level first, which a microphone's distance
-    decides as much as a speaker's emotion, and lose the quiet before and after them.
+    decides as much as a speaker's emotion, and lose the quiet before and after them. And each can
+    lose its own mean, which microphone, room and voice decide (but also how loud somebody speaks).
 
     Attributes:
-        mean: Shape ``(512,)``.
+        mean: Shape ``(512,)``; where recordings lose their own, of what is left.
         deviation: Shape ``(512,)``, above zero.
         level: What the louder half of a recording is brought to (see `loudness`); 0 leaves
             recordings as they are.
         trim_db: How far below the loudest 10 ms a recording is quiet (see `heard_frames`); 0
             keeps everything.
+        own_mean: Share of its own mean over frames, bin by bin, that each recording loses, 0 to 1.
     """
 
     mean: FloatArray
     deviation: FloatArray
     level: float = 0.0
     trim_db: float = 0.0
+    own_mean: float = 0.0
 
     def prepare(self, waveform: FloatArray) -> FloatArray:
         """What is heard of a whole recording, at this level."""
@@ -207,5 +210,11 @@ class Normalisation:
         return np.float32(self.level / loud) if loud else _AS_IT_IS, first, behind
 
     def __call__(self, spectrogram: FloatArray) -> FloatArray:
-        """Normalises log magnitudes, shape ``(..., 512)``."""
-        return (spectrogram - self.mean) / self.deviation
+        """Normalises log magnitudes of a recording or a piece of one, shape ``(frame, 512)``."""
+        return (self.without_own_mean(spectrogram) - self.mean) / self.deviation
+
+    def without_own_mean(self, spectrogram: FloatArray) -> FloatArray:
+        """Log magnitudes less the share `own_mean` of their mean, shape ``(frame, 512)``."""
+        if not self.own_mean:
+            return spectrogram
+        return spectrogram - np.float32(self.own_mean) * spectrogram.mean(0)

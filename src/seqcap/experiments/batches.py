@@ -49,7 +49,11 @@ class Batch(NamedTuple):
 
 
 def measure_normalisation(
-    utterances: Sequence[Utterance], per_bin: bool, level: float, trim_db: float = 0.0
+    utterances: Sequence[Utterance],
+    per_bin: bool,
+    level: float,
+    trim_db: float = 0.0,
+    own_mean: float = 0.0,
 ) -> Normalisation:
     """Mean and deviation of the training part's log magnitudes.
 
@@ -58,12 +62,13 @@ def measure_normalisation(
         per_bin: Each bin by its own statistics, or all by one.
         level: See `Normalisation`.
         trim_db: See `Normalisation`.
+        own_mean: See `Normalisation`.
     """
     nothing = np.zeros(BIN_COUNT, np.float32)
-    unmeasured = Normalisation(nothing, nothing, level, trim_db)
+    unmeasured = Normalisation(nothing, nothing, level, trim_db, own_mean)
     total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
-        spectrogram = unmeasured.spectrogram(utterance.waveform)
+        spectrogram = unmeasured.without_own_mean(unmeasured.spectrogram(utterance.waveform))
         total += spectrogram.sum(0, dtype=float)
         squares += np.square(spectrogram, dtype=float).sum(0)
         frames += len(spectrogram)

@@ -65,6 +65,8 @@ class TrainingSettings:
             floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
         trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
             off, in training and in use; 0 keeps it.
+        own_mean: Share of its own mean, bin by bin, that each piece loses, 0 to 1: of what
+            microphone, room and voice add, and of how loud somebody speaks.
         start_in_the_middle: Scale Xavier's weights by a batch of training data, see
             `seqcap.models.starting_scale`.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
@@ -98,6 +100,7 @@ class TrainingSettings:
     normalise_per_bin: bool = True
     level: float = 0.01
     trim_db: float = later(30.0, neutral=0.0)
+    own_mean: float = later(0.0, neutral=0.0)
     start_in_the_middle: bool = True
     precision: str = "32-true"
     threads: int = 0
@@ -118,6 +121,8 @@ class TrainingSettings:
                 raise SettingsError(
                     f"setting '{name}': {getattr(self, name)} came, {least} is the least"
                 )
+        if not 0.0 <= self.own_mean <= 1.0:
+            raise SettingsError(f"setting 'own_mean': {self.own_mean} came, 0 to 1 is expected")
 
     def count_epochs(self, steps: int) -> int:
         """How many epochs there are.

@@ -104,7 +104,11 @@ def train(
         torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
     normalisation = measure_normalisation(
-        training, settings.normalise_per_bin, settings.level, settings.trim_db
+        training,
+        settings.normalise_per_bin,
+        settings.level,
+        settings.trim_db,
+        settings.own_mean,
     )
     augmentation = settings.augmentation if settings.augment else None
     segments = Segments(training, normalisation, augmentation, settings.seed, settings.segment_s)
