@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import shutil
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from seqcap import Recognizer
+from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
 
 COLUMNS = ["file", "start", "end", "neutral", "anger", "happiness", "sadness", "predicted"]
 
@@ -166,7 +168,33 @@ def test_standard_input_is_read(predict, samples, answers, monkeypatch):
             assert run.err.startswith("seqcap: <stdin>: empty (0 bytes)")
 
 
+def test_a_model_that_can_adapts_to_the_speaker_of_all_recordings(
+    seqcap, model_folder, samples, tmp_path
+):
+    checkpoint = load_checkpoint(model_folder)
+    adapting = dataclasses.replace(checkpoint.normalisation, speaker_mean=1.0)
+    checkpoint = dataclasses.replace(checkpoint, normalisation=adapting)
+    save_checkpoint(checkpoint, tmp_path / "model")
+    command = ("predict", *samples[:3], "--model", tmp_path / "model", "--format", "csv")
+    run = seqcap(*command, "--one-speaker")
+    assert (run.status, run.err) == (0, "seqcap: 3 recognised, 0 failed\n")
+    known = Recognizer(checkpoint).of_speaker(samples[:3])
+    expected = list(known.recognize_many(samples[:3]))
+    for row, answer in zip(rows_of(run.out), expected, strict=True):
+        assert_row_is(row, answer)
+    assert rows_of(seqcap(*command).out) != rows_of(run.out)
+
+
 # What goes wrong.
+
+
+def test_a_model_that_does_not_adapt_is_told(predict, samples):
+    run = predict(samples[0], "--one-speaker")
+    assert (run.status, run.out) == (2, "")
+    assert run.err == (
+        "seqcap: random was not trained to adapt to a speaker; --set speaker_mean=1 trains one "
+        "that does\n"
+    )
 
 
 def test_bad_recordings_are_named_skipped_and_counted(predict, folder, samples):

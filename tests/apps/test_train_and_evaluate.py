@@ -65,6 +65,32 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     assert "predicted" in (tmp_path / "p.svg").read_text()
 
 
+def test_speakers_whom_a_model_adapts_to_are_known_or_not(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    trained = seqcap(
+        "train", table, "--folds", "paper", "--labels", "anger,sadness", "--output", tmp_path / "r",
+        "--set", "speaker_mean=1", "--set", "epochs=1", "--device", "cpu",
+    )  # fmt: skip
+    assert trained.status == 0, trained.err
+    model = tmp_path / "r" / "model"
+    assert "It adapts to speakers" in (model / "CARD.md").read_text("utf-8")
+    line = "seqcap: The model adapts to each speaker by all rows of theirs, labels aside.\n"
+    answers = []
+    for options in ([], ["--unknown-speakers"]):
+        output = tmp_path / f"{len(options)}.csv"
+        run = seqcap("evaluate", model, table, *options, "--output", output)
+        assert run.status == 0, run.err
+        assert (line in run.err) == (not options)
+        answers.append(pd.read_csv(output))
+    assert (answers[0]["file"] == answers[1]["file"]).all()
+    assert (answers[0]["anger"] - answers[1]["anger"]).abs().max() > 1e-4
+    # As in the run itself, where the test speaker was adapted to as well.
+    tested = pd.read_csv(tmp_path / "r" / "test.csv")
+    again = answers[0][answers[0]["speaker"].isin(tested["speaker"])]
+    np.testing.assert_allclose(again["anger"], tested["anger"], atol=1e-5)
+
+
 def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_heard(
     seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
 ) -> None:

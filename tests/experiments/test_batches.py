@@ -2,14 +2,16 @@ import dataclasses
 
 import numpy as np
 
-from seqcap.audio.spectrogram import Normalisation
+from seqcap.audio.spectrogram import Normalisation, log_spectrogram
 from seqcap.experiments.augmentation import Augmentation
 from seqcap.experiments.batches import (
     Segments,
     Utterance,
+    WholeUtterances,
     by_length,
     collate,
     measure_normalisation,
+    of_speakers,
 )
 
 
@@ -107,6 +109,52 @@ def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> Non
     half = dataclasses.replace(normalisation, own_mean=0.5)
     moved = half(spectrograms[0] + microphone) - half(spectrograms[0])
     np.testing.assert_allclose(moved, moved * 0 + microphone / half.deviation / 2, rtol=1e-3)
+
+
+def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() -> None:
+    part = [
+        one._replace(
+            speaker="ab"[place % 2], waveform=one.waveform * np.float32(1 + 9 * (place % 2))
+        )
+        for place, one in enumerate(utterances(*[9.0] * 12))
+    ]
+    normalisation = measure_normalisation(part, True, 0.0, speaker_mean=1.0)
+    unadapted = dataclasses.replace(normalisation, speaker_mean=0.0)
+
+    def mean_difference(given: Normalisation) -> float:
+        whole = WholeUtterances(part, given)
+        means = [
+            np.concatenate([whole[place][0] for place in range(12) if place % 2 == odd]).mean()
+            for odd in (0, 1)
+        ]
+        return float(means[1] - means[0])
+
+    assert mean_difference(unadapted) * normalisation.deviation.mean() > 2  # ten times as loud
+    assert abs(mean_difference(normalisation)) < 0.1 * mean_difference(unadapted)
+    values = np.concatenate([WholeUtterances(part, normalisation)[place][0] for place in range(12)])
+    np.testing.assert_allclose(values.mean(0), 0, atol=1e-2)
+    np.testing.assert_allclose(values.std(0), 1, atol=1e-2)
+    adapted = of_speakers(part, normalisation)
+    assert adapted[0] is adapted[2]
+    segment, _ = Segments(part, normalisation, None, 0)[(0, 0)]
+    expected = adapted[0](log_spectrogram(part[0].waveform[:32000]))
+    np.testing.assert_array_equal(segment, expected)
+
+
+def test_some_pieces_are_heard_as_if_their_speaker_were_not_known() -> None:
+    part = utterances(1.0, 1.0, 1.0)
+    known = Normalisation(PLAIN.mean, PLAIN.deviation, speaker_mean=1.0)
+    unchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0)
+    heard, of_stranger, of_speaker = (
+        Segments(part, normalisation, unchanged, 0, strangers=strangers)
+        for normalisation, strangers in ((known, 0.3), (PLAIN, 0.0), (known, 0.0))
+    )
+    counts = {"stranger": 0, "speaker": 0}
+    for key in ((epoch, piece) for epoch in range(50) for piece in range(3)):
+        is_stranger = np.array_equal(heard[key][0], of_stranger[key][0])
+        assert is_stranger != np.array_equal(heard[key][0], of_speaker[key][0])
+        counts["stranger" if is_stranger else "speaker"] += 1
+    assert 0.2 < counts["stranger"] / 150 < 0.4
 
 
 def test_segments_leave_out_the_quiet_around_an_utterance() -> None:

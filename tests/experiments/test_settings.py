@@ -42,6 +42,7 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("augmentation.maks=3", "setting 'augmentation.maks' is unknown; did you mean 'masks'?"),
         ("epochs=-1", "setting 'epochs': -1 came, 0 is the least"),
         ("choose=best", "setting 'choose': 'best' came, one of wa, ua, loss, last is expected"),
+        ("speaker_mean=-1.0", "setting 'speaker_mean': -1.0 came, 0 to 1 is expected"),
         ("own_mean=1.5", "setting 'own_mean': 1.5 came, 0 to 1 is expected"),
         ("epochs=many", "setting 'epochs': 'many' came, int is expected"),
         ("epochs=true", "setting 'epochs': True came, int is expected"),

@@ -35,7 +35,9 @@ def change_settings(folder, **changes):
 
 
 def test_what_is_loaded_is_what_was_saved_bit_for_bit(checkpoint, saved):
-    normalisation = dataclasses.replace(checkpoint.normalisation, trim_db=20.0, own_mean=0.25)
+    normalisation = dataclasses.replace(
+        checkpoint.normalisation, trim_db=20.0, own_mean=0.25, speaker_mean=0.5
+    )
     checkpoint = dataclasses.replace(checkpoint, normalisation=normalisation)
     save_checkpoint(checkpoint, saved)
     loaded = load_checkpoint(saved)

@@ -42,6 +42,23 @@ def test_many_recordings_and_failures_keep_their_places(recognizers, samples):
         assert answer.probabilities == pytest.approx(expected, abs=1e-5)
 
 
+def test_all_of_them_adapt_to_a_speaker(recognizers, samples):
+    adapting = [
+        Recognizer(
+            dataclasses.replace(
+                one.checkpoint,
+                normalisation=dataclasses.replace(one.checkpoint.normalisation, speaker_mean=1.0),
+            )
+        )
+        for one in recognizers
+    ]
+    adapted = Combination(adapting).of_speaker(samples[:3]).recognize(samples[0])
+    alone = [one.of_speaker(samples[:3]).recognize(samples[0]) for one in adapting]
+    for emotion, probability in adapted.probabilities.items():
+        expected = sum(one.probabilities[emotion] for one in alone) / 2
+        assert probability == pytest.approx(expected, abs=1e-6)
+
+
 def test_an_average_can_be_too_unsure(recognizers, samples):
     assert (
         Combination(recognizers, abstain_below=1.0).recognize(samples[0]).predicted == "uncertain"

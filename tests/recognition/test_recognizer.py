@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import itertools
 
@@ -111,6 +112,37 @@ def test_a_part_is_that_part_of_the_recording(recognizer):
     cut = recognizer.recognize((noise[8000:32000], 16000))
     assert (part.start, part.end) == (0.5, 2.0)
     assert part.probabilities == pytest.approx(cut.probabilities, abs=1e-6)
+
+
+def test_a_speaker_who_is_known_sounds_like_everybody(recognizer, samples):
+    checkpoint = recognizer.checkpoint
+    adapting = Recognizer(
+        dataclasses.replace(
+            checkpoint,
+            normalisation=dataclasses.replace(checkpoint.normalisation, speaker_mean=1.0),
+        )
+    )
+    loud = [(make_noise(seconds, seed=7), 16000) for seconds in (65, 5)]
+    quiet = [(waveform / 9, rate) for waveform, rate in loud]
+    known = [
+        list(adapting.of_speaker([*recordings, b""]).recognize_many(recordings))
+        for recordings in (quiet, loud)
+    ]
+    for one, other in zip(*known, strict=True):
+        assert one.probabilities == pytest.approx(other.probabilities, abs=0.05)
+    strangers = [next(adapting.recognize_many(recordings)) for recordings in (quiet, loud)]
+    moved = [
+        max(abs(one.probabilities[e] - other.probabilities[e]) for e in adapting.emotions)
+        for one, other in (strangers, (known[0][0], known[1][0]))
+    ]
+    assert moved[0] > 3 * moved[1]
+    assert adapting.of_speaker([]).recognize(samples[0]) == recognizer.recognize(samples[0])
+
+
+def test_a_system_that_does_not_adapt_says_so(recognizer, samples):
+    assert not recognizer.adapts
+    with pytest.raises(SettingsError, match="random was not trained to adapt to a speaker"):
+        recognizer.of_speaker(samples)
 
 
 def test_who_is_not_sure_enough_says_so(model_folder, samples, alone):

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.lines import tell
 
 
 def evaluate(
@@ -26,6 +27,13 @@ def evaluate(
     figure: Annotated[
         Path | None, typer.Option(help="Confusion matrices as .svg, .png or .pdf.")
     ] = None,
+    unknown_speakers: Annotated[
+        bool,
+        typer.Option(
+            "--unknown-speakers",
+            help="A model that adapts to speakers hears each recording by itself.",
+        ),
+    ] = False,
     json_format: Annotated[bool, typer.Option("--json", help="Scores as JSON.")] = False,
     card: Annotated[
         Path | None, typer.Option(help="Write the scores into this card, between its markers.")
@@ -62,7 +70,11 @@ def evaluate(
     _say_what_is_left_out(recognizer.emotions, emotions, len(given), len(table))
     if folds is not None:
         table = rows_of_part(table, choose_fold(table, folds, fold, False), part)
-    predictions = predict_table(recognizer, table, emotions, progress=True)
+    if recognizer.adapts and not unknown_speakers:
+        tell("The model adapts to each speaker by all rows of theirs, labels aside.")
+    predictions = predict_table(
+        recognizer, table, emotions, progress=True, know_speakers=not unknown_speakers
+    )
     if output is not None:
         with written_whole(output) as path:
             predictions.to_csv(path, index=False)

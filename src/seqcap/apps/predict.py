@@ -44,6 +44,12 @@ def predict(
         float,
         typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
     ] = 0.0,
+    one_speaker: Annotated[
+        bool,
+        typer.Option(
+            "--one-speaker", help="All are of one speaker, to whom a model that can adapts."
+        ),
+    ] = False,
     device: Annotated[
         str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
@@ -62,6 +68,8 @@ def predict(
     seqcap predict long.flac --timeline --format json
 
     curl -s URL | seqcap predict - --abstain-below 0.6
+
+    seqcap predict anna/ --model runs/adapting/model --one-speaker
     """
     from seqcap.apps.sources import find_recordings, unreadable
 
@@ -87,6 +95,8 @@ def predict(
                 keep_freed_memory()
             each = [Recognizer.from_pretrained(one, device, abstain_below) for one in models]
             recognizer = Combination(each, abstain_below) if len(each) > 1 else each[0]
+            if one_speaker:
+                recognizer = recognizer.of_speaker(sources)
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
             if len(sources) >= _MANY and (output or written_as is Format.TABLE):

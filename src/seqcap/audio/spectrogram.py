@@ -3,6 +3,7 @@
 Axis order: ``(frame, bin)``. Frames are 10 ms apart, bins 10 Hz.
 """
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPL
 _AS_IT_IS = np.float32(1)
 _MARGIN_FRAMES = 10  # kept around what is heard
 _FRAMES_AT_ONCE = 256  # what stays in a core's cache
+_DOUBTED_FRAMES = 500  # of a speaker, 5 s: by so much is the mean of all mixed into theirs
 
 
 def frame_count(sample_count: int) -> int:
@@ -180,6 +182,8 @@ class Normalisation:
         trim_db: How far below the loudest 10 ms a recording is quiet (see `heard_frames`); 0
             keeps everything.
         own_mean: Share of its own mean over frames, bin by bin, that each recording loses, 0 to 1.
+        speaker_mean: Share of what a speaker's mean over all their recordings differs from `mean`
+            that their recordings lose, 0 to 1, see `of_speaker`.
     """
 
     mean: FloatArray
@@ -187,6 +191,7 @@ class Normalisation:
     level: float = 0.0
     trim_db: float = 0.0
     own_mean: float = 0.0
+    speaker_mean: float = 0.0
 
     def prepare(self, waveform: FloatArray) -> FloatArray:
         """What is heard of a whole recording, at this level."""
@@ -218,3 +223,28 @@ class Normalisation:
         if not self.own_mean:
             return spectrogram
         return spectrogram - np.float32(self.own_mean) * spectrogram.mean(0)
+
+    def of_speaker(self, spectrograms: Iterable[FloatArray]) -> "Normalisation":
+        """The normalisation of one speaker, whose voice and microphone become everybody's.
+
+        Nothing but sound is needed, no label. The fewer seconds there are, the less is taken out:
+        half of it of 5 s.
+
+        Args:
+            spectrograms: Log magnitudes of the speaker's recordings or pieces of them, each
+                ``(frame, 512)``; not looked at where `speaker_mean` is 0.
+
+        Example:
+            >>> everybody = Normalisation(np.zeros(512), np.ones(512), speaker_mean=1.0)
+            >>> everybody.of_speaker([np.full((500, 512), 4.0, np.float32)]).mean[0]
+            np.float32(2.0)
+        """
+        if not self.speaker_mean:
+            return self
+        total, frames = np.zeros(BIN_COUNT), 0
+        for spectrogram in spectrograms:
+            total += self.without_own_mean(spectrogram).sum(0, dtype=float)
+            frames += len(spectrogram)
+        trusted = self.speaker_mean / (frames + _DOUBTED_FRAMES)
+        mean = self.mean + trusted * (total - frames * self.mean)
+        return dataclasses.replace(self, mean=mean.astype(np.float32))

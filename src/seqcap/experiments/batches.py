@@ -33,11 +33,12 @@ SEGMENT_S = 2.0  # Sec. VI-A
 
 
 class Utterance(NamedTuple):
-    """What training knows of one row of the table: sound, emotion, and what it is balanced by."""
+    """What training knows of one row of the table: sound, emotion, and whose and where it is."""
 
     waveform: FloatArray
     label: int
     corpus: str
+    speaker: str = ""
 
 
 class Batch(NamedTuple):
@@ -54,6 +55,7 @@ def measure_normalisation(
     level: float,
     trim_db: float = 0.0,
     own_mean: float = 0.0,
+    speaker_mean: float = 0.0,
 ) -> Normalisation:
     """Mean and deviation of the training part's log magnitudes.
 
@@ -63,9 +65,10 @@ def measure_normalisation(
         level: See `Normalisation`.
         trim_db: See `Normalisation`.
         own_mean: See `Normalisation`.
+        speaker_mean: See `Normalisation`.
     """
     nothing = np.zeros(BIN_COUNT, np.float32)
-    unmeasured = Normalisation(nothing, nothing, level, trim_db, own_mean)
+    unmeasured = Normalisation(nothing, nothing, level, trim_db, own_mean, speaker_mean)
     total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
         spectrogram = unmeasured.without_own_mean(unmeasured.spectrogram(utterance.waveform))
@@ -76,9 +79,41 @@ def measure_normalisation(
     if not per_bin:
         mean, mean_square = np.full(BIN_COUNT, mean.mean()), np.full(BIN_COUNT, mean_square.mean())
     deviation = np.sqrt(np.maximum(mean_square - mean**2, 1e-6))
-    return dataclasses.replace(
+    measured = dataclasses.replace(
         unmeasured, mean=mean.astype(np.float32), deviation=deviation.astype(np.float32)
     )
+    if speaker_mean:  # what is left without it deviates less
+        squares = np.zeros(BIN_COUNT)
+        for utterance, of_speaker in zip(
+            utterances, of_speakers(utterances, measured), strict=True
+        ):
+            left = of_speaker(of_speaker.spectrogram(utterance.waveform))
+            squares += np.square(left, dtype=float).sum(0)
+        left_over = np.sqrt(squares / frames).astype(np.float32)
+        measured = dataclasses.replace(measured, deviation=measured.deviation * left_over)
+    return measured
+
+
+def of_speakers(
+    utterances: Sequence[Utterance], normalisation: Normalisation
+) -> list[Normalisation]:
+    """Finds each utterance's normalisation: that of its speaker, by all that is here of them.
+
+    Args:
+        utterances: All that there are of each speaker; their labels are not looked at.
+        normalisation: Of the training part.
+    """
+    if not normalisation.speaker_mean:
+        return [normalisation] * len(utterances)
+    found = {
+        speaker: normalisation.of_speaker(
+            normalisation.spectrogram(each.waveform)
+            for each in utterances
+            if each.speaker == speaker
+        )
+        for speaker in {each.speaker for each in utterances}
+    }
+    return [found[each.speaker] for each in utterances]
 
 
 class Segments(Dataset[tuple[FloatArray, int]]):
@@ -93,6 +128,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
             they are (Sec. VI-A), instead of random ones.
         seed: Of everything that is drawn.
         segment_s: Longest piece.
+        strangers: Share of random pieces heard as if their speaker were not known.
     """
 
     def __init__(
@@ -102,10 +138,13 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         augmentation: Augmentation | None,
         seed: int,
         segment_s: float = SEGMENT_S,
+        strangers: float = 0.0,
     ) -> None:
         self.utterances = utterances
         self.waveforms = [normalisation.prepare(utterance.waveform) for utterance in utterances]
         self.normalisation = normalisation
+        self.normalisations = of_speakers(utterances, normalisation)
+        self.strangers = strangers
         self.augmentation = augmentation
         self.seed = seed
         self.samples = round(segment_s * SAMPLE_RATE_HZ)
@@ -130,19 +169,22 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         epoch, piece = key
         index, start = self.pieces[piece]
         waveform, label = self.waveforms[index], self.utterances[index].label
+        normalisation = self.normalisations[index]
         if self.augmentation is None:
             cut = waveform[start : start + self.samples]
-            return self.normalisation(log_spectrogram(cut)), label
+            return normalisation(log_spectrogram(cut)), label
         generator = np.random.default_rng((self.seed, epoch, piece))
         speed = draw_factor(self.augmentation.speed, generator)
         # Nothing is drawn for what is not done, so that earlier trainings can be repeated.
         stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
+        if self.strangers and generator.random() < self.strangers:
+            normalisation = self.normalisation
         samples = int(self.samples / (stretch or 1))
         size = int(samples * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
         cut = change_speed(waveform[start : start + size], speed)[:samples]
         cut = augment_waveform(cut, self.augmentation, generator)
-        spectrogram = self.normalisation(log_spectrogram(cut))
+        spectrogram = normalisation(log_spectrogram(cut))
         if stretch:
             spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
         return augment_spectrogram(spectrogram, self.augmentation, generator), label
@@ -153,15 +195,15 @@ class WholeUtterances(Dataset[tuple[FloatArray, int]]):
 
     def __init__(self, utterances: Sequence[Utterance], normalisation: Normalisation) -> None:
         self.utterances = utterances
-        self.normalisation = normalisation
+        self.normalisations = of_speakers(utterances, normalisation)
 
     def __len__(self) -> int:
         return len(self.utterances)
 
     def __getitem__(self, index: int) -> tuple[FloatArray, int]:
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
-        waveform, label, _ = self.utterances[index]
-        return self.normalisation(self.normalisation.spectrogram(waveform)), label
+        utterance, normalisation = self.utterances[index], self.normalisations[index]
+        return normalisation(normalisation.spectrogram(utterance.waveform)), utterance.label
 
 
 def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:

@@ -12,6 +12,12 @@ from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint
 from seqcap.recognition.model_folder import CARD_FILE
 
+_ADAPTS = (
+    "It adapts to speakers: each was known by all their recordings, labels aside. Whoever is known "
+    "by one recording is recognised less well (`seqcap evaluate --unknown-speakers`); "
+    "`seqcap predict --one-speaker` adapts to the speaker of all recordings given.",
+    "",
+)
 _PARTS = ("train", "validation", "test")
 
 
@@ -64,6 +70,7 @@ def write_own_card(
         "",
         "## How good it is",
         "",
+        *(_ADAPTS if checkpoint.normalisation.speaker_mean else ()),
         CARD_MARKER,
         "",
         report(all_scores, checkpoint.emotions),

@@ -1,6 +1,6 @@
 """A trained system's answers on a labelled table, and the scores that follow from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
+from seqcap.audio.source import Source
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.errors import CorpusError
 from seqcap.experiments.metrics import (
@@ -18,7 +19,7 @@ from seqcap.experiments.metrics import (
     unweighted_accuracy,
     weighted_accuracy,
 )
-from seqcap.recognition.recognizer import Failure, Recognizer
+from seqcap.recognition.recognizer import Answer, Failure, Recognizer
 
 
 def load_rows(table: pd.DataFrame) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
@@ -38,8 +39,11 @@ def predict_table(
     table: pd.DataFrame,
     emotions: Sequence[str] | None = None,
     progress: bool = False,
+    know_speakers: bool = True,
 ) -> pd.DataFrame:
     """Recognises every row of a table, by the way that users take.
+
+    A system that adapts to speakers hears each with all rows of theirs.
 
     Args:
         recognizer: The trained system.
@@ -47,6 +51,7 @@ def predict_table(
         emotions: Those that may be answered; the others' probabilities are left out and the rest
             scaled to sum to one. All that the system tells apart if None.
         progress: Show how far it is.
+        know_speakers: Or hear each row as if nothing else were known of its speaker.
 
     Returns:
         The table with one column of probabilities per emotion, and `predicted`.
@@ -57,7 +62,9 @@ def predict_table(
     sources = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(table)]
     kept = list(emotions or recognizer.emotions)
     given = track(
-        recognizer.recognize_many(sources),
+        _by_speaker(recognizer, sources, table["speaker"])
+        if recognizer.adapts and know_speakers
+        else recognizer.recognize_many(sources),
         "recognising",
         total=len(sources),
         console=Console(stderr=True),
@@ -72,6 +79,20 @@ def predict_table(
     if emotions is not None:
         probabilities = probabilities.div(probabilities.sum(axis=1), axis=0)
     return pd.concat([table, probabilities.assign(predicted=probabilities.idxmax(axis=1))], axis=1)
+
+
+def _by_speaker(
+    recognizer: Recognizer, sources: Sequence[Source], speakers: "pd.Series[str]"
+) -> Iterator[Answer | Failure]:
+    """Answers in the order of the sources, each speaker's by what is known of them."""
+    answers: dict[int, Answer | Failure] = {}
+    for speaker in speakers.unique():
+        own = np.flatnonzero(speakers == speaker).tolist()
+        recordings = [sources[place] for place in own]
+        adapted = recognizer.of_speaker(recordings)
+        answers |= zip(own, adapted.recognize_many(recordings), strict=True)
+    for place in range(len(sources)):
+        yield answers[place]
 
 
 def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]:

@@ -198,7 +198,8 @@ def pool_folds(
 def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
     labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
     corpora = table["corpus"] if "corpus" in table else [""] * len(table)
-    return [Utterance(*row) for row in zip(load_rows(table), labels, corpora, strict=True)]
+    columns = (load_rows(table), labels, corpora, table["speaker"])
+    return [Utterance(*row) for row in zip(*columns, strict=True)]
 
 
 def _write_json(path: Path, value: Any) -> None:

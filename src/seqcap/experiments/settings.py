@@ -27,6 +27,7 @@ _WORDS = {
     "loss": ("cross_entropy", "margin"),
     "choose": ("wa", "ua", "loss", "last"),
 }
+_SHARES = ("own_mean", "speaker_mean", "strangers")
 _LEAST = {"epochs": 0, "least_steps": 1, "batch_size": 1, "sorted_batches": 1}
 
 
@@ -67,6 +68,11 @@ class TrainingSettings:
             off, in training and in use; 0 keeps it.
         own_mean: Share of its own mean, bin by bin, that each piece loses, 0 to 1: of what
             microphone, room and voice add, and of how loud somebody speaks.
+        speaker_mean: Share of what a speaker's mean over all their recordings differs from that
+            of all, bin by bin, that each of them loses, 0 to 1. Of those who are recognised,
+            too, several recordings have to be known, without labels.
+        strangers: Share of crops heard as if nothing else of their speaker were known, so that
+            a system that adapts to speakers can also do without, 0 to 1.
         start_in_the_middle: Scale Xavier's weights by a batch of training data, see
             `seqcap.models.starting_scale`.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
@@ -101,6 +107,8 @@ class TrainingSettings:
     level: float = 0.01
     trim_db: float = later(30.0, neutral=0.0)
     own_mean: float = later(0.0, neutral=0.0)
+    speaker_mean: float = later(0.0, neutral=0.0)
+    strangers: float = later(0.0, neutral=0.0)
     start_in_the_middle: bool = True
     precision: str = "32-true"
     threads: int = 0
@@ -121,8 +129,15 @@ class TrainingSettings:
                 raise SettingsError(
                     f"setting '{name}': {getattr(self, name)} came, {least} is the least"
                 )
-        if not 0.0 <= self.own_mean <= 1.0:
-            raise SettingsError(f"setting 'own_mean': {self.own_mean} came, 0 to 1 is expected")
+        for name in _SHARES:
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise SettingsError(
+                    f"setting '{name}': {getattr(self, name)} came, 0 to 1 is expected"
+                )
+        if self.speaker_mean and not self.normalise_per_bin:
+            raise SettingsError(
+                "setting 'speaker_mean' compares bins: 'normalise_per_bin = true' is expected"
+            )
 
     def count_epochs(self, steps: int) -> int:
         """How many epochs there are.

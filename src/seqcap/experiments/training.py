@@ -109,9 +109,17 @@ def train(
         settings.level,
         settings.trim_db,
         settings.own_mean,
+        settings.speaker_mean,
     )
     augmentation = settings.augmentation if settings.augment else None
-    segments = Segments(training, normalisation, augmentation, settings.seed, settings.segment_s)
+    segments = Segments(
+        training,
+        normalisation,
+        augmentation,
+        settings.seed,
+        settings.segment_s,
+        settings.strangers,
+    )
     order = Order(
         segments,
         settings.batch_size,

@@ -79,6 +79,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         "level": checkpoint.normalisation.level,
         "trim_db": checkpoint.normalisation.trim_db,
         "own_mean": checkpoint.normalisation.own_mean,
+        "speaker_mean": checkpoint.normalisation.speaker_mean,
         "provenance": checkpoint.provenance,
     }
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -119,8 +120,9 @@ def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
             tensors.pop(MEAN).numpy(),
             tensors.pop(DEVIATION).numpy(),
             settings["level"],
-            settings.get("trim_db", 0.0),  # unknown to models of version 0.1.0, as is the next
+            settings.get("trim_db", 0.0),  # later than the first models, as are the next
             settings.get("own_mean", 0.0),
+            settings.get("speaker_mean", 0.0),
         )
         system.load_state_dict(tensors)
         return Checkpoint(

@@ -40,6 +40,12 @@ class Combination:
                     "only models of the same emotions can be combined"
                 )
 
+    def of_speaker(self, sources: Sequence[Source]) -> "Combination":
+        """The same for one speaker, as `Recognizer.of_speaker`; all of them have to adapt."""
+        return Combination(
+            [one.of_speaker(sources) for one in self.recognizers], self.abstain_below
+        )
+
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
         """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
         answers = [one.recognize(source, timeline=timeline) for one in self.recognizers]

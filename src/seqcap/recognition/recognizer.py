@@ -3,6 +3,7 @@
 Every door, and every number in every table, comes through here.
 """
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -89,6 +90,39 @@ class Recognizer:
     def emotions(self) -> tuple[str, ...]:
         """The emotions told apart, in the order of the probabilities."""
         return self.checkpoint.emotions
+
+    @property
+    def adapts(self) -> bool:
+        """Whether `of_speaker` makes a difference."""
+        return self.checkpoint.normalisation.speaker_mean > 0
+
+    def of_speaker(self, sources: Iterable[Source]) -> "Recognizer":
+        """The same system for one speaker, whose voice and microphone it gets to know.
+
+        Args:
+            sources: Recordings of the speaker, as for `recognize`, those to be recognised among
+                them; what cannot be read is left out.
+
+        Raises:
+            SettingsError: The system was not trained to.
+        """
+        if not self.adapts:
+            raise SettingsError(
+                f"{self.checkpoint.name} was not trained to adapt to a speaker; "
+                "--set speaker_mean=1 trains one that does"
+            )
+        normalisation = self.checkpoint.normalisation
+        blocks = (
+            block
+            for group in read_ahead(sources, normalisation, warn=False)
+            for recording in group
+            if isinstance(recording, Recording)
+            for block in recording.blocks()
+        )
+        adapted = dataclasses.replace(
+            self.checkpoint, normalisation=normalisation.of_speaker(blocks)
+        )
+        return Recognizer(adapted, str(self.device), self.abstain_below)
 
     def recognize(
         self,

@@ -68,6 +68,7 @@ def read_recording(
     start_s: float = 0.0,
     end_s: float | None = None,
     name: str | None = None,
+    warn: bool = True,
 ) -> Recording:
     """Reads a recording, or a part of it; arguments and errors as `load_waveform`.
 
@@ -75,7 +76,9 @@ def read_recording(
     """
     powers, sample_count = [], 0
     held: list[FloatArray] = []
-    for block in waveform_blocks(source, LONGEST_HELD_S, start_s=start_s, end_s=end_s, name=name):
+    for block in waveform_blocks(
+        source, LONGEST_HELD_S, start_s=start_s, end_s=end_s, name=name, warn=warn
+    ):
         powers.append(block_powers(block))
         sample_count += len(block)
         held = [block] if sample_count == len(block) else []
@@ -120,18 +123,19 @@ def regrouped(blocks: Iterable[FloatArray], sizes: Iterable[int]) -> Iterator[Fl
 
 
 def read_ahead(
-    sources: Iterable[Source], normalisation: Normalisation
+    sources: Iterable[Source], normalisation: Normalisation, warn: bool = True
 ) -> Iterator[list[Recording | Failure]]:
     """Reads recordings in groups; while one is worked on, a thread reads the next.
 
     Args:
         sources: As for `load_waveform`; taken as they are read.
         normalisation: The level that recordings are brought to.
+        warn: Of silence and clipping.
 
     Yields:
         Up to 64 recordings, or 5 minutes of them, each read or failed, in their order.
     """
-    groups = _groups(sources, normalisation)
+    groups = _groups(sources, normalisation, warn)
     with ThreadPoolExecutor(1, "seqcap-reader") as reader:
         upcoming = reader.submit(next, groups, None)
         while (group := upcoming.result()) is not None:
@@ -140,13 +144,13 @@ def read_ahead(
 
 
 def _groups(
-    sources: Iterable[Source], normalisation: Normalisation
+    sources: Iterable[Source], normalisation: Normalisation, warn: bool
 ) -> Iterator[list[Recording | Failure]]:
     group: list[Recording | Failure] = []
     waiting_s = 0.0
     for source in sources:
         try:
-            recording = read_recording(source, normalisation)
+            recording = read_recording(source, normalisation, warn=warn)
             waiting_s += recording.end_s
             group.append(recording)
         except AudioError as error:
