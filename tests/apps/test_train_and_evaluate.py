@@ -85,10 +85,11 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
         answers.append(pd.read_csv(output))
     assert (answers[0]["file"] == answers[1]["file"]).all()
     assert (answers[0]["anger"] - answers[1]["anger"]).abs().max() > 1e-4
-    # As in the run itself, where the test speaker was adapted to as well.
-    tested = pd.read_csv(tmp_path / "r" / "test.csv")
-    again = answers[0][answers[0]["speaker"].isin(tested["speaker"])]
-    np.testing.assert_allclose(again["anger"], tested["anger"], atol=1e-5)
+    for name, given in (("test", answers[0]), ("test-strangers", answers[1])):  # as the run did
+        tested = pd.read_csv(tmp_path / "r" / f"{name}.csv")
+        again = given[given["speaker"].isin(tested["speaker"])]
+        np.testing.assert_allclose(again["anger"], tested["anger"], atol=1e-5)
+        assert f"| {name} | all | {len(tested)} |" in trained.out
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_heard(

@@ -1,8 +1,9 @@
 """A run: one system, trained on one fold with one seed, and what it leaves behind.
 
 `settings.json` is all that it was made with, `metrics.csv` the training epoch by epoch, `model/`
-the trained system with its card, `validation.csv` and `test.csv` every utterance's probabilities,
-`resources.json` time and memory. `scores.json` is written last: a run that has it is done.
+the trained system with its card, `validation.csv` and `test.csv` every utterance's probabilities
+(of systems that adapt to speakers, `test-strangers.csv` too), `resources.json` time and memory.
+`scores.json` is written last: a run that has it is done.
 """
 
 import dataclasses
@@ -37,6 +38,7 @@ from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
 
 SCORES_FILE = "scores.json"
+STRANGERS = "test-strangers"  # the test part, as if each recording were all of its speaker
 
 
 def run_fold(
@@ -115,16 +117,20 @@ def run_fold(
     below = pd.Series(below_shared_folder(labelled["file"]))
     all_scores = {}
     testing_s = 0.0
-    for part in ("validation", "test"):
+    asked = {"validation": "validation", "test": "test"}
+    if recognizer.adapts:
+        asked[STRANGERS] = "test"
+    for name_of_part, part in asked.items():
+        rows, known = labelled[parts == part], name_of_part != STRANGERS
         began_s = time.perf_counter()
-        predictions = predict_table(recognizer, labelled[parts == part])
+        predictions = predict_table(recognizer, rows, know_speakers=known)
         testing_s += time.perf_counter() - began_s
-        with written_whole(folder / f"{part}.csv") as path:
+        with written_whole(folder / f"{name_of_part}.csv") as path:
             predictions.assign(file=below).to_csv(path, index=False)
-        all_scores[part] = scores_by_corpus(predictions, label_set.emotions)
-        before = predict_table(uncalibrated, labelled[parts == part])
+        all_scores[name_of_part] = scores_by_corpus(predictions, label_set.emotions)
+        before = predict_table(uncalibrated, rows, know_speakers=known)
         for corpus, one in scores_by_corpus(before, label_set.emotions).items():
-            all_scores[part][corpus]["ece_uncalibrated"] = one["ece"]
+            all_scores[name_of_part][corpus]["ece_uncalibrated"] = one["ece"]
     _write_json(
         folder / "resources.json",
         {
@@ -180,13 +186,16 @@ def pool_folds(
     Args:
         folders: Of the folds' runs, all done.
         emotions: Which are told apart.
-        output: Where `validation.csv`, `test.csv` and `scores.json` of all folds go.
+        output: Where `validation.csv`, `test.csv` (`test-strangers.csv`) and `scores.json` of
+            all folds go.
 
     Returns:
         The scores by part, overall and per corpus.
     """
     pooled = {}
-    for part in ("validation", "test"):
+    for part in ("validation", "test", STRANGERS):
+        if not (folders[0] / f"{part}.csv").is_file():
+            continue  # systems that adapt to speakers have answered as strangers too
         predictions = pd.concat([pd.read_csv(folder / f"{part}.csv") for folder in folders])
         with written_whole(output / f"{part}.csv") as path:
             predictions.to_csv(path, index=False)
