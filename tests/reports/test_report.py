@@ -9,7 +9,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from lookalike_results import EMOTIONS, SPEAKERS, corpus, write_experiment, write_json
+from lookalike_results import (
+    EMOTIONS,
+    SPEAKERS,
+    corpus,
+    predictions,
+    write_experiment,
+    write_json,
+)
 from scipy import stats
 from sklearn.metrics import recall_score
 
@@ -18,6 +25,7 @@ from seqcap.experiments.evaluation import scores as scores_of
 from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.models.systems import SYSTEMS
 from seqcap.reports import paper_figures as paper
+from seqcap.reports.contestants import read_contestants
 from seqcap.reports.report import SECTIONS, make_report, write_report
 from seqcap.reports.report_blocks import Table, Text
 from seqcap.reports.results import Plan, read_plans
@@ -377,3 +385,32 @@ def test_trials_are_judged_by_their_validation_speakers(tmp_path: Path) -> None:
     assert [row["trial"] for row in rows] == ["CNN", "CNN_SeqCap"]
     assert rows[0]["UA less the first"] == "–"
     assert float(rows[1]["UA less the first"]) == pytest.approx(means[1] - means[0], abs=0.06)
+
+
+def test_who_adapts_to_speakers_is_scored_on_strangers_too(tmp_path: Path) -> None:
+    skills = {"CNN": 1.0, "CNN_GRU": 1.5, "CNN_SeqCap": 3.0}
+    combinations = [("CNN_GRU", "CNN_SeqCap"), ("CNN", "CNN_SeqCap")]
+    write_experiment(
+        tmp_path, skills, seeds=[0], combinations=combinations, shows=["table5", "trials"]
+    )
+    for system in ("CNN_GRU", "CNN_SeqCap"):
+        for run in (tmp_path / "runs").glob(f"{system}-paper-*"):
+            tested = pd.read_csv(run / "test.csv", keep_default_na=False)
+            strangers = predictions(tested.drop(columns=[*EMOTIONS, "predicted"]), 0.5, 7)
+            strangers.to_csv(run / "test-strangers.csv", index=False)
+    rows = {row["system"]: row for row in table_with(tmp_path, "WA pooled")}
+    assert [name for name in rows if "strangers" in name] == [
+        "CNN_GRU, of strangers",
+        "CNN_SeqCap, of strangers",
+        "CNN_GRU + CNN_SeqCap, of strangers",  # the other combination does not adapt
+    ]
+    files = sorted((tmp_path / "runs").glob("CNN_SeqCap-paper-*/test-strangers.csv"))
+    pooled = scores_of(pd.concat([pd.read_csv(f, keep_default_na=False) for f in files]), EMOTIONS)
+    assert rows["CNN_SeqCap, of strangers"]["WA pooled"] == f"{100 * pooled['wa']:.1f}"
+    assert float(rows["CNN_SeqCap"]["WA pooled"]) > 100 * pooled["wa"]
+    text = [b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text)]
+    assert any("labels aside" in one for one in text)
+    trials = table_with(tmp_path, "trial", "UA less the first")
+    assert not [row for row in trials if "strangers" in row["trial"]]
+    names = [one.name.partition(":")[2] for one in read_contestants(str(tmp_path))]
+    assert names == list(rows)

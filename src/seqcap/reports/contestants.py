@@ -140,9 +140,13 @@ def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
 
 
 def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:
-    """What tells entries of several grids apart: their runs, or the runs that they average."""
-    parts = [one for one in plan.entries if one.label in entry.of] or [entry]
-    return tuple(run.name for one in parts for run in one.runs)
+    """What tells entries of several grids apart: their runs, or what follows from which runs."""
+    parts = [entry]
+    while any(one.of for one in parts):
+        parts = [
+            part for one in parts for part in plan.entries if part.label in (one.of or [one.label])
+        ]
+    return (entry.label if entry.of else "", *(run.name for one in parts for run in one.runs))
 
 
 def _unique(plan: Plan, entry: Entry, labels: Sequence[str]) -> str:

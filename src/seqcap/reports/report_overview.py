@@ -71,7 +71,11 @@ def cost(plan: Plan) -> list[Block]:
 
 
 def _states(plan: Plan) -> list[Block]:
-    missing = [entry for entry in plan.entries if len(entry.done) < len(entry.runs)]
+    missing = [
+        entry
+        for entry in plan.entries
+        if len(entry.done) < len(entry.runs) and not entry.is_of_strangers
+    ]
     asked = sum(len(entry.runs) for entry in plan.entries if not entry.of)
     there = sum(len(entry.done) for entry in plan.entries if not entry.of)
     if not missing:

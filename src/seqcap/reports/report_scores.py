@@ -28,6 +28,10 @@ _HOW_SPREAD = (
     "Percent. ± is the standard deviation over runs (folds × seeds); pooled: all runs' test "
     "utterances as one test; 95 %: interval of the pooled score by bootstrap over speakers."
 )
+_STRANGERS = (
+    "Systems that adapt to speakers know each by all their recordings in the test part, labels "
+    'aside; "of strangers": each recording is heard as if it were all there is of its speaker.'
+)
 
 
 def table5(plan: Plan) -> list[Block]:
@@ -52,6 +56,7 @@ def table5(plan: Plan) -> list[Block]:
     speakers = max(scores.speaker_count for scores in scored.values())
     return [
         Text(f"{WHAT_SCORES_MEAN} {_HOW_SPREAD} Speakers tested: {speakers}."),
+        *([Text(_STRANGERS)] if any(entry.is_of_strangers for entry in plan.done) else []),
         Table(header, tuple(rows)),
         Figure(
             f"{plan.grid}-scores",

@@ -23,7 +23,7 @@ from seqcap.reports.run_results import actual_of, probabilities_of
 
 def trials(plan: Plan) -> list[Block]:
     """WA and UA of every entry on validation speakers, and what it gains over the first entry."""
-    entries = [_on_validation(entry) for entry in plan.done]
+    entries = [_on_validation(entry) for entry in plan.done if not entry.is_of_strangers]
     rows = []
     for entry in entries:
         scores = score_entry(entry, plan.emotions)

@@ -12,21 +12,31 @@ from typing import Any
 import numpy as np
 
 from seqcap.errors import SettingsError
-from seqcap.reports.run_results import DONE, Key, Run, average_runs, read_json, read_run
+from seqcap.reports.run_results import (
+    DONE,
+    Key,
+    Run,
+    as_strangers,
+    average_runs,
+    read_json,
+    read_run,
+)
 
 _PAPER_RECIPE = "paper"
+_STRANGERS = ", of strangers"
 
 Track = Callable[[list[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of a grid: a system with its settings, or a combination of others.
+    """A row of a grid: a system with its settings, or what follows from others' answers.
 
     Attributes:
         label: What it is called.
-        system: Name of the system; "" for a combination.
-        of: Labels of the entries that a combination averages; else empty.
+        system: Name of the system; "" for what follows from others.
+        of: Labels of the entries that a combination averages, or of the one that adapts to
+            speakers and here answers without knowing them; else empty.
         runs: In the plan's order.
     """
 
@@ -39,6 +49,11 @@ class Entry:
     def done(self) -> tuple[Run, ...]:
         """The runs with results."""
         return tuple(run for run in self.runs if run.state == DONE)
+
+    @property
+    def is_of_strangers(self) -> bool:
+        """Whether a system that adapts to speakers answers without knowing them."""
+        return len(self.of) == 1
 
     @property
     def by_key(self) -> dict[Key, Run]:
@@ -72,12 +87,12 @@ class Plan:
 
     @property
     def done(self) -> tuple[Entry, ...]:
-        """The entries with at least one result, combinations last."""
+        """The entries with at least one result, what follows from others last."""
         return tuple(entry for entry in self.entries if entry.done)
 
     @property
     def trained(self) -> tuple[Entry, ...]:
-        """The entries with at least one result that were trained, not averaged."""
+        """The entries with at least one result that were trained."""
         return tuple(entry for entry in self.done if not entry.of)
 
     def test_share(self, runs: Sequence[Run]) -> float:
@@ -149,6 +164,13 @@ def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
         averaged = [average_runs([part[key] for part in parts], emotions) for key in shared]
         label = combination["label"]
         combined.append(Entry(label, "", tuple(combination["of"]), tuple(averaged)))
+    strangers = [
+        Entry(
+            f"{entry.label}{_STRANGERS}", "", (entry.label,), tuple(map(as_strangers, entry.runs))
+        )
+        for entry in (*entries.values(), *combined)
+        if entry.done and not any(run.strangers.empty for run in entry.done)
+    ]
     return Plan(
         grid=plan["grid"],
         title=plan["title"],
@@ -163,5 +185,5 @@ def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
         recipe=plan["recipe"],
         overrides=tuple(plan["overrides"]),
         command=plan["command"],
-        entries=(*entries.values(), *combined),
+        entries=(*entries.values(), *combined, *strangers),
     )

@@ -34,6 +34,8 @@ class Run:
         resources: `resources.json`; empty before it is done.
         validation: Predictions; empty before it is done.
         test: Predictions; empty before it is done.
+        strangers: Predictions of the test part as if each recording were all of its speaker; empty
+            before it is done, and of systems that do not adapt to speakers.
         error: Last line of what went wrong.
     """
 
@@ -47,6 +49,7 @@ class Run:
     resources: Mapping[str, Any]
     validation: pd.DataFrame
     test: pd.DataFrame
+    strangers: pd.DataFrame
     error: str = ""
 
     @property
@@ -79,6 +82,9 @@ def read_run(folder: Path, fold: str, seed: int) -> Run:
         resources=read_json(folder / "resources.json") if done else {},
         validation=_read_predictions(folder / "validation.csv") if done else pd.DataFrame(),
         test=_read_predictions(folder / "test.csv") if done else pd.DataFrame(),
+        strangers=_read_predictions(strangers)
+        if done and (strangers := folder / "test-strangers.csv").is_file()
+        else pd.DataFrame(),
         error=_last_line(folder / "error.txt") if failed and not done else "",
     )
 
@@ -112,11 +118,14 @@ def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
         state = next(s for s in (FAILED, WAITING, BEGUN) if s in states)
         return dataclasses.replace(
             first, name="", folder=None, state=state, scores={}, resources={},
-            validation=pd.DataFrame(), test=pd.DataFrame(),
+            validation=pd.DataFrame(), test=pd.DataFrame(), strangers=pd.DataFrame(),
         )  # fmt: skip
     averaged: dict[str, Any] = {}
-    for part in ("validation", "test"):
+    for part in ("validation", "test", "strangers"):
         tables: list[pd.DataFrame] = [getattr(run, part) for run in runs]
+        if any(table.empty for table in tables):
+            averaged[part] = pd.DataFrame()  # not all of them adapt to speakers
+            continue
         keys = [table[["file", "start"]].to_numpy().tolist() for table in tables]
         if any(key != keys[0] for key in keys):
             raise SettingsError(
@@ -128,6 +137,15 @@ def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
         predicted = np.asarray(emotions, object)[mean.argmax(axis=1)]
         averaged[part] = tables[0].assign(**columns, predicted=predicted)
     return dataclasses.replace(first, name="", folder=None, scores={}, resources={}, **averaged)
+
+
+def as_strangers(run: Run) -> Run:
+    """The same run where nobody tested is known by more than one recording; without costs."""
+    if run.state != DONE:
+        return dataclasses.replace(run, name="", folder=None)
+    return dataclasses.replace(
+        run, name="", folder=None, scores={}, resources={}, test=run.strangers
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""How many recordings of a speaker have to be known before a model that adapts does better?
+
+Each speaker's recordings are answered one by one, by a model that knows so many others of them,
+drawn at random, without labels, and nothing else. Needs the extra `train`:
+
+    python benchmarks/known_recordings.py emodb.csv ravdess.csv nemo.csv \
+        --folds src/seqcap/experiments/recipes/pretrained.json --part validation
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.corpora.labels import apply_labels, label_set_named
+from seqcap.errors import SeqcapError
+from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
+from seqcap.experiments.evaluation import emotions_in_common, load_rows, scores
+from seqcap.experiments.metrics import WHAT_SCORES_MEAN
+from seqcap.experiments.runs import read_tables
+from seqcap.recognition.recognizer import Recognizer
+
+COUNTS = (0, 1, 2, 4, 8, 16, 32)
+GROUPS = 4  # of a speaker's recordings: each is answered knowing recordings of other groups alone
+
+
+def answer(
+    recognizer: Recognizer,
+    rows: pd.DataFrame,
+    emotions: Sequence[str],
+    known: int,
+    generator: np.random.Generator,
+) -> list[list[float]]:
+    """Probabilities of one speaker's rows, each group by recordings of the other groups."""
+    sounds = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(rows)]
+    group = generator.permutation(len(sounds)) % GROUPS
+    result: list[list[float]] = [[]] * len(sounds)
+    for one in range(GROUPS):
+        others, own = np.flatnonzero(group != one), np.flatnonzero(group == one)
+        drawn = generator.permutation(others)[:known]
+        adapted = recognizer.of_speaker([sounds[place] for place in drawn])
+        answers = adapted.recognize_many([sounds[place] for place in own])
+        for place, each in zip(own, answers, strict=True):
+            result[place] = [each.probabilities[emotion] for emotion in emotions]
+    return result
+
+
+def main() -> None:
+    """Prints UA by number of known recordings, per corpus and overall."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="+", type=Path)
+    parser.add_argument("--folds", required=True)
+    parser.add_argument("--fold", default="0")
+    parser.add_argument("--part", default="validation", help="validation or test")
+    parser.add_argument("--model", help="folder of a model; the shipped one if not given")
+    parser.add_argument("--seed", type=int, default=0, help="of the drawing")
+    arguments = parser.parse_args()
+    try:
+        recognizer = Recognizer.from_pretrained(arguments.model)
+        given = read_tables(arguments.tables)
+        emotions = emotions_in_common(recognizer, given)
+        table = apply_labels(given, label_set_named(",".join(emotions))).reset_index(drop=True)
+        fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
+        asked = rows_of_part(table, fold, arguments.part).reset_index(drop=True)
+        if not recognizer.adapts:
+            recognizer.of_speaker([])
+    except SeqcapError as error:
+        sys.exit(f"known_recordings: {error}")
+    corpora = sorted(asked["corpus"].unique())
+    print(WHAT_SCORES_MEAN)
+    print(f"\n| known | {' | '.join(corpora)} | all |\n|--:|{'--:|' * (len(corpora) + 1)}")
+    speakers = asked["speaker"].unique()
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("recognising", total=len(COUNTS) * len(speakers))
+        for known in COUNTS:
+            generator = np.random.default_rng(arguments.seed)
+            answered = asked.copy()
+            answered[list(emotions)] = 0.0
+            for speaker in speakers:
+                own = asked["speaker"] == speaker
+                answered.loc[own, list(emotions)] = answer(
+                    recognizer, asked[own], emotions, known, generator
+                )
+                progress.advance(task)
+            cells = [scores(answered[answered["corpus"] == one], emotions) for one in corpora]
+            cells.append(scores(answered, emotions))
+            uas = " | ".join(f"{one['ua']:.3f}" for one in cells)
+            print(f"| {known} | {uas} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
