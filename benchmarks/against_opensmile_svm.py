@@ -8,9 +8,11 @@ speakers, and all answer for the test speakers of one fold. Needs the extra `ben
 """
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from peers import CACHE, FEATURE_SETS, answer_fold, functionals
+import pandas as pd
+from peers import CACHE, FEATURE_SETS, answer_fold, functionals, per_speaker
 
 from seqcap.corpora.fold import part_of
 from seqcap.corpora.labels import apply_labels, label_set_named
@@ -21,6 +23,35 @@ from seqcap.experiments.score_text import write_card
 from seqcap.recognition.recognizer import Recognizer
 
 CARD_MARKER = "<!-- peer -->"
+UNKNOWN = "each recording heard by itself"
+KNOWN = (
+    "each speaker known by all their recordings, labels aside: the model adapts, the features are "
+    "standardised speaker by speaker"
+)
+
+
+def as_table(
+    everyone: Mapping[str, pd.DataFrame], emotions: Sequence[str], what_is_known: str
+) -> str:
+    """Markdown: UA of all, per corpus and overall."""
+    lines = [
+        f"UA on the test speakers, {what_is_known}; with its 95 % interval by bootstrap over "
+        "speakers",
+        "",
+        f"| corpus | utterances | speakers | {' | '.join(everyone)} |",
+        f"|---|--:|--:|{'--:|' * len(everyone)}",
+    ]
+    corpora = sorted(next(iter(everyone.values()))["corpus"].unique())
+    for corpus in [*corpora, "all"]:
+        rows = [p if corpus == "all" else p[p["corpus"] == corpus] for p in everyone.values()]
+        every_score = [scores(one, emotions) for one in rows]
+        cells = [
+            "{:.3f} ({:.3f} to {:.3f})".format(score["ua"], *score["ua_interval"])
+            for score in every_score
+        ]
+        people = rows[-1]["speaker"].nunique()
+        lines.append(f"| {corpus} | {len(rows[-1])} | {people} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -44,32 +75,22 @@ def main() -> None:
     emotions = emotions_in_common(recognizer, given)
     table = apply_labels(given, label_set_named(",".join(emotions))).reset_index(drop=True)
     fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
-    everyone = {}
-    for feature_set in FEATURE_SETS:
-        features = functionals(table, feature_set, arguments.cache)
-        answers = answer_fold(features, table, fold, emotions)
-        for kernel in ("rbf", "linear"):
-            everyone[f"{feature_set} + SVM ({kernel})"] = answers[f"{kernel}-chosen"]
     tested = table[part_of(table, fold) == "test"].reset_index(drop=True)
-    ours = predict_table(recognizer, tested, emotions, progress=True)
-    everyone[recognizer.checkpoint.name] = ours
-
-    lines = [
-        "UA on the test speakers, with its 95 % interval by bootstrap over speakers",
-        "",
-        f"| corpus | utterances | speakers | {' | '.join(everyone)} |",
-        f"|---|--:|--:|{'--:|' * len(everyone)}",
-    ]
-    for corpus in [*sorted(ours["corpus"].unique()), "all"]:
-        rows = [p if corpus == "all" else p[p["corpus"] == corpus] for p in everyone.values()]
-        every_score = [scores(one, emotions) for one in rows]
-        cells = [
-            "{:.3f} ({:.3f} to {:.3f})".format(score["ua"], *score["ua_interval"])
-            for score in every_score
-        ]
-        people = rows[-1]["speaker"].nunique()
-        lines.append(f"| {corpus} | {len(rows[-1])} | {people} | {' | '.join(cells)} |")
-    text = "\n".join(lines)
+    parts = []
+    for known in (False, True) if recognizer.adapts else (False,):
+        everyone = {}
+        for feature_set in FEATURE_SETS:
+            features = functionals(table, feature_set, arguments.cache)
+            if known:
+                features = per_speaker(features, table["speaker"])
+            answers = answer_fold(features, table, fold, emotions)
+            for kernel in ("rbf", "linear"):
+                everyone[f"{feature_set} + SVM ({kernel})"] = answers[f"{kernel}-chosen"]
+        everyone[recognizer.checkpoint.name] = predict_table(
+            recognizer, tested, emotions, progress=True, know_speakers=known
+        )
+        parts.append(as_table(everyone, emotions, KNOWN if known else UNKNOWN))
+    text = "\n\n".join(parts)
     print(text)
     for card in arguments.card or ():
         write_card(card, text, CARD_MARKER)
