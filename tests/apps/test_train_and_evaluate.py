@@ -47,7 +47,9 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     assert sorted(pooled["speaker"].unique()) == ["b", "d"]
     card = (tmp_path / "run" / folds[0] / "model" / "CARD.md").read_text()
     assert card.startswith("# tones-1\n")
-    for text in ("| train |", "--folds paper", "nobody is in two parts", "ECE"):
+    for text in (
+        "| train |", "--folds paper", "nobody is in two parts", "ECE", "chose the temperature",
+    ):  # fmt: skip
         assert text in card
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
     assert scores["test"]["all"]["utterances"] == 8

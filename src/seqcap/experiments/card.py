@@ -36,6 +36,8 @@ def write_own_card(
         folder: Of the model.
     """
     made = checkpoint.provenance
+    kept_last = made["settings"]["choose"] == "last"
+    chosen = "the temperature" if kept_last else "the epoch and the temperature"
     lines = [
         f"# {checkpoint.name}",
         "",
@@ -65,8 +67,8 @@ def write_own_card(
         )
     lines += [
         "",
-        f"The validation part chose the epoch and the temperature ({checkpoint.temperature:.2f}). "
-        "The test part chose nothing.",
+        f"The validation part chose {chosen} ({checkpoint.temperature:.2f}). The test part chose "
+        "nothing.",
         "",
         "## How good it is",
         "",
