@@ -43,6 +43,7 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("epochs=-1", "setting 'epochs': -1 came, 0 is the least"),
         ("choose=best", "setting 'choose': 'best' came, one of wa, ua, loss, last is expected"),
         ("speaker_mean=-1.0", "setting 'speaker_mean': -1.0 came, 0 to 1 is expected"),
+        ("strangers=0.5", "setting 'strangers' is a share of the crops of systems that adapt"),
         ("own_mean=1.5", "setting 'own_mean': 1.5 came, 0 to 1 is expected"),
         ("epochs=many", "setting 'epochs': 'many' came, int is expected"),
         ("epochs=true", "setting 'epochs': True came, int is expected"),

@@ -134,6 +134,11 @@ class TrainingSettings:
                 raise SettingsError(
                     f"setting '{name}': {getattr(self, name)} came, 0 to 1 is expected"
                 )
+        if self.strangers and not (self.speaker_mean and self.augment):
+            raise SettingsError(
+                "setting 'strangers' is a share of the crops of systems that adapt to speakers: "
+                "'speaker_mean' above 0 and 'augment = true' are expected"
+            )
         if self.speaker_mean and not self.normalise_per_bin:
             raise SettingsError(
                 "setting 'speaker_mean' compares bins: 'normalise_per_bin = true' is expected"
