@@ -188,9 +188,9 @@ def test_a_model_that_can_adapts_to_the_speaker_of_all_recordings(
 # What goes wrong.
 
 
-def test_a_model_that_does_not_adapt_is_told(predict, samples):
-    run = predict(samples[0], "--one-speaker")
-    assert (run.status, run.out) == (2, "")
+def test_a_model_that_does_not_adapt_is_told(predict, samples, tmp_path):
+    run = predict(samples[0], "--one-speaker", "--output", tmp_path / "emotions.csv")
+    assert (run.status, run.out, list(tmp_path.iterdir())) == (2, "", [])
     assert run.err == (
         "seqcap: random was not trained to adapt to a speaker; --set speaker_mean=1 trains one "
         "that does\n"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -12,9 +12,7 @@ from seqcap.apps.lines import tell
 from seqcap.apps.writers import Format, choose_format, open_output, writer_for
 from seqcap.recognition.model_folder import check_model_folder
 
-if TYPE_CHECKING:
-    from seqcap.recognition.recognizer import Answer, Failure
-
+_Each = TypeVar("_Each")
 _MANY = 16  # recordings are worth a progress bar
 
 
@@ -91,16 +89,18 @@ def predict(
             from seqcap.recognition.combination import Combination
             from seqcap.recognition.recognizer import Failure, Recognizer
 
-            if len(sources) >= _MANY:
+            many = len(sources) >= _MANY
+            if many:
                 keep_freed_memory()
             each = [Recognizer.from_pretrained(one, device, abstain_below) for one in models]
             recognizer = Combination(each, abstain_below) if len(each) > 1 else each[0]
             if one_speaker:
-                recognizer = recognizer.of_speaker(sources)
+                known = _with_bar(sources, "Getting to know the speaker") if many else sources
+                recognizer = recognizer.of_speaker(known)
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
-            if len(sources) >= _MANY and (output or written_as is Format.TABLE):
-                answers = _with_bar(answers, len(sources))
+            if many and (output or written_as is Format.TABLE):
+                answers = _with_bar(answers, "Recognising", len(sources))
             for answer in answers:
                 if isinstance(answer, Failure):
                     failed += 1
@@ -117,14 +117,14 @@ def predict(
         raise typer.Exit(1)
 
 
-def _with_bar(answers: "Iterable[Answer | Failure]", total: int) -> "Iterator[Answer | Failure]":
+def _with_bar(each: Iterable[_Each], description: str, total: int | None = None) -> Iterator[_Each]:
     """Shows on a terminal how many recordings are done, and how long the rest will take."""
     from rich.progress import track
 
     console = Console(stderr=True)
     yield from track(
-        answers,
-        description="Recognising",
+        each,
+        description=description,
         total=total,
         console=console,
         transient=True,

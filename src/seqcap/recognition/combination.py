@@ -40,11 +40,11 @@ class Combination:
                     "only models of the same emotions can be combined"
                 )
 
-    def of_speaker(self, sources: Sequence[Source]) -> "Combination":
+    def of_speaker(self, sources: Iterable[Source]) -> "Combination":
         """The same for one speaker, as `Recognizer.of_speaker`; all of them have to adapt."""
-        return Combination(
-            [one.of_speaker(sources) for one in self.recognizers], self.abstain_below
-        )
+        copies = itertools.tee(sources, len(self.recognizers))
+        adapted = [one.of_speaker(copy) for one, copy in zip(self.recognizers, copies, strict=True)]
+        return Combination(adapted, self.abstain_below)
 
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
         """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
