@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
@@ -90,17 +89,14 @@ def evaluate(
 def _say_what_is_left_out(
     known: Sequence[str], common: Sequence[str], row_count: int, kept_count: int
 ) -> None:
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
     if len(common) < len(known):
         others = ", ".join(emotion for emotion in known if emotion not in common)
-        console.print(
+        tell(
             f"The table has no {others}, which the model tells apart too: they are not answered, "
-            "and the other probabilities are scaled to sum to one.",
-            soft_wrap=True,
+            "and the other probabilities are scaled to sum to one."
         )
     if kept_count < row_count:
-        console.print(
+        tell(
             f"{row_count - kept_count} of {row_count} rows are labelled otherwise than "
-            f"{', '.join(common)} and are left out.",
-            soft_wrap=True,
+            f"{', '.join(common)} and are left out."
         )
