@@ -117,20 +117,18 @@ def run_fold(
     below = pd.Series(below_shared_folder(labelled["file"]))
     all_scores = {}
     testing_s = 0.0
-    asked = {"validation": "validation", "test": "test"}
-    if recognizer.adapts:
-        asked[STRANGERS] = "test"
-    for name_of_part, part in asked.items():
-        rows, known = labelled[parts == part], name_of_part != STRANGERS
+    for asked in ("validation", "test", *([STRANGERS] if recognizer.adapts else [])):
+        known = asked != STRANGERS
+        rows = labelled[parts == (asked if known else "test")]
         began_s = time.perf_counter()
         predictions = predict_table(recognizer, rows, know_speakers=known)
         testing_s += time.perf_counter() - began_s
-        with written_whole(folder / f"{name_of_part}.csv") as path:
+        with written_whole(folder / f"{asked}.csv") as path:
             predictions.assign(file=below).to_csv(path, index=False)
-        all_scores[name_of_part] = scores_by_corpus(predictions, label_set.emotions)
+        all_scores[asked] = scores_by_corpus(predictions, label_set.emotions)
         before = predict_table(uncalibrated, rows, know_speakers=known)
         for corpus, one in scores_by_corpus(before, label_set.emotions).items():
-            all_scores[name_of_part][corpus]["ece_uncalibrated"] = one["ece"]
+            all_scores[asked][corpus]["ece_uncalibrated"] = one["ece"]
     _write_json(
         folder / "resources.json",
         {
