@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
+from seqcap.audio.source import Source
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.corpora.labels import apply_labels, label_set_named
 from seqcap.errors import SeqcapError
@@ -32,13 +32,12 @@ GROUPS = 4  # of a speaker's recordings: each is answered knowing recordings of 
 
 def answer(
     recognizer: Recognizer,
-    rows: pd.DataFrame,
+    sounds: Sequence[Source],
     emotions: Sequence[str],
     known: int,
     generator: np.random.Generator,
 ) -> list[list[float]]:
-    """Probabilities of one speaker's rows, each group by recordings of the other groups."""
-    sounds = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(rows)]
+    """Probabilities of one speaker's recordings, each group by recordings of the other groups."""
     group = generator.permutation(len(sounds)) % GROUPS
     result: list[list[float]] = [[]] * len(sounds)
     for one in range(GROUPS):
@@ -76,6 +75,7 @@ def main() -> None:
     print(WHAT_SCORES_MEAN)
     print(f"\n| known | {' | '.join(corpora)} | all |\n|--:|{'--:|' * (len(corpora) + 1)}")
     speakers = asked["speaker"].unique()
+    sounds = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(asked)]
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("recognising", total=len(COUNTS) * len(speakers))
         for known in COUNTS:
@@ -83,9 +83,10 @@ def main() -> None:
             answered = asked.copy()
             answered[list(emotions)] = 0.0
             for speaker in speakers:
-                own = asked["speaker"] == speaker
+                own = np.flatnonzero(asked["speaker"] == speaker)
+                recordings = [sounds[place] for place in own]
                 answered.loc[own, list(emotions)] = answer(
-                    recognizer, asked[own], emotions, known, generator
+                    recognizer, recordings, emotions, known, generator
                 )
                 progress.advance(task)
             cells = [scores(answered[answered["corpus"] == one], emotions) for one in corpora]
