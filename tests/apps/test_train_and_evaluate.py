@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
+from safetensors.torch import load_file
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,34 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     assert "by speaker" in evaluated.out
     assert len(pd.read_csv(tmp_path / "p.csv")) == 16
     assert "predicted" in (tmp_path / "p.svg").read_text()
+
+
+def test_a_training_begins_with_what_another_model_has_learnt(
+    seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "fine"
+    command = [
+        "train", table, "--labels", "all", "--output", output, "--start-from", model_folder,
+        "--set", "epochs=1", "--set", "learning_rate=1e-9", "--set", "averaging=0",
+        "--set", "threads=1", "--device", "cpu",
+    ]  # fmt: skip
+    result = seqcap(*command)
+    assert result.status == 0, result.err
+    assert "Its weights began with those of `" in (output / "model" / "CARD.md").read_text("utf-8")
+    began, ended = (
+        load_file(folder / "model.safetensors") for folder in (model_folder, output / "model")
+    )
+    name = "branches.0.primary.convolutions.weight"
+    torch.testing.assert_close(began[name], ended[name], atol=1e-6, rtol=0)
+    assert seqcap(*command).status == 0  # it is done and is only read
+    refused = seqcap(*command, "--start-from", output / "model")
+    assert "holds a run with other starting model" in refused.err
+    learnt = seqcap(
+        "train", table, "--labels", "all", "--folds", "paper", "--fold", "1", "--output",
+        tmp_path / "other", "--start-from", output / "model",
+    )  # fmt: skip
+    assert learnt.status == 2
+    assert "of validation and test taught unnamed" in learnt.err
 
 
 def test_speakers_whom_a_model_adapts_to_are_known_or_not(

@@ -34,7 +34,7 @@ def small(**changes: object) -> TrainingSettings:
 
 def run(folder: Path, settings: TrainingSettings, devices: int = 1) -> TrainedSystem:
     folder.mkdir(exist_ok=True)
-    return train(tones(8, seed=0), tones(6, seed=0), 2, settings, folder, "cpu", devices)
+    return train(tones(8, seed=0), tones(6, seed=0), ("a", "b"), settings, folder, "cpu", devices)
 
 
 def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:

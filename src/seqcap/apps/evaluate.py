@@ -9,6 +9,7 @@ import typer
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
+from seqcap.recognition.model_folder import SHIPPED
 
 
 def evaluate(
@@ -62,7 +63,7 @@ def evaluate(
 
     if figure is not None:
         check_figure_ending(figure)
-    recognizer = Recognizer.from_pretrained(None if model == "-" else model)
+    recognizer = Recognizer.from_pretrained(None if model == SHIPPED else model)
     given = read_tables(tables)
     emotions = emotions_in_common(recognizer, given)
     table = apply_labels(given, label_set_named(",".join(emotions)))

@@ -46,6 +46,10 @@ def train(
         str | None,
         typer.Option(help="32-true, bf16-mixed, 16-mixed ...  [default: the recipe's]"),
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(help="Begin with what this model has learnt; '-' is the shipped one."),
+    ] = None,
     name: Annotated[str, typer.Option(help="What the model is called.")] = "unnamed",
     allow_shared_speakers: Annotated[
         bool, typer.Option(help="Go on though a speaker is in two parts; results are marked.")
@@ -64,6 +68,8 @@ def train(
 
       seqcap train mine.csv --labels all --folds loso --fold all --output runs/mine
 
+      seqcap train mine.csv --system CNN_GRU-SeqCap --start-from - --output runs/mine
+
       seqcap train emodb.csv --recipe paper --system CNN_RecCap --set epochs=30 --output runs/paper
     """
     with needs_extra("train"):
@@ -73,7 +79,14 @@ def train(
         from seqcap.experiments.score_text import report
         from seqcap.experiments.settings import read_settings
 
-    settings = read_settings(recipe, override or (), system=system, seed=seed, precision=precision)
+    settings = read_settings(
+        recipe,
+        override or (),
+        system=system,
+        seed=seed,
+        precision=precision,
+        start_from=start_from,
+    )
     table = read_tables(tables)
     label_set = label_set_named(labels, table)
     console = Console(stderr=True, soft_wrap=True, highlight=False)

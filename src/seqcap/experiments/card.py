@@ -67,6 +67,7 @@ def write_own_card(
         )
     lines += [
         "",
+        *_began(made),
         f"The validation part chose {chosen} ({checkpoint.temperature:.2f}). The test part chose "
         "nothing.",
         "",
@@ -89,3 +90,15 @@ def write_own_card(
     ]
     with written_whole(folder / CARD_FILE) as path:
         path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _began(made: Mapping[str, Any]) -> tuple[str, ...]:
+    start = made["started_from"]
+    if not start:
+        return ()
+    return (
+        f"Its weights began with those of `{start['name']}` (SHA-256 "
+        f"{start['weights_sha256'][:12]}), which tells apart {', '.join(start['emotions'])} and "
+        f"has heard {', '.join(start['speakers'])}.",
+        "",
+    )

@@ -18,6 +18,7 @@ _WORDS = {
     "fold": "folds",
     "label_set": "labels",
     "table_sha256": "tables",
+    "started_from": "starting model",
 }
 _NAMED = 3  # of what is wrong with recordings
 

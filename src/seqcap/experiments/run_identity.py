@@ -22,6 +22,7 @@ from seqcap.corpora.fold import Fold
 from seqcap.corpora.labels import LabelSet
 from seqcap.corpora.provenance import below_shared_folder, file_hashes, table_hash
 from seqcap.experiments.settings import TrainingSettings, telling
+from seqcap.experiments.starting_model import describe_starting_model
 from seqcap.models.own_systems import source_hash
 
 _KEYS = ("settings", "fold", "label_set", "table_sha256", "files", "system_source", "versions")
@@ -37,6 +38,8 @@ def run_key(provenance: dict[str, Any]) -> str:
         SHA-256, 64 hexadecimal digits.
     """
     what = {key: provenance[key] for key in _KEYS} | {"settings": telling(provenance["settings"])}
+    if provenance["started_from"]:
+        what["started_from"] = provenance["started_from"]["weights_sha256"]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -74,6 +77,7 @@ def describe_run(
         "table_sha256": table_hash(table),
         "files": dict(zip(below_shared_folder(hashes), hashes.values(), strict=True)),
         "system_source": source_hash(settings.system),
+        "started_from": describe_starting_model(settings),
         "command": shlex.join(["seqcap", *sys.argv[1:]]),
         "commit": _commit(),
         "versions": {

@@ -32,6 +32,7 @@ from seqcap.experiments.run_checks import (
 )
 from seqcap.experiments.run_identity import describe_machine, describe_run
 from seqcap.experiments.settings import TrainingSettings
+from seqcap.experiments.starting_model import refuse_known_speakers
 from seqcap.experiments.training import train
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
@@ -71,13 +72,17 @@ def run_fold(
         The scores, as in `scores.json`: by part, overall and per corpus.
 
     Raises:
-        CorpusError: No utterances in a part, a speaker or a recording in two parts, or an
-            emotion that nobody trains; a recording that cannot be used.
-        SettingsError: The folder holds a run of something else.
+        CorpusError: No utterances in a part, a speaker or a recording in two parts, an emotion
+            that nobody trains, a recording that cannot be used, or a starting model that has
+            heard those who validate or test.
+        CheckpointError: There is no starting model.
+        SettingsError: The folder holds a run of something else, or the starting model is
+            another system.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
     provenance = describe_run(labelled, fold, label_set, settings)
     refuse_another_run(folder, provenance)
+    refuse_known_speakers(provenance["started_from"], fold)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
     sounds, faults = examine_all(dict.fromkeys(labelled["file"]))
@@ -93,7 +98,7 @@ def run_fold(
     trained = train(
         _utterances(labelled[parts == "train"], label_set),
         _utterances(labelled[parts == "validation"], label_set),
-        len(label_set.emotions),
+        label_set.emotions,
         settings,
         folder,
         accelerator,

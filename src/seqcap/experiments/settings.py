@@ -75,6 +75,9 @@ class TrainingSettings:
             a system that adapts to speakers can also do without, 0 to 1.
         start_in_the_middle: Scale Xavier's weights by a batch of training data, see
             `seqcap.models.starting_scale`.
+        start_from: Folder of a model of the same system whose weights the training begins with,
+            see `seqcap.experiments.starting_model`; "-" is the shipped one. Nobody whom it has
+            heard may validate or test.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
             knows bfloat16.
         threads: Of the processor; 0 takes all cores. One is better when others use them too: a
@@ -110,6 +113,7 @@ class TrainingSettings:
     speaker_mean: float = later(0.0, neutral=0.0)
     strangers: float = later(0.0, neutral=0.0)
     start_in_the_middle: bool = True
+    start_from: str = later("", neutral="")
     precision: str = "32-true"
     threads: int = 0
     augment: bool = True
@@ -162,10 +166,14 @@ class TrainingSettings:
 def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves out settings that change nothing, so that runs keep their names.
 
+    Where a model lies changes nothing: what it is stands beside the settings of a run.
+
     Args:
         settings: All of them, by name.
     """
     told = leave_out_neutral(settings, TrainingSettings())
+    if told.pop("start_from", ""):
+        told.pop("start_in_the_middle")  # there is no start to be scaled
     if told["epochs"]:
         told.pop("least_steps", None)  # it has no say
     return told

@@ -36,6 +36,7 @@ from seqcap.experiments.lessons import Lessons
 from seqcap.experiments.order import Order
 from seqcap.experiments.quiet import QuietProcesses, quiet_lightning
 from seqcap.experiments.settings import TrainingSettings
+from seqcap.experiments.starting_model import inherit, load_starting_model
 from seqcap.experiments.temperature import fit_temperature
 from seqcap.models.memory import keep_freed_memory
 from seqcap.models.starting_scale import start_in_the_middle
@@ -75,7 +76,7 @@ class TrainedSystem:
 def train(
     training: Sequence[Utterance],
     validation: Sequence[Utterance],
-    emotion_count: int,
+    emotions: Sequence[str],
     settings: TrainingSettings,
     folder: Path,
     accelerator: str = "auto",
@@ -89,7 +90,7 @@ def train(
     Args:
         training: Utterances to learn from.
         validation: Utterances of other speakers, to choose the epoch and the temperature by.
-        emotion_count: Emotions told apart.
+        emotions: Those told apart; labels are places in this list.
         settings: How.
         folder: Where checkpoints and the logs (`metrics.csv`, `tensorboard/`) go.
         accelerator: As pytorch-lightning names it.
@@ -133,14 +134,16 @@ def train(
         batch_sampler=by_length(validation, settings.batch_size),
         collate_fn=collate,
     )
-    system = build(settings.system, emotion_count, settings.capsules, settings.seed)
-    if settings.start_in_the_middle:
+    system = build(settings.system, len(emotions), settings.capsules, settings.seed)
+    if settings.start_from:
+        inherit(system, emotions, load_starting_model(settings), settings.seed)
+    elif settings.start_in_the_middle:
         pieces = np.random.default_rng(settings.seed).permutation(len(segments))[
             :_STARTING_SEGMENTS
         ]
         first = collate([segments[(0, int(piece))] for piece in pieces])
         start_in_the_middle(system, first.spectrograms, first.frame_counts)
-    lessons = Lessons(system, settings, emotion_count)
+    lessons = Lessons(system, settings, len(emotions))
     best = ModelCheckpoint(folder, "best", **_CHOICES[settings.choose])
     latest = ModelCheckpoint(folder, "last", enable_version_counter=False)
     cost = Cost()

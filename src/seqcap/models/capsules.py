@@ -39,6 +39,24 @@ def output_vectors(capsules: Tensor) -> Tensor:
     return torch.cat((capsules.flatten(-2), lengths(capsules)), dim=-1)
 
 
+def output_places(count: int, size: int) -> Tensor:
+    """Finds each capsule's values among those of `output_vectors`.
+
+    Args:
+        count: Capsules.
+        size: Values of all of them together.
+
+    Returns:
+        Shape ``(capsule, dim + 1)``.
+
+    Example:
+        >>> output_places(2, 6).tolist()
+        [[0, 1, 4], [2, 3, 5]]
+    """
+    capsules, its_lengths = torch.arange(size).split([size - count, count])
+    return torch.cat((capsules.reshape(count, -1), its_lengths[:, None]), dim=1)
+
+
 def lengths(capsules: Tensor) -> Tensor:
     """The lengths of capsules ``(..., dim)``, with a finite gradient at zero.
 

@@ -8,6 +8,7 @@ from seqcap.errors import CheckpointError
 WEIGHTS_FILE = "model.safetensors"
 SETTINGS_FILE = "model.json"
 CARD_FILE = "CARD.md"
+SHIPPED = "-"  # what people call the model inside the package
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
 
 

@@ -1,0 +1,137 @@
+"""A training that begins with what another model has learnt, in place of random weights.
+
+Weights that belong to no emotion are taken as they are; those of an emotion from the emotion of
+the same name. Emotions that the other model does not know get random weights of the mean and the
+deviation of those it knows. Normalisation is measured anew.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqcap.corpora.fold import Fold
+from seqcap.corpora.provenance import file_hash
+from seqcap.errors import CorpusError, SettingsError
+from seqcap.experiments.settings import TrainingSettings
+from seqcap.models.capsules import output_places
+from seqcap.models.systems import System, build
+from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
+from seqcap.recognition.model_folder import SHIPPED, WEIGHTS_FILE, check_model_folder
+
+_NAMED = 3  # of the speakers that are known
+
+
+def load_starting_model(settings: TrainingSettings) -> Checkpoint:
+    """Loads the model that a training begins with.
+
+    Args:
+        settings: With `start_from`.
+
+    Raises:
+        CheckpointError: There is no model.
+        SettingsError: It is another system than the one to be trained, or has other capsules.
+    """
+    model = load_checkpoint(_folder(settings))
+    theirs = (model.system_name, dataclasses.replace(model.capsule_settings, dropout=0.0))
+    ours = (settings.system, dataclasses.replace(settings.capsules, dropout=0.0))
+    for their, our in zip(theirs, ours, strict=True):
+        if their != our:
+            raise SettingsError(
+                f"setting 'start_from': {model.name} is {their}, {our} is to be trained; "
+                "the same is expected"
+            )
+    return model
+
+
+def describe_starting_model(settings: TrainingSettings) -> dict[str, Any]:
+    """Writes down, for the record of a run, what its weights began with.
+
+    Args:
+        settings: With or without `start_from`.
+
+    Returns:
+        Name, SHA-256 of the weights, and everybody whom it has heard; nothing without one.
+
+    Raises:
+        CheckpointError, SettingsError: As `load_starting_model`.
+    """
+    if not settings.start_from:
+        return {}
+    model = load_starting_model(settings)
+    made = model.provenance
+    heard = {
+        *made.get("fold", {}).get("train", ()),
+        *made.get("fold", {}).get("validation", ()),
+        *made.get("started_from", {}).get("speakers", ()),
+    }
+    return {
+        "name": model.name,
+        "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
+        "emotions": list(model.emotions),
+        "speakers": sorted(heard),
+    }
+
+
+def refuse_known_speakers(started_from: dict[str, Any], fold: Fold) -> None:
+    """Keeps a training from being judged by people whom its starting model has heard.
+
+    Args:
+        started_from: As `describe_starting_model` gives it.
+        fold: Who is to validate and test.
+
+    Raises:
+        CorpusError: The model knows one of them.
+    """
+    heard = set(started_from.get("speakers", ()))
+    known = [speaker for speaker in (*fold.validation, *fold.test) if speaker in heard]
+    if known:
+        others = len(known) - _NAMED
+        more = f" and {others} more" if others > 0 else ""
+        raise CorpusError(
+            f"fold {fold.name}: {', '.join(known[:_NAMED])}{more} of validation and test "
+            f"taught {started_from['name']}, with which the training is to begin, so that the "
+            "scores would say nothing of other people; choose another fold, or a model that "
+            "learnt from others"
+        )
+
+
+@torch.no_grad()
+def inherit(system: System, emotions: Sequence[str], model: Checkpoint, seed: int) -> None:
+    """Gives a system the weights of a model, in place.
+
+    Args:
+        system: The same as the model's but for its emotions.
+        emotions: Which it is to tell apart, in their order.
+        model: Whose weights are taken.
+        seed: Of the weights of emotions that are new.
+    """
+    one_more = build(model.system_name, len(emotions) + 1, model.capsule_settings).state_dict()
+    theirs = model.system.state_dict()
+    generator = torch.Generator().manual_seed(seed)
+    for name, weights in system.state_dict().items():
+        axis = _axis_of_emotions(weights, one_more[name])
+        if axis is None:
+            weights.copy_(theirs[name])
+            continue
+        known = theirs[name].movedim(axis, 0)
+        fresh = torch.randn(weights.shape, generator=generator)
+        weights.copy_(known.mean() + known.std(correction=0) * fresh)
+        ours = weights.movedim(axis, 0)  # a view
+        places = output_places(len(emotions), len(ours))
+        their_places = output_places(len(model.emotions), len(known))
+        for place, emotion in zip(places, emotions, strict=True):
+            if emotion in model.emotions:
+                ours[place] = known[their_places[model.emotions.index(emotion)]]
+
+
+def _axis_of_emotions(weights: Tensor, with_one_more: Tensor) -> int | None:
+    sizes = zip(weights.shape, with_one_more.shape, strict=True)
+    return next((axis for axis, (size, larger) in enumerate(sizes) if size != larger), None)
+
+
+def _folder(settings: TrainingSettings) -> Path:
+    return check_model_folder(None if settings.start_from == SHIPPED else settings.start_from)
