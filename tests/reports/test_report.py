@@ -254,6 +254,15 @@ def test_the_curriculum_is_told_as_a_difference(tmp_path: Path) -> None:
     assert "`curriculum` True (CNN_SeqCap), False (CNN_SeqCap, shuffled)" in text
 
 
+def test_a_setting_that_earlier_runs_do_not_know_is_told(tmp_path: Path) -> None:
+    later = {"speaker_mean": 1.0, "own_mean": 0.0, "least_steps": 1000}
+    write_experiment(
+        tmp_path, {"before": 1.0, "after": 2.0}, shows=["table5"], settings={"after": later}
+    )
+    text = " ".join(b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text))
+    assert "entries: `speaker_mean` – (before), 1.0 (after)." in text  # alone
+
+
 def test_iterations_of_routing_stand_in_order_beside_the_papers(tmp_path: Path) -> None:
     labels = {f"CNN_SeqCap, {count}": 1.0 + count / 4 for count in (3, 1, 2)}
     write_experiment(

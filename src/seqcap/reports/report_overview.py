@@ -131,20 +131,36 @@ def _origin(plan: Plan) -> list[Block]:
 
 
 def _different_settings(plan: Plan) -> str:
-    """Names the settings, beside system and seed, by which the runs that are done differ."""
+    """Names the settings, beside system and seed, by which the runs that are done differ.
+
+    Earlier runs do not know later settings: that is the same as to leave one off.
+    """
+    made = [
+        (entry.label, _with_a_say(run.provenance["settings"]))
+        for entry in plan.trained
+        for run in entry.done
+    ]
     values: dict[str, dict[str, list[str]]] = {}
-    for entry in plan.trained:
-        for run in entry.done:
-            for name, value in _flat(run.provenance["settings"]).items():
-                labels = values.setdefault(name, {}).setdefault(str(value), [])
-                if entry.label not in labels:
-                    labels.append(entry.label)
+    for name in dict.fromkeys(name for _, settings in made for name in settings):
+        later = any(name not in settings for _, settings in made)
+        for label, settings in made:
+            value = (settings.get(name) or NOTHING) if later else settings[name]
+            labels = values.setdefault(name, {}).setdefault(str(value) or NOTHING, [])
+            if label not in labels:
+                labels.append(label)
     return "; ".join(
         f"`{name}` "
         + ", ".join(f"{value} ({_shortened(labels)})" for value, labels in by_value.items())
         for name, by_value in values.items()
         if len(by_value) > 1 and name not in _OTHERWISE
     )
+
+
+def _with_a_say(settings: Mapping[str, Any]) -> dict[str, Any]:
+    flat = _flat(settings)
+    if flat["epochs"]:
+        flat.pop("least_steps", None)
+    return flat
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
