@@ -15,9 +15,8 @@ import pandas as pd
 from peers import CACHE, FEATURE_SETS, answer_fold, functionals, per_speaker
 
 from seqcap.corpora.fold import part_of
-from seqcap.corpora.labels import apply_labels, label_set_named
 from seqcap.experiments.chosen_folds import choose_fold
-from seqcap.experiments.evaluation import emotions_in_common, predict_table, scores
+from seqcap.experiments.evaluation import labelled_for, predict_table, scores
 from seqcap.experiments.runs import read_tables
 from seqcap.experiments.score_text import write_card
 from seqcap.recognition.recognizer import Recognizer
@@ -71,9 +70,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     recognizer = Recognizer.from_pretrained(arguments.model)
-    given = read_tables(arguments.tables)
-    emotions = emotions_in_common(recognizer, given)
-    table = apply_labels(given, label_set_named(",".join(emotions))).reset_index(drop=True)
+    table, emotions = labelled_for(recognizer, read_tables(arguments.tables))
     fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
     tested = table[part_of(table, fold) == "test"].reset_index(drop=True)
     parts = []

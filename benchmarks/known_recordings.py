@@ -18,10 +18,9 @@ from rich.progress import Progress
 
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
-from seqcap.corpora.labels import apply_labels, label_set_named
 from seqcap.errors import SeqcapError
 from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
-from seqcap.experiments.evaluation import emotions_in_common, load_rows, scores
+from seqcap.experiments.evaluation import labelled_for, load_rows, scores
 from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.experiments.runs import read_tables
 from seqcap.recognition.recognizer import Recognizer
@@ -62,9 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         recognizer = Recognizer.from_pretrained(arguments.model)
-        given = read_tables(arguments.tables)
-        emotions = emotions_in_common(recognizer, given)
-        table = apply_labels(given, label_set_named(",".join(emotions))).reset_index(drop=True)
+        table, emotions = labelled_for(recognizer, read_tables(arguments.tables))
         fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
         asked = rows_of_part(table, fold, arguments.part).reset_index(drop=True)
         if not recognizer.adapts:

@@ -42,8 +42,11 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     result = seqcap(*command)
     assert result.status == 0, result.err
     assert "Steps of training: only 4, which teach little" in result.err
-    assert "--set epochs=200 gives 400" in result.err
-    folds = sorted(path.name for path in (tmp_path / "run").iterdir() if path.is_dir())
+    assert "--set epochs=200, into another folder, gives 400" in result.err
+    assert "anger, sadness: 16 of 24 rows\n" in result.err
+    assert result.err.count("epoch 2 of 2: loss ") == 2
+    assert "| mean ± deviation | | " in result.out
+    folds = sorted(path.parent.name for path in (tmp_path / "run").glob("*/model"))
     assert folds == ["paper-1", "paper-2"]
     pooled = pd.read_csv(tmp_path / "run" / "test.csv")
     assert sorted(pooled["speaker"].unique()) == ["b", "d"]
@@ -63,10 +66,16 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     )
     assert evaluated.status == 0, evaluated.err
     assert "8 of 24 rows are labelled otherwise than anger, sadness" in evaluated.err
-    assert "| given | all | 16 | 4 |" in evaluated.out
+    assert "The model learnt from 2 of these 4 speakers" in evaluated.err
+    assert "| given, heard in training | all | 8 | 2 |" in evaluated.out
+    assert "| given | all | 8 | 2 |" in evaluated.out
     assert "by speaker" in evaluated.out
     assert len(pd.read_csv(tmp_path / "p.csv")) == 16
     assert "predicted" in (tmp_path / "p.svg").read_text()
+
+    one = seqcap(*command, "--fold", "0")
+    assert one.status == 2
+    assert "holds the scores of several folds; give another folder" in one.err
 
 
 def test_a_training_begins_with_what_another_model_has_learnt(
@@ -87,12 +96,9 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     name = "branches.0.primary.convolutions.weight"
     torch.testing.assert_close(began[name], ended[name], atol=1e-6, rtol=0)
     assert seqcap(*command).status == 0  # it is done and is only read
-    refused = seqcap(*command, "--start-from", output / "model")
-    assert "holds a run with other starting model" in refused.err
-    learnt = seqcap(
-        "train", table, "--labels", "all", "--folds", "paper", "--fold", "1", "--output",
-        tmp_path / "other", "--start-from", output / "model",
-    )  # fmt: skip
+    longer = seqcap(*command, "--set", "epochs=2")
+    assert "holds a run with other settings (epochs 1, now 2)" in longer.err
+    learnt = seqcap(*command, "--start-from", output / "model", "--output", tmp_path / "other")
     assert learnt.status == 2
     assert "of validation and test taught unnamed" in learnt.err
 
@@ -122,6 +128,99 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
         again = given[given["speaker"].isin(tested["speaker"])]
         np.testing.assert_allclose(again["anger"], tested["anger"], atol=1e-5)
         assert f"| {name} | all | {len(tested)} |" in trained.out
+
+
+def test_a_model_is_scored_with_the_labels_that_it_was_trained_with(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    trained = seqcap(
+        "train", table, "--labels", "anger,sadness+boredom", "--output", tmp_path / "r",
+        "--system", "CNN", "--set", "epochs=1", "--device", "cpu",
+    )  # fmt: skip
+    assert trained.status == 0, trained.err
+    result = seqcap("evaluate", tmp_path / "r" / "model", table, "--json")
+    assert result.status == 0, result.err
+    given = json.loads(result.out)["given"]["all"]
+    assert (given["utterances"], sum(given["confusion"][1])) == (12, 8)  # of two people
+
+
+def test_who_has_no_name_is_a_stranger_and_nobody_of_an_interval(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    trained = seqcap(
+        "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
+        "--set", "epochs=1", "--set", "speaker_mean=1", "--device", "cpu",
+    )  # fmt: skip
+    assert trained.status == 0, trained.err
+    unnamed = table.with_name("unnamed.csv")
+    pd.read_csv(table).drop(columns="speaker").to_csv(unnamed, index=False)
+    answers = []
+    for name, given, options in (("a", unnamed, []), ("b", table, ["--unknown-speakers"])):
+        output = tmp_path / f"{name}.csv"
+        run = seqcap("evaluate", tmp_path / "r" / "model", given, *options, "--output", output)
+        assert run.status == 0, run.err
+        answers.append((run, pd.read_csv(output)["anger"]))
+    assert "16 of 16 rows have no speaker" in answers[0][0].err
+    assert "| given | all | 16 | – |" in answers[0][0].out
+    np.testing.assert_allclose(answers[0][1], answers[1][1])
+
+
+def test_all_folds_are_checked_before_the_first_is_trained(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    rows = pd.read_csv(table)
+    only_one = table.with_name("late.csv")
+    rows[(rows["emotion"] != "sadness") | (rows["speaker"] == "d")].to_csv(only_one, index=False)
+    result = seqcap("train", only_one, "--labels", "all", "--folds", "loso", "--fold", "all",
+                    "--output", tmp_path / "r", "--set", "epochs=1")  # fmt: skip
+    assert result.status == 2
+    assert "nobody in the training part is labelled sadness" in result.err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--device", "nonsense"], "device 'nonsense' with precision '32-true' cannot be used"),
+        (["--precision", "fp8"], "precision 'fp8' cannot be used"),
+        (["--output", "{table}"], "{table}"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_does_not_stand_in_the_way(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path, options: list[str], said: str
+) -> None:
+    command = [
+        "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
+        "--set", "epochs=1",
+    ]  # fmt: skip
+    result = seqcap(*command, *(option.format(table=table) for option in options))
+    assert result.status == 2
+    assert said.format(table=table) in result.err.splitlines()[-1]
+    assert result.err.splitlines()[-1].startswith("seqcap: ")
+    assert seqcap(*command, "--device", "cpu").status == 0
+
+
+def test_a_training_that_diverges_is_no_model(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    result = seqcap(
+        "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
+        "--set", "epochs=20", "--set", "learning_rate=1e9", "--device", "cpu",
+    )  # fmt: skip
+    assert result.status == 2
+    assert "the training has diverged; give a lower learning_rate" in result.err
+    assert not (tmp_path / "r" / "model").exists()
+
+
+def test_a_recording_that_stands_in_two_rows_is_refused(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    twice = table.with_name("twice.csv")
+    rows = pd.read_csv(table)
+    pd.concat([rows, rows[:1]]).to_csv(twice, index=False)
+    result = seqcap("train", twice, "--labels", "anger,sadness", "--output", tmp_path / "r")
+    assert result.status == 2
+    assert "more than one row has this recording, from the same start" in result.err
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_heard(

@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from seqcap.experiments import metrics
+from seqcap.experiments.evaluation import bootstrap_interval
 
 GENERATOR = np.random.default_rng(0)
 ACTUAL = GENERATOR.integers(0, 4, 200)
@@ -38,3 +39,9 @@ def test_calibration_error_is_the_gap_between_confidence_and_being_right() -> No
     sure = np.tile([0.95, 0.05], (10, 1))
     assert metrics.calibration_error(sure, [0] * 10) == pytest.approx(0.05)
     assert metrics.calibration_error(sure, [1] * 10) == pytest.approx(0.95)
+
+
+def test_the_interval_is_of_draws_that_show_all_emotions() -> None:
+    right, wrong = np.diag([2, 2, 0]), np.array([[2, 0, 0], [0, 0, 0], [0, 2, 0]])
+    low, high = bootstrap_interval([right, wrong])
+    assert (low, high) == (pytest.approx(2 / 3), pytest.approx(2 / 3))

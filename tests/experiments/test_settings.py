@@ -50,6 +50,13 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("epochs", "setting 'epochs': key=value is expected"),
         ("capsules=3", "setting 'capsules': a table of settings is expected"),
         ("capsules.window_steps=0", "setting 'capsules.window_steps': 0 came, 5 is the least"),
+        ("seed=-1", "setting 'seed': -1 came, 0 is the least"),
+        ("segment_s=0.05", "setting 'segment_s': 0.05 came, 0.2 is the least"),
+        ("averaging=1.5", "setting 'averaging': 1.5 came, 0 to 1 is expected"),
+        ("learning_rate=0", "setting 'learning_rate': 0.0 came, a number above 0 is expected"),
+        ("augmentation.speed=2", "setting 'augmentation.speed': 2.0 came, 0 to 1 is expected"),
+        ("augmentation.masks=-1", "setting 'augmentation.masks': -1 came, 0 is the least"),
+        ("augmentation.noise_snr_db=[9, 1]", "setting 'augmentation.noise_snr_db': .9, 1. came"),
         ("capsules.dropout=1.0", "setting 'capsules.dropout': 1.0 came, 0 or more and less"),
     ],
 )

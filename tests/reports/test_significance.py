@@ -100,6 +100,14 @@ def test_speakers_that_are_alike_leave_no_doubt() -> None:
     assert resampling.interval(drawn.ua, 1) is None
 
 
+def test_draws_without_one_of_the_emotions_say_nothing_of_the_ua() -> None:
+    both = np.array([[[4, 0], [2, 2]], [[4, 0], [0, 0]]])  # the second shows one emotion only
+    drawn = resampling.bootstrap_scores(both)
+    assert np.isnan(drawn.ua).any()
+    assert not np.isnan(drawn.wa).any()
+    assert resampling.interval(drawn.ua, 2) == (0.75, 0.75)
+
+
 def test_the_bootstrap_of_two_speakers_draws_each_case_as_often_as_chance_has_it() -> None:
     # One is always right, one always wrong: 0, 1/2, 1 with 1/4, 1/2, 1/4.
     confusions = np.array([[[4, 0], [0, 4]], [[0, 4], [4, 0]]])

@@ -79,4 +79,9 @@ def main() -> NoReturn:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        tell(f"{error.filename}: {error.strerror}")
+        sys.exit(2)
     raise AssertionError("a command line ends by SystemExit")

@@ -45,17 +45,17 @@ def evaluate(
     is left out is said.
 
     Examples:
-      seqcap evaluate - emodb.csv
+      seqcap evaluate - mine.csv
 
       seqcap evaluate runs/mine/model other.csv --output predictions.csv --figure confusion.svg
 
       seqcap evaluate runs/mine/model mine.csv --folds loso --fold 2 --part test
     """
     with needs_extra("train"):
-        from seqcap.corpora.labels import apply_labels, label_set_named
         from seqcap.corpora.writing import written_whole
         from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
-        from seqcap.experiments.evaluation import emotions_in_common, predict_table
+        from seqcap.experiments.evaluation import labelled_for, predict_table
+        from seqcap.experiments.heard import heard_by
         from seqcap.experiments.runs import read_tables, scores_by_corpus
         from seqcap.experiments.score_text import report, write_card
         from seqcap.recognition.recognizer import Recognizer
@@ -65,20 +65,38 @@ def evaluate(
         check_figure_ending(figure)
     recognizer = Recognizer.from_pretrained(None if model == SHIPPED else model)
     given = read_tables(tables)
-    emotions = emotions_in_common(recognizer, given)
-    table = apply_labels(given, label_set_named(",".join(emotions)))
+    table, emotions = labelled_for(recognizer, given)
     _say_what_is_left_out(recognizer.emotions, emotions, len(given), len(table))
     if folds is not None:
         table = rows_of_part(table, choose_fold(table, folds, fold, False), part)
     if recognizer.adapts and not unknown_speakers:
         tell("The model adapts to each speaker by all rows of theirs, labels aside.")
+    unnamed = int((table["speaker"] == "").sum())
+    if unnamed:
+        tell(
+            f"{unnamed} of {len(table)} rows have no speaker: nothing else is known of who speaks, "
+            "and there is no interval. A column 'speaker' changes that."
+        )
+    known = heard_by(recognizer.checkpoint, table["speaker"])
+    if known.any():
+        people = table["speaker"]
+        tell(
+            f"The model learnt from {people[known].nunique()} of these {people.nunique()} "
+            f"speakers; they are scored apart. How good it is on others, only others show."
+        )
     predictions = predict_table(
         recognizer, table, emotions, progress=True, know_speakers=not unknown_speakers
     )
     if output is not None:
         with written_whole(output) as path:
             predictions.to_csv(path, index=False)
-    all_scores = {part if folds else "given": scores_by_corpus(predictions, emotions)}
+    asked = part if folds else "given"
+    groups = {f"{asked}, heard in training": known, asked: ~known}
+    all_scores = {
+        name: scores_by_corpus(predictions[rows], emotions)
+        for name, rows in groups.items()
+        if rows.any()
+    }
     if figure is not None:
         write_confusion_figure(next(iter(all_scores.values())), emotions, figure)
     text = report(all_scores, emotions)
@@ -99,5 +117,5 @@ def _say_what_is_left_out(
     if kept_count < row_count:
         tell(
             f"{row_count - kept_count} of {row_count} rows are labelled otherwise than "
-            f"{', '.join(common)} and are left out."
+            f"{', '.join(common)}, or of a part that the model does not know, and are left out."
         )

@@ -1,5 +1,6 @@
 """`seqcap train`: a system of one's own from a corpus table."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
+from seqcap.errors import CorpusWarning, SettingsError
 
 FEW_STEPS = 400
 
@@ -73,11 +75,14 @@ def train(
       seqcap train emodb.csv --recipe paper --system CNN_RecCap --set epochs=30 --output runs/paper
     """
     with needs_extra("train"):
-        from seqcap.corpora.labels import label_set_named
+        from seqcap.corpora.labels import apply_labels, label_set_named
         from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
+        from seqcap.experiments.run_checks import check_parts
+        from seqcap.experiments.run_locks import lock_run
         from seqcap.experiments.runs import pool_folds, read_tables, run_fold, training_steps
-        from seqcap.experiments.score_text import report
+        from seqcap.experiments.score_text import report, report_folds
         from seqcap.experiments.settings import read_settings
+        from seqcap.experiments.starting_model import describe_starting_model
 
     settings = read_settings(
         recipe,
@@ -90,18 +95,38 @@ def train(
     table = read_tables(tables)
     label_set = label_set_named(labels, table)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(label_set.description)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CorpusWarning)  # each fold's training tells of it
+        labelled = apply_labels(table, label_set)
+    console.print(f"{label_set.description}: {len(labelled):,} of {len(table):,} rows")
     chosen = choose_folds(table, folds, fold, allow_shared_speakers)
-    for place, one in enumerate(chosen):
-        folder = output / one.name if fold == ALL_FOLDS else output
+    started_from = describe_starting_model(settings)
+    for one in chosen:  # all of them before the first is trained
+        check_parts(labelled, one, label_set, started_from)
+    by_fold = {}
+    with lock_run(output, "train") as ours:
+        if not ours:
+            raise SettingsError(f"{output}: another training is at work here; give another folder")
+        for place, one in enumerate(chosen):
+            folder = output / one.name if fold == ALL_FOLDS else output
+            if fold == ALL_FOLDS:
+                console.print(f"fold {place + 1} of {len(chosen)}: {one.name}")
+            try:
+                all_scores = run_fold(
+                    table, one, label_set, settings, folder, name, device, devices
+                )
+            except KeyboardInterrupt:
+                console.print("interrupted: the same command goes on behind the last whole epoch")
+                raise
+            by_fold[one.name] = all_scores
+            console.print(f"model: {folder / 'model'}")
+            _warn_of_few_steps(console, training_steps(folder), settings.epochs)
         if fold == ALL_FOLDS:
-            console.print(f"fold {place + 1} of {len(chosen)}: {one.name}")
-        all_scores = run_fold(table, one, label_set, settings, folder, name, device, devices)
-        console.print(f"model: {folder / 'model'}")
-        _warn_of_few_steps(console, training_steps(folder), settings.epochs)
-    if fold == ALL_FOLDS:
-        all_scores = pool_folds([output / one.name for one in chosen], label_set.emotions, output)
+            folders = [output / one.name for one in chosen]
+            all_scores = pool_folds(folders, label_set.emotions, output)
     typer.echo(report(all_scores, label_set.emotions))
+    if fold == ALL_FOLDS:
+        typer.echo(report_folds(by_fold))
 
 
 def _warn_of_few_steps(console: Console, steps: int, epochs: int) -> None:
@@ -109,6 +134,6 @@ def _warn_of_few_steps(console: Console, steps: int, epochs: int) -> None:
         enough = -(-FEW_STEPS * epochs // steps)
         console.print(
             f"Steps of training: only {steps}, which teach little: the corpus is small. "
-            f"--set epochs={enough} gives {enough * steps // epochs}.",
+            f"--set epochs={enough}, into another folder, gives {enough * steps // epochs}.",
             soft_wrap=True,
         )

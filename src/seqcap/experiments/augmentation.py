@@ -11,6 +11,7 @@ import soxr
 
 from seqcap.audio.spectrogram import BIN_COUNT, FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.errors import SettingsError
 from seqcap.experiments.later_settings import later
 
 
@@ -40,6 +41,25 @@ class Augmentation:
     masks: int = 1
     mask_bins: int = 32
     mask_frames: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuses changes that nothing can be changed by."""
+        for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0}.items():
+            if not 0.0 <= getattr(self, name) <= most:
+                raise SettingsError(
+                    f"setting 'augmentation.{name}': {getattr(self, name)} came, "
+                    f"0 to {most:g} is expected"
+                )
+        for name in ("gain_db", "tilt_db", "masks", "mask_bins", "mask_frames"):
+            if not getattr(self, name) >= 0:
+                raise SettingsError(
+                    f"setting 'augmentation.{name}': {getattr(self, name)} came, 0 is the least"
+                )
+        if len(self.noise_snr_db) != 2 or not self.noise_snr_db[0] <= self.noise_snr_db[1]:
+            raise SettingsError(
+                f"setting 'augmentation.noise_snr_db': {list(self.noise_snr_db)} came, "
+                "the lowest and the highest ratio are expected"
+            )
 
 
 def draw_factor(largest: float, generator: np.random.Generator) -> float:

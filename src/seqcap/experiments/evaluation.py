@@ -1,5 +1,6 @@
 """A trained system's answers on a labelled table, and the scores that follow from them."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from rich.progress import track
 
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
+from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
+from seqcap.corpora.speakers import speaker_key, spellings_of
 from seqcap.errors import CorpusError
 from seqcap.experiments.metrics import (
     Matrix,
@@ -84,12 +87,16 @@ def predict_table(
 def _by_speaker(
     recognizer: Recognizer, sources: Sequence[Source], speakers: "pd.Series[str]"
 ) -> Iterator[Answer | Failure]:
-    """Answers in the order of the sources, each speaker's by what is known of them."""
+    """Answers in the order of the sources, each speaker's by what is known of them.
+
+    Nothing is known of those without a name, who may be anybody.
+    """
     answers: dict[int, Answer | Failure] = {}
-    for speaker in speakers.unique():
-        own = np.flatnonzero(speakers == speaker).tolist()
+    people = speakers.map(speaker_key)
+    for one in people.unique():
+        own = np.flatnonzero(people == one).tolist()
         recordings = [sources[place] for place in own]
-        adapted = recognizer.of_speaker(recordings)
+        adapted = recognizer.of_speaker(recordings) if one else recognizer
         answers |= zip(own, adapted.recognize_many(recordings), strict=True)
     for place in range(len(sources)):
         yield answers[place]
@@ -103,31 +110,35 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
         emotions: In the order of the confusion matrix.
 
     Returns:
-        utterances, speakers, wa, ua, ua_interval (95 %, over speakers; None for one speaker),
-        recall by emotion, ece, confusion (rows actual), by_speaker (utterances, wa, ua).
+        utterances, speakers (named ones), wa, ua, ua_interval (95 %, over speakers; None for one
+        speaker or where somebody has no name), recall by emotion (None where no utterance is),
+        ece, confusion (rows actual), by_speaker (utterances, wa, ua).
     """
     order = {emotion: index for index, emotion in enumerate(emotions)}
     actual = predictions["emotion"].map(order).to_numpy()
     probabilities = predictions[list(emotions)].to_numpy()
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(actual, predicted, len(emotions))
-    people = predictions["speaker"].to_numpy()
+    people = predictions["speaker"].astype(str).map(_spelled_once(predictions)).to_numpy()
     by_speaker = {
         str(speaker): confusion_matrix(
             actual[people == speaker], predicted[people == speaker], len(emotions)
         )
-        for speaker in sorted(set(people))
+        for speaker in sorted(set(people) - {""})
     }
     interval = None
-    if len(by_speaker) > 1:
+    if len(by_speaker) > 1 and "" not in people:
         interval = list(bootstrap_interval(list(by_speaker.values())))
     return {
         "utterances": len(predictions),
-        "speakers": int(predictions["speaker"].nunique()),
+        "speakers": len(by_speaker),
         "wa": weighted_accuracy(confusion),
         "ua": unweighted_accuracy(confusion),
         "ua_interval": interval,
-        "recall": dict(zip(emotions, recalls(confusion).tolist(), strict=True)),
+        "recall": {
+            emotion: None if np.isnan(share) else float(share)
+            for emotion, share in zip(emotions, recalls(confusion), strict=True)
+        },
         "ece": calibration_error(probabilities, actual),
         "confusion": confusion.tolist(),
         "by_speaker": {
@@ -141,10 +152,17 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
     }
 
 
+def _spelled_once(predictions: pd.DataFrame) -> dict[str, str]:
+    grouped = spellings_of(predictions["speaker"].astype(str))
+    return {each: group[0] for group in grouped.values() for each in group}
+
+
 def bootstrap_interval(
     confusions: Sequence[Matrix], draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
     """95 % interval of the UA when the speakers had been others, by bootstrap over speakers.
+
+    Draws in which nobody shows one of the emotions are left out: their UA is of others.
 
     Args:
         confusions: One confusion matrix for each speaker.
@@ -158,29 +176,45 @@ def bootstrap_interval(
     matrices = np.stack(confusions)
     generator = np.random.default_rng(seed)
     drawn = generator.integers(0, len(matrices), (draws, len(matrices)))
-    values = [unweighted_accuracy(matrices[choice].sum(axis=0)) for choice in drawn]
+    shown = matrices.sum(axis=(0, 2)) > 0
+    totals = (matrices[choice].sum(axis=0) for choice in drawn)
+    values = [unweighted_accuracy(one) for one in totals if (one.sum(axis=1)[shown] > 0).all()]
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
-def emotions_in_common(recognizer: Recognizer, table: pd.DataFrame) -> tuple[str, ...]:
-    """Finds the emotions that a model tells apart and a table has.
+def labelled_for(
+    recognizer: Recognizer, table: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Labels a table as a model was trained, with the emotions that both have.
 
     Args:
-        recognizer: The model.
+        recognizer: The model; what its label set merges is merged, what it leaves out left out.
         table: As `read_table` gives it.
 
     Returns:
-        In the order of the model's probabilities.
+        The rows kept, and the emotions in the order of the model's probabilities.
 
     Raises:
-        CorpusError: Fewer than two.
+        CorpusError: Fewer than two emotions in common.
     """
-    there = set(table["emotion"])
-    common = tuple(emotion for emotion in recognizer.emotions if emotion in there)
+    label_set = _label_set_of(recognizer)
+    mapping = {e: as_what for e, as_what in label_set.mapping.items() if e in set(table["emotion"])}
+    common = tuple(emotion for emotion in recognizer.emotions if emotion in mapping.values())
     if len(common) < 2:
         raise CorpusError(
             f"the model tells apart {', '.join(recognizer.emotions)}; of these the table has "
             f"{', '.join(common) or 'none'}; at least two are needed"
         )
-    return common
+    in_common = dataclasses.replace(label_set, emotions=common, mapping=mapping)
+    return apply_labels(table, in_common), common
+
+
+def _label_set_of(recognizer: Recognizer) -> LabelSet:
+    emotions = ",".join(recognizer.emotions)
+    name = recognizer.checkpoint.provenance.get("label_set", "").partition(":")[0]
+    if name not in ("", "all"):
+        label_set = label_set_named(name)
+        if label_set.emotions == recognizer.emotions:  # it may have been another one since
+            return label_set
+    return label_set_named(emotions)

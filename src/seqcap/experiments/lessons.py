@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics import MeanMetric
 
+from seqcap.errors import SettingsError
 from seqcap.experiments.batches import Batch
 from seqcap.experiments.learning_rate import LearningRateFall
 from seqcap.experiments.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
@@ -70,7 +71,7 @@ class Lessons(pl.LightningModule):
         self.emotion_count = emotion_count
         self.confusion = np.zeros((emotion_count, emotion_count), np.int64)
         self.fall = LearningRateFall()
-        self.mean_loss = MeanMetric()
+        self.mean_loss = MeanMetric(nan_strategy="disable")  # a NaN has to be seen
 
     def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
         """Gives each branch's logits ``(branch, batch, emotion)``."""
@@ -146,10 +147,16 @@ class Lessons(pl.LightningModule):
         All in one row, which is written before the epoch's checkpoint: a training that is killed
         between the two repeats the epoch, and no row is ever missing.
         """
-        self.log("loss", self.mean_loss.compute(), prog_bar=True)
+        loss = self.mean_loss.compute()
+        if not loss.isfinite():
+            raise SettingsError(
+                f"the loss of epoch {self.current_epoch + 1} is {loss:.3g}: the training has "
+                "diverged; give a lower learning_rate, and another folder"
+            )
+        self.log("loss", loss)
         self.mean_loss.reset()
-        self.log("validation_wa", weighted_accuracy(self.confusion), prog_bar=True)
-        self.log("validation_ua", unweighted_accuracy(self.confusion), prog_bar=True)
+        self.log("validation_wa", weighted_accuracy(self.confusion))
+        self.log("validation_ua", unweighted_accuracy(self.confusion))
 
     def configure_optimizers(self) -> Any:
         """AdamW with a learning rate that rises, then falls."""

@@ -1,16 +1,23 @@
 """What is refused before a run begins: each check raises with the way out, and changes nothing."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seqcap.corpora.audio_checks import short_pieces
+from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet
+from seqcap.corpora.leaks import FoldReport, check_fold
 from seqcap.corpora.sounds import Sound
 from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.settings import telling
+from seqcap.experiments.starting_model import refuse_known_speakers
+
+SETTINGS_FILE = "settings.json"
+SCORES_FILE = "scores.json"
 
 # What makes a run another run, and what people call it.
 _WORDS = {
@@ -35,9 +42,42 @@ def refuse_missing_emotions(
         )
 
 
+def check_parts(
+    labelled: pd.DataFrame,
+    fold: Fold,
+    label_set: LabelSet,
+    started_from: Mapping[str, Any],
+    audio_hashes: Mapping[str, str] | None = None,
+) -> FoldReport:
+    """Refuses a fold that nothing can be learnt by, or that would say nothing of other people.
+
+    Args:
+        labelled: The corpus, its labels applied.
+        fold: Who trains, validates and tests; shared speakers have been allowed.
+        label_set: Which emotions.
+        started_from: As `describe_starting_model` gives it.
+        audio_hashes: As for `check_fold`.
+
+    Raises:
+        CorpusError: As `run_fold` says.
+    """
+    refuse_known_speakers(started_from, fold)
+    shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
+    refuse_missing_emotions(labelled, part_of(labelled, fold), label_set)
+    return shared
+
+
 def refuse_unusable(table: pd.DataFrame, sounds: dict[str, Sound], faults: dict[str, str]) -> None:
-    """Finds before a training what would end it, or the test after it."""
-    texts = [*faults.values(), *(problem.text for problem in short_pieces(table, sounds))]
+    """Finds before a training what would end it, or the test after it, or count twice."""
+    again = table[table.duplicated(["file", "start", "end"])]
+    texts = [
+        *faults.values(),
+        *(problem.text for problem in short_pieces(table, sounds)),
+        *(
+            f"{file}: more than one row has this recording, from the same start"
+            for file in again["file"]
+        ),
+    ]
     if texts:
         others = len(texts) - _NAMED
         raise CorpusError(
@@ -47,17 +87,33 @@ def refuse_unusable(table: pd.DataFrame, sounds: dict[str, Sound], faults: dict[
 
 
 def refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
-    """Keeps a training from going on with what another one, of other settings, has left."""
-    kept = folder / "settings.json"
-    if not kept.exists():
+    """Keeps a training from going on with what another one, of other settings, has left.
+
+    A training that was refused, or stopped before it had learnt anything, has left nothing.
+    """
+    kept = folder / SETTINGS_FILE
+    if (folder / SCORES_FILE).exists() and not kept.exists():
+        raise SettingsError(f"{folder}: holds the scores of several folds; give another folder")
+    if not (folder / SCORES_FILE).exists() and not any(folder.glob("*.ckpt")):
         return
     # As they are read back: tuples become lists.
     before, now = json.loads(kept.read_text("utf-8")), json.loads(json.dumps(provenance))
     for one in (before, now):
         one["settings"] = telling(one["settings"])
     for key in _WORDS:
-        if before.get(key, now[key]) != now[key]:
+        was, is_now = before.get(key, now[key] if key != "started_from" else {}), now[key]
+        if was != is_now:
             raise SettingsError(
-                f"{folder}: holds a run with other {_WORDS[key]}; "
+                f"{folder}: holds a run with other {_WORDS[key]}{_difference(was, is_now)}; "
                 "give the same ones again, or another folder"
             )
+
+
+def _difference(was: Any, is_now: Any) -> str:
+    """Names the first value that differs, where it can be named."""
+    if not isinstance(was, Mapping) or not isinstance(is_now, Mapping):
+        return ""
+    name = next(name for name in {**was, **is_now} if was.get(name) != is_now.get(name))
+    if isinstance(was.get(name), list):
+        return f" ({name})"
+    return f" ({name} {was.get(name, 'as it is by default')}, now {is_now.get(name, 'the same')})"

@@ -17,28 +17,28 @@ import pandas as pd
 
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
-from seqcap.corpora.leaks import check_fold
 from seqcap.corpora.provenance import below_shared_folder
 from seqcap.corpora.sounds import examine_all
+from seqcap.corpora.speakers import speaker_key
 from seqcap.corpora.table import read_table
 from seqcap.corpora.writing import written_whole
 from seqcap.experiments.batches import Utterance
 from seqcap.experiments.card import write_own_card
 from seqcap.experiments.evaluation import load_rows, predict_table, scores
 from seqcap.experiments.run_checks import (
+    SCORES_FILE,
+    SETTINGS_FILE,
+    check_parts,
     refuse_another_run,
-    refuse_missing_emotions,
     refuse_unusable,
 )
 from seqcap.experiments.run_identity import describe_machine, describe_run
 from seqcap.experiments.settings import TrainingSettings
-from seqcap.experiments.starting_model import refuse_known_speakers
 from seqcap.experiments.training import train
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
 
-SCORES_FILE = "scores.json"
 STRANGERS = "test-strangers"  # the test part, as if each recording were all of its speaker
 
 
@@ -82,18 +82,16 @@ def run_fold(
     labelled = apply_labels(table, label_set).reset_index(drop=True)
     provenance = describe_run(labelled, fold, label_set, settings)
     refuse_another_run(folder, provenance)
-    refuse_known_speakers(provenance["started_from"], fold)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
     sounds, faults = examine_all(dict.fromkeys(labelled["file"]))
     refuse_unusable(labelled, sounds, faults)
     audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
-    shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
+    shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
     provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
-    refuse_missing_emotions(labelled, parts, label_set)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "settings.json", provenance)
+    _write_json(folder / SETTINGS_FILE, provenance)
     began_s = time.perf_counter()
     trained = train(
         _utterances(labelled[parts == "train"], label_set),
@@ -210,7 +208,7 @@ def pool_folds(
 def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
     labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
     corpora = table["corpus"] if "corpus" in table else [""] * len(table)
-    columns = (load_rows(table), labels, corpora, table["speaker"])
+    columns = (load_rows(table), labels, corpora, table["speaker"].map(speaker_key))
     return [Utterance(*row) for row in zip(*columns, strict=True)]
 
 

@@ -1,5 +1,6 @@
 """Scores as text, for the screen and for the card of a model."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 CARD_MARKER = "<!-- scores -->"
 WHAT_ELSE_SCORES_MEAN = (
     "95 %: interval of the UA, by bootstrap over speakers. Columns of emotions: recall. ECE: "
-    "expected calibration error (after an arrow: with the fitted temperature)."
+    "expected calibration error (after an arrow: with the fitted temperature). –: no utterance, "
+    "and the UA is of the other emotions. An interval over fewer than five speakers is too narrow."
 )
 
 
@@ -34,9 +36,9 @@ def report(
     ]
     for part, corpora in all_scores.items():
         for corpus, score in corpora.items():
-            recall = " | ".join(f"{score['recall'][emotion]:.3f}" for emotion in emotions)
+            recall = " | ".join(_share(score["recall"][emotion]) for emotion in emotions)
             lines.append(
-                f"| {part} | {corpus} | {score['utterances']} | {score['speakers']} "
+                f"| {part} | {corpus} | {score['utterances']} | {score['speakers'] or '–'} "
                 f"| {score['wa']:.3f} | {score['ua']:.3f} | {_interval(score)} | {recall} "
                 f"| {_calibration(score)} |"
             )
@@ -57,6 +59,32 @@ def report(
                     for speaker, one in score["by_speaker"].items()
                 ]
     return "\n".join(lines)
+
+
+def report_folds(by_fold: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> str:
+    """WA and UA of each fold's test speakers as Markdown, with their mean and deviation.
+
+    Args:
+        by_fold: Scores of each fold by its name, as `run_fold` gives them.
+    """
+    rows = {name: scores["test"]["all"] for name, scores in by_fold.items()}
+    lines = ["", "test, fold by fold", "", "| fold | utterances | WA | UA |", "|---|--:|--:|--:|"]
+    lines += [
+        f"| {name} | {row['utterances']} | {row['wa']:.3f} | {row['ua']:.3f} |"
+        for name, row in rows.items()
+    ]
+    if len(rows) > 1:
+        was, uas = ([row[score] for row in rows.values()] for score in ("wa", "ua"))
+        lines.append(f"| mean ± deviation | | {_spread(was)} | {_spread(uas)} |")
+    return "\n".join(lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def _share(recall: float | None) -> str:
+    return "–" if recall is None else f"{recall:.3f}"
 
 
 def _interval(score: Mapping[str, Any]) -> str:

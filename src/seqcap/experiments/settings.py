@@ -5,6 +5,7 @@ Its defaults are the recipe `default`; other recipes, in `recipes/`, say what th
 
 import dataclasses
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -27,8 +28,29 @@ _WORDS = {
     "loss": ("cross_entropy", "margin"),
     "choose": ("wa", "ua", "loss", "last"),
 }
-_SHARES = ("own_mean", "speaker_mean", "strangers")
-_LEAST = {"epochs": 0, "least_steps": 1, "batch_size": 1, "sorted_batches": 1}
+_LEAST = {
+    "seed": 0,
+    "epochs": 0,
+    "least_steps": 1,
+    "batch_size": 1,
+    "sorted_batches": 1,
+    "threads": 0,
+    "weight_decay": 0.0,
+    "gradient_norm": 0.0,
+    "mixup": 0.0,
+    "level": 0.0,
+    "trim_db": 0.0,
+    "segment_s": 0.2,  # what the last layer of every system needs
+}
+_SHARES = (
+    "warmup_share",
+    "label_smoothing",
+    "averaging",
+    "balance",
+    "own_mean",
+    "speaker_mean",
+    "strangers",
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +143,7 @@ class TrainingSettings:
     capsules: CapsuleSettings = field(default_factory=lambda: CapsuleSettings(dropout=0.3))
 
     def __post_init__(self) -> None:
-        """Refuses words that mean nothing, and counts below one."""
+        """Refuses words that mean nothing, and numbers out of range."""
         for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 raise SettingsError(
@@ -129,10 +151,14 @@ class TrainingSettings:
                     f"one of {', '.join(words)} is expected"
                 )
         for name, least in _LEAST.items():
-            if getattr(self, name) < least:
+            if not getattr(self, name) >= least:
                 raise SettingsError(
                     f"setting '{name}': {getattr(self, name)} came, {least} is the least"
                 )
+        if not 0.0 < self.learning_rate < math.inf:
+            raise SettingsError(
+                f"setting 'learning_rate': {self.learning_rate} came, a number above 0 is expected"
+            )
         for name in _SHARES:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise SettingsError(

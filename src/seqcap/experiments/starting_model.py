@@ -6,7 +6,7 @@ deviation of those it knows. Normalisation is measured anew.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from torch import Tensor
 
 from seqcap.corpora.fold import Fold
 from seqcap.corpora.provenance import file_hash
+from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import CorpusError, SettingsError
+from seqcap.experiments.heard import taught
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.models.capsules import output_places
 from seqcap.models.systems import System, build
@@ -62,21 +64,16 @@ def describe_starting_model(settings: TrainingSettings) -> dict[str, Any]:
     if not settings.start_from:
         return {}
     model = load_starting_model(settings)
-    made = model.provenance
-    heard = {
-        *made.get("fold", {}).get("train", ()),
-        *made.get("fold", {}).get("validation", ()),
-        *made.get("started_from", {}).get("speakers", ()),
-    }
+    validated = model.provenance.get("fold", {}).get("validation", ())
     return {
         "name": model.name,
         "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
         "emotions": list(model.emotions),
-        "speakers": sorted(heard),
+        "speakers": sorted({*taught(model.provenance), *validated}),
     }
 
 
-def refuse_known_speakers(started_from: dict[str, Any], fold: Fold) -> None:
+def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
     """Keeps a training from being judged by people whom its starting model has heard.
 
     Args:
@@ -86,8 +83,9 @@ def refuse_known_speakers(started_from: dict[str, Any], fold: Fold) -> None:
     Raises:
         CorpusError: The model knows one of them.
     """
-    heard = set(started_from.get("speakers", ()))
-    known = [speaker for speaker in (*fold.validation, *fold.test) if speaker in heard]
+    heard = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
+    asked = (*fold.validation, *fold.test)
+    known = [speaker for speaker in asked if speaker_key(speaker) in heard]
     if known:
         others = len(known) - _NAMED
         more = f" and {others} more" if others > 0 else ""

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar, WeightAveraging
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from seqcap.audio.spectrogram import Normalisation
+from seqcap.errors import SettingsError
 from seqcap.experiments.batches import (
     Segments,
     Utterance,
@@ -34,6 +36,7 @@ from seqcap.experiments.interruption import (
 )
 from seqcap.experiments.lessons import Lessons
 from seqcap.experiments.order import Order
+from seqcap.experiments.progress import TrainingProgress
 from seqcap.experiments.quiet import QuietProcesses, quiet_lightning
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.experiments.starting_model import inherit, load_starting_model
@@ -99,6 +102,10 @@ def train(
 
     Returns:
         The system of the best epoch.
+
+    Raises:
+        SettingsError: Lightning knows no such accelerator or precision here, the starting model
+            is another system, or the training has diverged.
     """
     keep_freed_memory()
     if settings.threads:
@@ -149,17 +156,17 @@ def train(
     cost = Cost()
     moving = functools.partial(_moving_average, decay=settings.averaging)
     average = [WeightAveraging(avg_fn=moving)] if settings.averaging else []
-    bars = [RichProgressBar(console_kwargs={"stderr": True})] if progress else []
+    bars = [TrainingProgress()] if progress else []
     keep_earlier_metrics(folder)
     drop_torn_checkpoints(folder)
     last = folder / "last.ckpt"
     with quiet_lightning():
-        trainer = pl.Trainer(
+        trainer = _trainer(
             accelerator=accelerator,
             devices=devices,
             strategy="ddp_spawn" if devices > 1 else "auto",
             use_distributed_sampler=False,  # the order shares out its batches itself
-            precision=settings.precision,  # type: ignore[arg-type]  # a word; Lightning checks it
+            precision=settings.precision,
             max_epochs=settings.count_epochs(len(order)),
             gradient_clip_val=settings.gradient_norm or None,
             callbacks=[best, latest, *average, cost, QuietProcesses(), *bars],
@@ -170,14 +177,17 @@ def train(
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             enable_model_summary=False,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
         )
-        trainer.fit(
-            lessons,
-            DataLoader(segments, batch_sampler=order, collate_fn=collate),
-            whole,
-            ckpt_path=last if last.exists() else None,
-        )
+        try:
+            trainer.fit(
+                lessons,
+                DataLoader(segments, batch_sampler=order, collate_fn=collate),
+                whole,
+                ckpt_path=last if last.exists() else None,
+            )
+        except SystemExit:  # what Lightning makes of it
+            raise KeyboardInterrupt from None
     join_metrics(folder)
     lessons.load_state_dict(_read(best.best_model_path)["state_dict"])
     # Other processes may have trained: what they know is in the checkpoint.
@@ -185,6 +195,11 @@ def train(
     cost.load_state_dict(ended["callbacks"][cost.state_key])
     system = lessons.system.cpu().eval()
     logits, labels = _answers(system, whole)
+    if not logits.isfinite().all():
+        raise SettingsError(
+            "the trained system's answers are no numbers: the training has diverged; give a lower "
+            "learning_rate, and another folder"
+        )
     temperature = fit_temperature(logits, labels)
     return TrainedSystem(
         system,
@@ -194,6 +209,16 @@ def train(
         step_ms=cost.step_ms,
         peak_memory_mb=cost.peak_memory_mb,
     )
+
+
+def _trainer(**settings: Any) -> pl.Trainer:
+    try:
+        return pl.Trainer(**settings)
+    except (MisconfigurationException, ValueError) as error:
+        raise SettingsError(
+            f"device '{settings['accelerator']}' with precision '{settings['precision']}' cannot "
+            f"be used: {str(error).splitlines()[0]}; 'cpu' with '32-true' always can"
+        ) from error
 
 
 def _moving_average(average: Tensor, weights: Tensor, _: Tensor, decay: float) -> Tensor:

@@ -8,6 +8,7 @@ from seqcap.errors import CheckpointError
 WEIGHTS_FILE = "model.safetensors"
 SETTINGS_FILE = "model.json"
 CARD_FILE = "CARD.md"
+MODEL_FOLDER = "model"  # within the folder of a run
 SHIPPED = "-"  # what people call the model inside the package
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
 
@@ -26,8 +27,12 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """
     source = PRETRAINED_FOLDER if folder is None else Path(folder)
     if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
-        raise CheckpointError(
-            f"{source}: no model here; a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is "
-            "expected, as 'seqcap train' writes it"
+        inside = source / MODEL_FOLDER
+        way_out = (
+            f"it is in {inside}"
+            if (inside / SETTINGS_FILE).is_file()
+            else f"a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is expected, as 'seqcap "
+            "train' writes it"
         )
+        raise CheckpointError(f"{source}: no model here; {way_out}")
     return source

@@ -92,15 +92,19 @@ def bootstrap_scores(confusions: NDArray[np.int64]) -> Scores:
         confusions: Shape ``(speaker, actual emotion, predicted emotion)``.
 
     Returns:
-        Shape ``(draw,)`` each.
+        Shape ``(draw,)`` each. The UA of a draw in which nobody shows one of the emotions is a
+        mean over others than the UA asked for: it is NaN.
     """
-    drawn = draw_speakers(len(confusions))
-    return score_confusions(np.tensordot(drawn, confusions, axes=1))
+    drawn = np.tensordot(draw_speakers(len(confusions)), confusions, axes=1)
+    scores = score_confusions(drawn)
+    shown = confusions.sum(axis=(0, 2)) > 0
+    complete = (drawn.sum(axis=2)[:, shown] > 0).all(axis=1)
+    return Scores(scores.wa, np.where(complete, scores.ua, np.nan))
 
 
 def interval(values: NDArray[np.float64], speaker_count: int) -> Interval | None:
-    """95 % interval of drawn values, from percentile to percentile; None for a single speaker."""
+    """95 % interval of drawn values that are numbers; None for a single speaker."""
     if speaker_count < 2:
         return None
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
