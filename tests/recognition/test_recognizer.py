@@ -172,11 +172,20 @@ def test_a_bad_recording_alone_is_an_error(recognizer):
         recognizer.recognize((make_noise(0.039), 16000), name="call.wav")
 
 
-def test_silence_is_answered_and_doubted(recognizer):
-    silence = (np.zeros(16000, np.float32), 16000)
+@pytest.mark.parametrize("seconds", [1, 61])  # held, and read block by block
+def test_silence_is_uncertain_and_doubted(recognizer, seconds):
+    silence = (np.zeros(seconds * 16000, np.float32), 16000)
     with pytest.warns(AudioWarning, match="digital silence"):
         answer = recognizer.recognize(silence)
-    assert np.isfinite(list(answer.probabilities.values())).all()
+    for one in (answer, *answer.timeline):
+        assert one.predicted == "uncertain"
+        assert set(one.probabilities.values()) == {0.25}
+
+
+def test_a_silent_piece_is_uncertain(recognizer):
+    sound = np.concatenate((make_noise(2.0), np.zeros(64000, np.float32), make_noise(2.0)))
+    timeline = recognizer.recognize((sound, 16000)).timeline
+    assert [piece.predicted == "uncertain" for piece in timeline[:2]] == [False, True]
 
 
 def test_sources_are_read_as_answers_are_taken(recognizer):

@@ -22,6 +22,8 @@ FRAMES_PER_S = SAMPLE_RATE_HZ // SHIFT_SAMPLES
 # that of white noise at about -84 dB of full scale, differences are not looked at.
 FLOOR = 1e-3
 
+_SILENT = float(np.log(FLOOR)) + 1e-4  # rounded
+
 FloatArray = NDArray[np.float32]
 
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(
@@ -77,6 +79,16 @@ def log_spectrogram(waveform: FloatArray) -> FloatArray:
     np.log(powers, out=powers)
     powers *= 0.5
     return powers
+
+
+def is_silent(spectrogram: FloatArray) -> bool:
+    """Says whether log magnitudes, not normalised, are those of digital silence.
+
+    Example:
+        >>> is_silent(log_spectrogram(np.zeros(16000, np.float32)))
+        True
+    """
+    return bool(spectrogram.max() <= _SILENT)
 
 
 def _powers(waveform: FloatArray) -> FloatArray:

@@ -1,8 +1,23 @@
 """What recognition gives back: an answer, or the reason why there is none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 UNCERTAIN = "uncertain"
+
+
+def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
+    """The most probable emotion; "uncertain" where it is less probable, or none is the most.
+
+    Example:
+        >>> decide({"anger": 0.6, "sadness": 0.4}, 0.5)
+        'anger'
+        >>> decide({"anger": 0.5, "sadness": 0.5}, 0.0)
+        'uncertain'
+    """
+    best = max(probabilities, key=probabilities.__getitem__)
+    alike = len(set(probabilities.values())) == 1
+    return UNCERTAIN if alike or probabilities[best] < abstain_below else best
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from seqcap.audio.source import Source
 from seqcap.errors import CheckpointError
-from seqcap.recognition.answers import UNCERTAIN, Answer, Failure
+from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.recognizer import Recognizer
 
 
@@ -84,11 +84,10 @@ def average(answers: Sequence[Answer], abstain_below: float = 0.0) -> Answer:
         emotion: sum(answer.probabilities[emotion] for answer in answers) / len(answers)
         for emotion in answers[0].probabilities
     }
-    best = max(probabilities, key=probabilities.__getitem__)
     return dataclasses.replace(
         answers[0],
         probabilities=probabilities,
-        predicted=best if probabilities[best] >= abstain_below else UNCERTAIN,
+        predicted=decide(probabilities, abstain_below),
         timeline=tuple(
             average(pieces, abstain_below)
             for pieces in zip(*(answer.timeline for answer in answers), strict=True)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from seqcap.audio.source import Source
-from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
+from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.errors import SettingsError
-from seqcap.recognition.answers import UNCERTAIN, Answer, Failure
+from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.model_folder import PRETRAINED_FOLDER
 from seqcap.recognition.recordings import (
@@ -214,10 +214,13 @@ class Recognizer:
     def _long_answer(self, recording: Recording, timeline: bool) -> Answer:
         """Reads a long recording block by block, once for the whole and its pieces."""
         piece_rows: list[FloatArray] = []
+        silent = True
         lengths = iter([behind - first for first, behind in recording.bounds])
 
         def normalised() -> Iterator[Tensor]:
+            nonlocal silent
             for block in recording.blocks():
+                silent = silent and is_silent(block)
                 if timeline:
                     pieces, first = [], 0
                     while first < len(block):
@@ -228,6 +231,8 @@ class Recognizer:
 
         logits = self.system.forward_in_pieces(normalised())
         row = self._calibrated(logits)[0]
+        if silent:
+            row[:] = self._nothing_heard
         return self._answer(recording, row, np.concatenate(piece_rows) if timeline else None)
 
     def _answer(
@@ -250,14 +255,13 @@ class Recognizer:
         row: FloatArray,
         timeline: tuple[Answer, ...] = (),
     ) -> Answer:
-        best = int(row.argmax())
-        sure = row[best] >= self.abstain_below
+        probabilities = dict(zip(self.emotions, row.tolist(), strict=True))
         return Answer(
             file=title,
             start=round(start, 3),
             end=round(end, 3),
-            probabilities=dict(zip(self.emotions, row.tolist(), strict=True)),
-            predicted=self.emotions[best] if sure else UNCERTAIN,
+            probabilities=probabilities,
+            predicted=decide(probabilities, self.abstain_below),
             timeline=timeline,
         )
 
@@ -269,13 +273,20 @@ class Recognizer:
             spectrograms: Not normalised, each ``(frame, bin)``.
 
         Returns:
-            Shape ``(recording, emotion)``, calibrated, in the order they came.
+            Shape ``(recording, emotion)``, calibrated, in the order they came; all emotions
+            alike for digital silence.
         """
         result = np.empty((len(spectrograms), len(self.emotions)), np.float32)
         for indices in batches_by_length([len(s) for s in spectrograms]):
             batch, counts = self._batch([spectrograms[i] for i in indices])
             result[indices] = self._calibrated(self.system(batch, counts))
+        result[[is_silent(s) for s in spectrograms]] = self._nothing_heard
         return result
+
+    @property
+    def _nothing_heard(self) -> float:
+        """The probability of each emotion in silence."""
+        return 1 / len(self.emotions)
 
     def _calibrated(self, logits: Tensor) -> FloatArray:
         scaled = logits / self.checkpoint.temperature
