@@ -1,4 +1,5 @@
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import load_file
+
+from seqcap.experiments.order import Order
+from seqcap.experiments.run_locks import lock_run
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +70,20 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     )
     assert evaluated.status == 0, evaluated.err
     assert "8 of 24 rows are labelled otherwise than anger, sadness" in evaluated.err
-    assert "The model learnt from 2 of these 4 speakers" in evaluated.err
-    assert "| given, heard in training | all | 8 | 2 |" in evaluated.out
-    assert "| given | all | 8 | 2 |" in evaluated.out
+    assert "The model has heard 3 of these 4 speakers" in evaluated.err
+    assert "| given, heard before | all | 12 | 3 |" in evaluated.out
+    assert "| given | all | 4 | 1 |" in evaluated.out
     assert "by speaker" in evaluated.out
     assert len(pd.read_csv(tmp_path / "p.csv")) == 16
-    assert "predicted" in (tmp_path / "p.svg").read_text()
+    drawn = (tmp_path / "p.svg").read_text()
+    assert "predicted" in drawn
 
     one = seqcap(*command, "--fold", "0")
     assert one.status == 2
-    assert "holds the scores of several folds; give another folder" in one.err
+    assert "it may be the folder of several folds; give another folder" in one.err
+    all_in_one = seqcap(*command, "--output", tmp_path / "run" / folds[0])
+    assert all_in_one.status == 2
+    assert "holds the run of one fold; give another folder" in all_in_one.err
 
 
 def test_a_training_begins_with_what_another_model_has_learnt(
@@ -97,10 +105,10 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     torch.testing.assert_close(began[name], ended[name], atol=1e-6, rtol=0)
     assert seqcap(*command).status == 0  # it is done and is only read
     longer = seqcap(*command, "--set", "epochs=2")
-    assert "holds a run with other settings (epochs 1, now 2)" in longer.err
+    assert "holds a run with other settings (epochs)" in longer.err
     learnt = seqcap(*command, "--start-from", output / "model", "--output", tmp_path / "other")
     assert learnt.status == 2
-    assert "of validation and test taught unnamed" in learnt.err
+    assert "unnamed, with which the training is to begin, has heard a of validation" in learnt.err
 
 
 def test_speakers_whom_a_model_adapts_to_are_known_or_not(
@@ -141,7 +149,7 @@ def test_a_model_is_scored_with_the_labels_that_it_was_trained_with(
     result = seqcap("evaluate", tmp_path / "r" / "model", table, "--json")
     assert result.status == 0, result.err
     given = json.loads(result.out)["given"]["all"]
-    assert (given["utterances"], sum(given["confusion"][1])) == (12, 8)  # of two people
+    assert (given["utterances"], sum(given["confusion"][1])) == (6, 4)  # of the one tested
 
 
 def test_who_has_no_name_is_a_stranger_and_nobody_of_an_interval(
@@ -162,6 +170,7 @@ def test_who_has_no_name_is_a_stranger_and_nobody_of_an_interval(
         answers.append((run, pd.read_csv(output)["anger"]))
     assert "16 of 16 rows have no speaker" in answers[0][0].err
     assert "| given | all | 16 | – |" in answers[0][0].out
+    assert "heard before" not in answers[0][0].out
     np.testing.assert_allclose(answers[0][1], answers[1][1])
 
 
@@ -183,7 +192,6 @@ def test_all_folds_are_checked_before_the_first_is_trained(
     [
         (["--device", "nonsense"], "device 'nonsense' with precision '32-true' cannot be used"),
         (["--precision", "fp8"], "precision 'fp8' cannot be used"),
-        (["--output", "{table}"], "{table}"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_does_not_stand_in_the_way(
@@ -193,11 +201,49 @@ def test_what_cannot_be_is_one_line_and_does_not_stand_in_the_way(
         "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
         "--set", "epochs=1",
     ]  # fmt: skip
-    result = seqcap(*command, *(option.format(table=table) for option in options))
+    result = seqcap(*command, *options)
     assert result.status == 2
-    assert said.format(table=table) in result.err.splitlines()[-1]
+    assert said in result.err.splitlines()[-1]
     assert result.err.splitlines()[-1].startswith("seqcap: ")
     assert seqcap(*command, "--device", "cpu").status == 0
+
+
+def test_a_folder_that_is_a_file_is_one_line(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    result = seqcap("train", table, "--labels", "anger,sadness", "--output", table)
+    assert result.status == 2
+    assert result.err.splitlines()[-1].startswith(f"seqcap: {table}")
+
+
+def test_two_trainings_do_not_share_a_folder(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path
+) -> None:
+    with lock_run(tmp_path / "r", "train"):
+        result = seqcap("train", table, "--labels", "anger,sadness", "--output", tmp_path / "r")
+    assert result.status == 2
+    assert "another training is at work here" in result.err
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    seqcap: Callable[..., Any], table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_epoch = Order.set_epoch
+
+    def interrupt(self: Order, epoch: int) -> None:
+        if epoch == 1:
+            raise KeyboardInterrupt
+        set_epoch(self, epoch)
+
+    monkeypatch.setattr(Order, "set_epoch", interrupt)
+    result = seqcap(
+        "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
+        "--set", "epochs=3", "--device", "cpu",
+    )  # fmt: skip
+    assert result.status == 130
+    assert "epoch 1 of 3: loss " in result.err
+    assert "interrupted: the same command goes on behind the last whole epoch" in result.err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_training_that_diverges_is_no_model(
@@ -220,7 +266,7 @@ def test_a_recording_that_stands_in_two_rows_is_refused(
     pd.concat([rows, rows[:1]]).to_csv(twice, index=False)
     result = seqcap("train", twice, "--labels", "anger,sadness", "--output", tmp_path / "r")
     assert result.status == 2
-    assert "more than one row has this recording, from the same start" in result.err
+    assert "stands in more than one row, with the same start and end" in result.err
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_heard(

@@ -53,6 +53,8 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("seed=-1", "setting 'seed': -1 came, 0 is the least"),
         ("segment_s=0.05", "setting 'segment_s': 0.05 came, 0.2 is the least"),
         ("averaging=1.5", "setting 'averaging': 1.5 came, 0 to 1 is expected"),
+        ("averaging=1", "setting 'averaging': 1.0 came, which keeps the first weights"),
+        ("segment_s=inf", "setting 'segment_s': inf came, 0.2 is the least"),
         ("learning_rate=0", "setting 'learning_rate': 0.0 came, a number above 0 is expected"),
         ("augmentation.speed=2", "setting 'augmentation.speed': 2.0 came, 0 to 1 is expected"),
         ("augmentation.masks=-1", "setting 'augmentation.masks': -1 came, 0 is the least"),

@@ -101,11 +101,13 @@ def test_speakers_that_are_alike_leave_no_doubt() -> None:
 
 
 def test_draws_without_one_of_the_emotions_say_nothing_of_the_ua() -> None:
-    both = np.array([[[4, 0], [2, 2]], [[4, 0], [0, 0]]])  # the second shows one emotion only
+    both = np.array([[[4, 0], [2, 2]], [[1, 3], [0, 0]]])  # the second shows one emotion only
     drawn = resampling.bootstrap_scores(both)
     assert np.isnan(drawn.ua).any()
     assert not np.isnan(drawn.wa).any()
-    assert resampling.interval(drawn.ua, 2) == (0.75, 0.75)
+    assert resampling.interval(drawn.ua, 2) == (0.5625, 0.75)  # both, or the first twice
+    one_each = np.array([np.diag(row) for row in np.eye(9, dtype=int)])
+    assert resampling.interval(resampling.bootstrap_scores(one_each).ua, 9) is None
 
 
 def test_the_bootstrap_of_two_speakers_draws_each_case_as_often_as_chance_has_it() -> None:

@@ -82,6 +82,6 @@ def main() -> NoReturn:
     except OSError as error:
         if error.filename is None:
             raise
-        tell(f"{error.filename}: {error.strerror}")
+        tell(f"{error.filename2 or error.filename}: {error.strerror}")
         sys.exit(2)
     raise AssertionError("a command line ends by SystemExit")

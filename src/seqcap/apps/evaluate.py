@@ -9,7 +9,6 @@ import typer
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
-from seqcap.recognition.model_folder import SHIPPED
 
 
 def evaluate(
@@ -42,7 +41,8 @@ def evaluate(
     """Score a model: WA, UA with interval, recalls, speakers, confusion, calibration.
 
     On another corpus than the model learnt from, the emotions that both have are compared; what
-    is left out is said.
+    is left out is said. Speakers whom the model has heard are scored apart; the figure is of
+    the others, if there are any.
 
     Examples:
       seqcap evaluate - mine.csv
@@ -52,10 +52,11 @@ def evaluate(
       seqcap evaluate runs/mine/model mine.csv --folds loso --fold 2 --part test
     """
     with needs_extra("train"):
+        from seqcap.corpora.speakers import speaker_key
         from seqcap.corpora.writing import written_whole
         from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
         from seqcap.experiments.evaluation import labelled_for, predict_table
-        from seqcap.experiments.heard import heard_by
+        from seqcap.experiments.heard import heard_before
         from seqcap.experiments.runs import read_tables, scores_by_corpus
         from seqcap.experiments.score_text import report, write_card
         from seqcap.recognition.recognizer import Recognizer
@@ -63,7 +64,7 @@ def evaluate(
 
     if figure is not None:
         check_figure_ending(figure)
-    recognizer = Recognizer.from_pretrained(None if model == SHIPPED else model)
+    recognizer = Recognizer.from_pretrained(model)
     given = read_tables(tables)
     table, emotions = labelled_for(recognizer, given)
     _say_what_is_left_out(recognizer.emotions, emotions, len(given), len(table))
@@ -77,12 +78,14 @@ def evaluate(
             f"{unnamed} of {len(table)} rows have no speaker: nothing else is known of who speaks, "
             "and there is no interval. A column 'speaker' changes that."
         )
-    known = heard_by(recognizer.checkpoint, table["speaker"])
+    known = heard_before(recognizer.checkpoint.provenance, table["speaker"])
     if known.any():
-        people = table["speaker"]
+        people = {speaker_key(speaker) for speaker in table["speaker"]} - {""}
+        met = {speaker_key(speaker) for speaker in table["speaker"][known]}
         tell(
-            f"The model learnt from {people[known].nunique()} of these {people.nunique()} "
-            f"speakers; they are scored apart. How good it is on others, only others show."
+            f"The model has heard {len(met)} of these {len(people)} speakers, to learn from or to "
+            "choose by: they are scored apart, for how good it is on others only others show. If "
+            "they are other people, name them otherwise."
         )
     predictions = predict_table(
         recognizer, table, emotions, progress=True, know_speakers=not unknown_speakers
@@ -91,7 +94,7 @@ def evaluate(
         with written_whole(output) as path:
             predictions.to_csv(path, index=False)
     asked = part if folds else "given"
-    groups = {f"{asked}, heard in training": known, asked: ~known}
+    groups = {asked: ~known, f"{asked}, heard before": known}
     all_scores = {
         name: scores_by_corpus(predictions[rows], emotions)
         for name, rows in groups.items()

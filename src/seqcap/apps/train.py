@@ -77,7 +77,7 @@ def train(
     with needs_extra("train"):
         from seqcap.corpora.labels import apply_labels, label_set_named
         from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
-        from seqcap.experiments.run_checks import check_parts
+        from seqcap.experiments.run_checks import RUN_FILE, check_parts
         from seqcap.experiments.run_locks import lock_run
         from seqcap.experiments.runs import pool_folds, read_tables, run_fold, training_steps
         from seqcap.experiments.score_text import report, report_folds
@@ -107,6 +107,8 @@ def train(
     with lock_run(output, "train") as ours:
         if not ours:
             raise SettingsError(f"{output}: another training is at work here; give another folder")
+        if fold == ALL_FOLDS and (output / RUN_FILE).exists():
+            raise SettingsError(f"{output}: holds the run of one fold; give another folder")
         for place, one in enumerate(chosen):
             folder = output / one.name if fold == ALL_FOLDS else output
             if fold == ALL_FOLDS:

@@ -22,6 +22,7 @@ FRAMES_PER_S = SAMPLE_RATE_HZ // SHIFT_SAMPLES
 # that of white noise at about -84 dB of full scale, differences are not looked at.
 FLOOR = 1e-3
 
+_REACH = WINDOW_SAMPLES // SHIFT_SAMPLES - 1
 _SILENT = float(np.log(FLOOR)) + 1e-4  # rounded
 
 FloatArray = NDArray[np.float32]
@@ -84,11 +85,14 @@ def log_spectrogram(waveform: FloatArray) -> FloatArray:
 def is_silent(spectrogram: FloatArray) -> bool:
     """Says whether log magnitudes, not normalised, are those of digital silence.
 
+    The last frames, which reach over the end of a piece, are not asked if there are others.
+
     Example:
         >>> is_silent(log_spectrogram(np.zeros(16000, np.float32)))
         True
     """
-    return bool(spectrogram.max() <= _SILENT)
+    asked = spectrogram[:-_REACH] if len(spectrogram) > _REACH else spectrogram
+    return bool(asked.max() <= _SILENT)
 
 
 def _powers(waveform: FloatArray) -> FloatArray:

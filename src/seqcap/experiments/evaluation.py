@@ -1,6 +1,6 @@
 """A trained system's answers on a labelled table, and the scores that follow from them."""
 
-import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,9 +11,9 @@ from rich.progress import track
 
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
-from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
+from seqcap.corpora.labels import LABEL_SETS, LabelSet, apply_labels, label_set_named
 from seqcap.corpora.speakers import speaker_key, spellings_of
-from seqcap.errors import CorpusError
+from seqcap.errors import CorpusError, CorpusWarning
 from seqcap.experiments.metrics import (
     Matrix,
     calibration_error,
@@ -57,7 +57,8 @@ def predict_table(
         know_speakers: Or hear each row as if nothing else were known of its speaker.
 
     Returns:
-        The table with one column of probabilities per emotion, and `predicted`.
+        The table with one column of probabilities per emotion, and `predicted`, the first of the
+        most probable ones.
 
     Raises:
         AudioError, CorpusError: A recording cannot be read.
@@ -128,13 +129,13 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
     }
     interval = None
     if len(by_speaker) > 1 and "" not in people:
-        interval = list(bootstrap_interval(list(by_speaker.values())))
+        interval = bootstrap_interval(list(by_speaker.values()))
     return {
         "utterances": len(predictions),
         "speakers": len(by_speaker),
         "wa": weighted_accuracy(confusion),
         "ua": unweighted_accuracy(confusion),
-        "ua_interval": interval,
+        "ua_interval": interval and list(interval),
         "recall": {
             emotion: None if np.isnan(share) else float(share)
             for emotion, share in zip(emotions, recalls(confusion), strict=True)
@@ -159,10 +160,11 @@ def _spelled_once(predictions: pd.DataFrame) -> dict[str, str]:
 
 def bootstrap_interval(
     confusions: Sequence[Matrix], draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """95 % interval of the UA when the speakers had been others, by bootstrap over speakers.
 
-    Draws in which nobody shows one of the emotions are left out: their UA is of others.
+    Draws in which nobody shows one of the emotions are left out: their UA is of others. There is
+    no interval if most are.
 
     Args:
         confusions: One confusion matrix for each speaker.
@@ -179,6 +181,8 @@ def bootstrap_interval(
     shown = matrices.sum(axis=(0, 2)) > 0
     totals = (matrices[choice].sum(axis=0) for choice in drawn)
     values = [unweighted_accuracy(one) for one in totals if (one.sum(axis=1)[shown] > 0).all()]
+    if len(values) < draws / 2:
+        return None
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 
@@ -198,23 +202,26 @@ def labelled_for(
     Raises:
         CorpusError: Fewer than two emotions in common.
     """
-    label_set = _label_set_of(recognizer)
-    mapping = {e: as_what for e, as_what in label_set.mapping.items() if e in set(table["emotion"])}
-    common = tuple(emotion for emotion in recognizer.emotions if emotion in mapping.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CorpusWarning)  # who asks tells what is left out
+        try:
+            labelled = apply_labels(table, _label_set_of(recognizer))
+        except CorpusError:  # no row is left, which the model's emotions explain better
+            labelled = table[:0]
+    there = set(labelled["emotion"])
+    common = tuple(emotion for emotion in recognizer.emotions if emotion in there)
     if len(common) < 2:
         raise CorpusError(
             f"the model tells apart {', '.join(recognizer.emotions)}; of these the table has "
             f"{', '.join(common) or 'none'}; at least two are needed"
         )
-    in_common = dataclasses.replace(label_set, emotions=common, mapping=mapping)
-    return apply_labels(table, in_common), common
+    return labelled, common
 
 
 def _label_set_of(recognizer: Recognizer) -> LabelSet:
-    emotions = ",".join(recognizer.emotions)
     name = recognizer.checkpoint.provenance.get("label_set", "").partition(":")[0]
-    if name not in ("", "all"):
+    if name in LABEL_SETS or "," in name:
         label_set = label_set_named(name)
         if label_set.emotions == recognizer.emotions:  # it may have been another one since
             return label_set
-    return label_set_named(emotions)
+    return label_set_named(",".join(recognizer.emotions))

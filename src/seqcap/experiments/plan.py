@@ -21,6 +21,7 @@ from seqcap.experiments.grid import Grid
 from seqcap.experiments.run_identity import describe_run, run_name
 from seqcap.experiments.run_locks import lock_run
 from seqcap.experiments.settings import TrainingSettings
+from seqcap.experiments.starting_model import refuse_known_speakers
 
 _SAME = ("labels", "folds", "recipe", "overrides", "corpus", "corpus_facts")
 
@@ -93,7 +94,9 @@ def make_plan(grid: Grid, table: pd.DataFrame) -> Plan:
             for fold in folds:
                 for entry in grid.entries:
                     settings = grid.settings(entry, seed)
-                    name = run_name(describe_run(labelled, fold, label_set, settings))
+                    made = describe_run(labelled, fold, label_set, settings)
+                    refuse_known_speakers(made["started_from"], fold)
+                    name = run_name(made)
                     runs.append(
                         PlannedRun(entry.label, label_set, fold, settings, name, grid.gradients)
                     )

@@ -34,7 +34,8 @@ class TrainingProgress(pl.Callback):
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=console,
-            disable=not console.is_terminal,
+            # Another process could not take it away if the training is interrupted.
+            disable=not console.is_terminal or trainer.world_size > 1,
             speed_estimate_period=_SPEED_OVER_S,
             transient=True,
         )

@@ -16,7 +16,7 @@ from seqcap.errors import CorpusError, SettingsError
 from seqcap.experiments.settings import telling
 from seqcap.experiments.starting_model import refuse_known_speakers
 
-SETTINGS_FILE = "settings.json"
+RUN_FILE = "settings.json"
 SCORES_FILE = "scores.json"
 
 # What makes a run another run, and what people call it.
@@ -74,7 +74,7 @@ def refuse_unusable(table: pd.DataFrame, sounds: dict[str, Sound], faults: dict[
         *faults.values(),
         *(problem.text for problem in short_pieces(table, sounds)),
         *(
-            f"{file}: more than one row has this recording, from the same start"
+            f"{file}: stands in more than one row, with the same start and end"
             for file in again["file"]
         ),
     ]
@@ -91,29 +91,31 @@ def refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
 
     A training that was refused, or stopped before it had learnt anything, has left nothing.
     """
-    kept = folder / SETTINGS_FILE
-    if (folder / SCORES_FILE).exists() and not kept.exists():
-        raise SettingsError(f"{folder}: holds the scores of several folds; give another folder")
+    kept = folder / RUN_FILE
     if not (folder / SCORES_FILE).exists() and not any(folder.glob("*.ckpt")):
         return
+    if not kept.exists():
+        raise SettingsError(
+            f"{folder}: holds scores or checkpoints, and no {RUN_FILE} that says of what; it may "
+            "be the folder of several folds; give another folder"
+        )
     # As they are read back: tuples become lists.
     before, now = json.loads(kept.read_text("utf-8")), json.loads(json.dumps(provenance))
     for one in (before, now):
         one["settings"] = telling(one["settings"])
+        one["started_from"] = one.get("started_from", {}).get("weights_sha256", "")
     for key in _WORDS:
-        was, is_now = before.get(key, now[key] if key != "started_from" else {}), now[key]
+        was, is_now = before.get(key, now[key]), now[key]
         if was != is_now:
             raise SettingsError(
-                f"{folder}: holds a run with other {_WORDS[key]}{_difference(was, is_now)}; "
+                f"{folder}: holds a run with other {_WORDS[key]}{_differing(was, is_now)}; "
                 "give the same ones again, or another folder"
             )
 
 
-def _difference(was: Any, is_now: Any) -> str:
-    """Names the first value that differs, where it can be named."""
+def _differing(was: Any, is_now: Any) -> str:
+    """Names what differs, where it has names."""
     if not isinstance(was, Mapping) or not isinstance(is_now, Mapping):
         return ""
-    name = next(name for name in {**was, **is_now} if was.get(name) != is_now.get(name))
-    if isinstance(was.get(name), list):
-        return f" ({name})"
-    return f" ({name} {was.get(name, 'as it is by default')}, now {is_now.get(name, 'the same')})"
+    names = [name for name in {**was, **is_now} if was.get(name) != is_now.get(name)]
+    return f" ({', '.join(names)})"

@@ -38,7 +38,7 @@ def run_key(provenance: dict[str, Any]) -> str:
         SHA-256, 64 hexadecimal digits.
     """
     what = {key: provenance[key] for key in _KEYS} | {"settings": telling(provenance["settings"])}
-    if provenance["started_from"]:
+    if provenance.get("started_from"):  # earlier runs do not say
         what["started_from"] = provenance["started_from"]["weights_sha256"]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 

@@ -26,8 +26,8 @@ from seqcap.experiments.batches import Utterance
 from seqcap.experiments.card import write_own_card
 from seqcap.experiments.evaluation import load_rows, predict_table, scores
 from seqcap.experiments.run_checks import (
+    RUN_FILE,
     SCORES_FILE,
-    SETTINGS_FILE,
     check_parts,
     refuse_another_run,
     refuse_unusable,
@@ -91,7 +91,7 @@ def run_fold(
     provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / SETTINGS_FILE, provenance)
+    _write_json(folder / RUN_FILE, provenance)
     began_s = time.perf_counter()
     trained = train(
         _utterances(labelled[parts == "train"], label_set),
@@ -197,12 +197,17 @@ def pool_folds(
     for part in ("validation", "test", STRANGERS):
         if not (folders[0] / f"{part}.csv").is_file():
             continue  # systems that adapt to speakers have answered as strangers too
-        predictions = pd.concat([pd.read_csv(folder / f"{part}.csv") for folder in folders])
+        predictions = pd.concat([_read_answers(folder / f"{part}.csv") for folder in folders])
         with written_whole(output / f"{part}.csv") as path:
             predictions.to_csv(path, index=False)
         pooled[part] = scores_by_corpus(predictions, emotions)
     _write_json(output / SCORES_FILE, pooled)
     return pooled
+
+
+def _read_answers(path: Path) -> pd.DataFrame:
+    words = ("file", "speaker", "emotion", "predicted")  # "007" is a name, "NA" another one
+    return pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False)
 
 
 def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:

@@ -12,8 +12,9 @@ from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 CARD_MARKER = "<!-- scores -->"
 WHAT_ELSE_SCORES_MEAN = (
     "95 %: interval of the UA, by bootstrap over speakers. Columns of emotions: recall. ECE: "
-    "expected calibration error (after an arrow: with the fitted temperature). –: no utterance, "
-    "and the UA is of the other emotions. An interval over fewer than five speakers is too narrow."
+    "expected calibration error (after an arrow: with the fitted temperature). –: no utterance "
+    "of it, and the UA is of the others; of speakers, no names. An interval "
+    "over fewer than five speakers is too narrow."
 )
 
 

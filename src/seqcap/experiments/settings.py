@@ -40,7 +40,7 @@ _LEAST = {
     "mixup": 0.0,
     "level": 0.0,
     "trim_db": 0.0,
-    "segment_s": 0.2,  # what the last layer of every system needs
+    "segment_s": 0.2,  # a syllable
 }
 _SHARES = (
     "warmup_share",
@@ -151,10 +151,12 @@ class TrainingSettings:
                     f"one of {', '.join(words)} is expected"
                 )
         for name, least in _LEAST.items():
-            if not getattr(self, name) >= least:
+            if not least <= getattr(self, name) < math.inf:
                 raise SettingsError(
                     f"setting '{name}': {getattr(self, name)} came, {least} is the least"
                 )
+        if self.averaging == 1.0:
+            raise SettingsError("setting 'averaging': 1.0 came, which keeps the first weights")
         if not 0.0 < self.learning_rate < math.inf:
             raise SettingsError(
                 f"setting 'learning_rate': {self.learning_rate} came, a number above 0 is expected"

@@ -17,12 +17,12 @@ from seqcap.corpora.fold import Fold
 from seqcap.corpora.provenance import file_hash
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import CorpusError, SettingsError
-from seqcap.experiments.heard import taught
+from seqcap.experiments.heard import heard
 from seqcap.experiments.settings import TrainingSettings
 from seqcap.models.capsules import output_places
 from seqcap.models.systems import System, build
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
-from seqcap.recognition.model_folder import SHIPPED, WEIGHTS_FILE, check_model_folder
+from seqcap.recognition.model_folder import WEIGHTS_FILE, check_model_folder
 
 _NAMED = 3  # of the speakers that are known
 
@@ -38,13 +38,17 @@ def load_starting_model(settings: TrainingSettings) -> Checkpoint:
         SettingsError: It is another system than the one to be trained, or has other capsules.
     """
     model = load_checkpoint(_folder(settings))
-    theirs = (model.system_name, dataclasses.replace(model.capsule_settings, dropout=0.0))
-    ours = (settings.system, dataclasses.replace(settings.capsules, dropout=0.0))
-    for their, our in zip(theirs, ours, strict=True):
-        if their != our:
+    if model.system_name != settings.system:
+        raise SettingsError(
+            f"setting 'start_from': {model.name} is {model.system_name}, {settings.system} is to "
+            f"be trained; give '--system {model.system_name}', or another model"
+        )
+    for name, theirs in dataclasses.asdict(model.capsule_settings).items():
+        ours = getattr(settings.capsules, name)
+        if name != "dropout" and theirs != ours:
             raise SettingsError(
-                f"setting 'start_from': {model.name} is {their}, {our} is to be trained; "
-                "the same is expected"
+                f"setting 'start_from': {model.name} has capsules.{name}={theirs}, {ours} is to be "
+                "trained; give the same, or another model"
             )
     return model
 
@@ -64,12 +68,11 @@ def describe_starting_model(settings: TrainingSettings) -> dict[str, Any]:
     if not settings.start_from:
         return {}
     model = load_starting_model(settings)
-    validated = model.provenance.get("fold", {}).get("validation", ())
     return {
         "name": model.name,
         "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
         "emotions": list(model.emotions),
-        "speakers": sorted({*taught(model.provenance), *validated}),
+        "speakers": sorted(heard(model.provenance)),
     }
 
 
@@ -83,17 +86,17 @@ def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
     Raises:
         CorpusError: The model knows one of them.
     """
-    heard = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
+    heard_keys = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
     asked = (*fold.validation, *fold.test)
-    known = [speaker for speaker in asked if speaker_key(speaker) in heard]
+    known = [speaker for speaker in asked if speaker_key(speaker) in heard_keys]
     if known:
         others = len(known) - _NAMED
         more = f" and {others} more" if others > 0 else ""
         raise CorpusError(
-            f"fold {fold.name}: {', '.join(known[:_NAMED])}{more} of validation and test "
-            f"taught {started_from['name']}, with which the training is to begin, so that the "
-            "scores would say nothing of other people; choose another fold, or a model that "
-            "learnt from others"
+            f"fold {fold.name}: {started_from['name']}, with which the training is to begin, has "
+            f"heard {', '.join(known[:_NAMED])}{more} of validation and test, so that the scores "
+            "would say nothing of other people; choose another fold or model, or, if they are "
+            "other people, name them otherwise in the table"
         )
 
 
@@ -132,4 +135,4 @@ def _axis_of_emotions(weights: Tensor, with_one_more: Tensor) -> int | None:
 
 
 def _folder(settings: TrainingSettings) -> Path:
-    return check_model_folder(None if settings.start_from == SHIPPED else settings.start_from)
+    return check_model_folder(settings.start_from)

@@ -4,6 +4,8 @@ The test part is not looked at here: who trains gets training and validation, no
 """
 
 import functools
+import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,13 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities.exceptions import (  # type: ignore[attr-defined]
+    MisconfigurationException,
+)
 from torch import Tensor
+from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader
 
 from seqcap.audio.spectrogram import Normalisation
@@ -186,8 +191,16 @@ def train(
                 whole,
                 ckpt_path=last if last.exists() else None,
             )
-        except SystemExit:  # what Lightning makes of it
-            raise KeyboardInterrupt from None
+        except SystemExit as end:
+            if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes one of the other
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # which it has taken away
+                raise KeyboardInterrupt from None
+            raise
+        except ProcessRaisedException as error:  # one of several processes
+            diverged = re.search(r"SettingsError: (.*)", str(error))
+            if diverged:
+                raise SettingsError(diverged[1]) from None
+            raise
     join_metrics(folder)
     lessons.load_state_dict(_read(best.best_model_path)["state_dict"])
     # Other processes may have trained: what they know is in the checkpoint.

@@ -7,7 +7,7 @@ UNCERTAIN = "uncertain"
 
 
 def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
-    """The most probable emotion; "uncertain" where it is less probable, or none is the most.
+    """The most probable emotion; "uncertain" where it is less probable than that, or all are alike.
 
     Example:
         >>> decide({"anger": 0.6, "sadness": 0.4}, 0.5)

@@ -95,11 +95,11 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         fresh.rename(target)
 
 
-def load_checkpoint(folder: str | os.PathLike[str]) -> Checkpoint:
+def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
     """Reads a checkpoint.
 
     Args:
-        folder: As `save_checkpoint` wrote it.
+        folder: As `save_checkpoint` wrote it; None or "-" for the shipped one.
 
     Raises:
         CheckpointError: Missing, incomplete, or not a checkpoint of this program.

@@ -17,7 +17,7 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """Finds a model.
 
     Args:
-        folder: Where it lies; None for the shipped one.
+        folder: Where it lies; None or "-" for the shipped one.
 
     Returns:
         Its folder.
@@ -25,7 +25,7 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         CheckpointError: There is none, or a part of it is missing.
     """
-    source = PRETRAINED_FOLDER if folder is None else Path(folder)
+    source = PRETRAINED_FOLDER if folder in (None, SHIPPED) else Path(folder)
     if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
         inside = source / MODEL_FOLDER
         way_out = (

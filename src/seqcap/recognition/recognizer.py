@@ -16,7 +16,6 @@ from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
-from seqcap.recognition.model_folder import PRETRAINED_FOLDER
 from seqcap.recognition.recordings import (
     Recording,
     batches_by_length,
@@ -75,16 +74,14 @@ class Recognizer:
         """Loads a model: the one inside the package, or one's own.
 
         Args:
-            model: Folder of a checkpoint; None takes the shipped model, without network.
+            model: Folder of a checkpoint; None or "-" takes the shipped model, without network.
             device: As for the class.
             abstain_below: As for the class.
 
         Raises:
             CheckpointError: The folder is not a model.
         """
-        return cls(
-            load_checkpoint(PRETRAINED_FOLDER if model is None else model), device, abstain_below
-        )
+        return cls(load_checkpoint(model), device, abstain_below)
 
     @property
     def emotions(self) -> tuple[str, ...]:

@@ -103,8 +103,8 @@ def bootstrap_scores(confusions: NDArray[np.int64]) -> Scores:
 
 
 def interval(values: NDArray[np.float64], speaker_count: int) -> Interval | None:
-    """95 % interval of drawn values that are numbers; None for a single speaker."""
-    if speaker_count < 2:
+    """95 % interval of drawn values; None for a single speaker, or if most are no numbers."""
+    if speaker_count < 2 or np.isnan(values).mean() > 0.5:
         return None
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
