@@ -111,10 +111,11 @@ def _origin(plan: Plan) -> list[Block]:
         return []
     different = _different_settings(plan)
     shared = sorted({speaker for one in made for speaker in one["shared_speakers"]})
+    commits = sorted({one["commit"] or "unknown" for one in made})
     blocks: list[Block] = [
         Text(
             f"Made by seqcap {_all(made, 'seqcap')}, torch {_all(made, 'torch')}, Python "
-            f"{_all(made, 'python')}, commit {listed(sorted({one['commit'] for one in made}))}; "
+            f"{_all(made, 'python')}, commit {listed(commits)}; "
             f"table {listed(sorted({one['table_sha256'][:12] for one in made}))} (SHA-256)."
         )
     ]
