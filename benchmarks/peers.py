@@ -7,6 +7,8 @@ training part alone, as our systems do. Needs the extra `benchmark`:
     python benchmarks/peers.py emodb.csv --labels paper4 --folds paper --output peers/emodb
 
 writes one CSV of predictions a peer, which `seqcap experiment compare` reads, and `scores.md`.
+With `--even-emotions` the machines' answers about each speaker are evened out, as
+`seqcap evaluate --even-emotions` does with ours.
 """
 
 import argparse
@@ -18,11 +20,13 @@ from pathlib import Path
 import numpy as np
 import opensmile
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.progress import track
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from torch import Tensor
 
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.corpora.fold import Fold, part_of
@@ -32,9 +36,11 @@ from seqcap.corpora.writing import written_whole
 from seqcap.errors import SeqcapError
 from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
 from seqcap.experiments.evaluation import load_rows, scores
+from seqcap.experiments.evened import even_out
 from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.experiments.runs import read_tables
 from seqcap.experiments.score_text import write_card
+from seqcap.experiments.temperature import most_likely_temperature
 
 FEATURE_SETS = ("eGeMAPSv02", "ComParE_2016")
 CACHE = Path.home() / ".cache/seqcap/peers"
@@ -47,6 +53,13 @@ PER_SPEAKER = (
     "Features are z-scored per speaker with that speaker's own utterances, the tested ones too, "
     "without their labels: transductive, and no fair comparison with systems that hear one "
     "utterance at a time."
+)
+
+
+EVENED = (
+    "What a machine answers about a speaker too often, by all tested utterances of theirs and "
+    "without their labels, is drawn back, as if each showed all emotions about alike often. Its "
+    "decision values are made probabilities by a temperature that is fitted on the validation part."
 )
 
 
@@ -93,8 +106,16 @@ def gram(kernel: str, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return rbf_kernel(rows, columns, gamma=1 / (columns.shape[1] * columns.var()))
 
 
+def decisions(machine: SVC, values: np.ndarray, emotions: Sequence[str]) -> Tensor:
+    """Decision values, shape (row, emotion)."""
+    given = machine.decision_function(values)
+    if given.ndim == 1:
+        given = np.stack([-given, given], axis=1)
+    return torch.tensor(given[:, [list(machine.classes_).index(each) for each in emotions]])
+
+
 def answer_fold(
-    features: np.ndarray, table: pd.DataFrame, fold: Fold, emotions: Sequence[str]
+    features: np.ndarray, table: pd.DataFrame, fold: Fold, emotions: Sequence[str], evened: bool
 ) -> dict[str, pd.DataFrame]:
     """Predictions of each kernel, with C = 1 and with the chosen C, for a fold's test part."""
     parts = part_of(table, fold)
@@ -123,6 +144,17 @@ def answer_fold(
         chosen = max(cs, key=lambda c: scores(predictions(c, "validation"), emotions)["ua"])
         answers[f"{kernel}-C1"] = predictions(FIXED_C, "test")
         answers[f"{kernel}-chosen"] = predictions(chosen, "test").assign(c=chosen)
+        if evened:
+            truth = torch.tensor(
+                [emotions.index(each) for each in table["emotion"][place["validation"]]]
+            )
+            for name, c in (("C1", FIXED_C), ("chosen", chosen)):
+                known = decisions(machines[c], values["validation"], emotions)
+                asked = decisions(machines[c], values["test"], emotions)
+                shares = (asked / most_likely_temperature(known[None], truth)).softmax(1).numpy()
+                soft = dict(zip(emotions, shares.T, strict=True))
+                rows = answers[f"{kernel}-{name}"]
+                answers[f"{kernel}-{name}"] = even_out(rows.assign(**soft), emotions)
     return answers
 
 
@@ -132,22 +164,25 @@ def all_predictions(
     emotions: Sequence[str],
     cache: Path,
     each_speaker: bool,
+    evened: bool,
 ) -> dict[str, pd.DataFrame]:
     """Predictions of every peer, all folds together."""
     result = {}
+    ending = ("-per-speaker" if each_speaker else "") + ("-evened" if evened else "")
     for feature_set in FEATURE_SETS:
         features = functionals(table, feature_set, cache)
         if each_speaker:
             features = per_speaker(features, table["speaker"])
         by_fold = [
-            answer_fold(features, table, fold, emotions)
+            answer_fold(features, table, fold, emotions, evened)
             for fold in track(
                 folds, f"SVMs, {feature_set}", console=Console(stderr=True), transient=True
             )
         ]
         for machine in by_fold[0]:
-            name = f"{feature_set}-{machine}{'-per-speaker' if each_speaker else ''}"
-            result[name] = pd.concat([one[machine] for one in by_fold], ignore_index=True)
+            result[f"{feature_set}-{machine}{ending}"] = pd.concat(
+                [one[machine] for one in by_fold], ignore_index=True
+            )
     return result
 
 
@@ -161,7 +196,7 @@ def scores_by_fold(
     }
 
 
-def summary(everyone: dict[str, pd.DataFrame], label_set: LabelSet, each_speaker: bool) -> str:
+def summary(everyone: dict[str, pd.DataFrame], label_set: LabelSet, notes: Sequence[str]) -> str:
     """Markdown: each peer over all folds."""
     emotions = label_set.emotions
     some = next(iter(everyone.values()))
@@ -171,7 +206,7 @@ def summary(everyone: dict[str, pd.DataFrame], label_set: LabelSet, each_speaker
         WHAT_SCORES_MEAN,
         "Mean and standard deviation over folds; pooled: all tested utterances together, with the "
         "95 % interval of UA by bootstrap over speakers.",
-        *([PER_SPEAKER] if each_speaker else []),
+        *notes,
         "",
         "| peer | WA | UA | pooled WA | pooled UA |",
         "|---|--:|--:|--:|--:|",
@@ -215,6 +250,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the CSVs")
     parser.add_argument("--cache", type=Path, default=CACHE, help="of features")
     parser.add_argument("--per-speaker", action="store_true", help=PER_SPEAKER)
+    parser.add_argument("--even-emotions", action="store_true", help=EVENED)
     parser.add_argument(
         "--card", type=Path, help="file to write the table into, between two lines of a marker"
     )
@@ -225,7 +261,12 @@ def main() -> None:
         folds = choose_folds(table, arguments.folds, ALL_FOLDS, allow_shared_speakers=False)
         table = apply_labels(table, label_set)
         everyone = all_predictions(
-            table, folds, label_set.emotions, arguments.cache, arguments.per_speaker
+            table,
+            folds,
+            label_set.emotions,
+            arguments.cache,
+            arguments.per_speaker,
+            arguments.even_emotions,
         )
     except SeqcapError as error:
         sys.exit(f"peers: {error}")
@@ -235,9 +276,11 @@ def main() -> None:
         columns = [*kept, "predicted", "truth", *(["c"] if "c" in rows else [])]
         with written_whole(arguments.output / f"{name}.csv") as path:
             rows.assign(file=rows["file"].map(below))[columns].to_csv(path, index=False)
-    table_of_all = summary(everyone, label_set, arguments.per_speaker)
+    ways = ((arguments.per_speaker, PER_SPEAKER), (arguments.even_emotions, EVENED))
+    table_of_all = summary(everyone, label_set, [note for asked, note in ways if asked])
     text = f"{table_of_all}\n\n{fold_by_fold(everyone, label_set.emotions)}\n"
     ending = "-per-speaker" if arguments.per_speaker else ""
+    ending += "-evened" if arguments.even_emotions else ""
     with written_whole(arguments.output / f"scores{ending}.md") as path:
         path.write_text(text, "utf-8")
     print(text)

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from lookalike_results import corpus, predictions, write_experiment
+from lookalike_results import EMOTIONS, corpus, predictions, write_experiment
+
+from seqcap.experiments.evened import even_out
 
 
 @pytest.fixture
@@ -23,6 +25,21 @@ def test_a_table_is_printed(seqcap: Callable[..., Any], sources: list[Path]) -> 
     assert "| mine:CNN | 60 |" in run.out
     assert "| theirs | 60 |" in run.out
     assert "McNemar p" in run.out
+
+
+def test_an_entry_is_compared_with_itself_evened_out(
+    seqcap: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_experiment(tmp_path / "mine", {"CNN": 1.0}, seeds=[0])
+    label = f"{tmp_path / 'mine'}:CNN"
+    run = seqcap("experiment", "compare", label, f"{label}, emotions evened", "--json")
+    assert run.status == 0, run.err
+    plain, evened = json.loads(run.out)["lines"]
+    assert evened["name"] == "mine:CNN, emotions evened"
+    tested = [pd.read_csv(file) for file in sorted((tmp_path / "mine/runs").glob("*/test.csv"))]
+    pooled = pd.concat([even_out(one, EMOTIONS) for one in tested])
+    assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
+    assert evened["wa"] != plain["wa"]
 
 
 def test_it_is_written_in_the_format_of_the_files_ending(

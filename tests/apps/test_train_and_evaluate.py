@@ -11,6 +11,7 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
+from seqcap.experiments.evened import even_out
 from seqcap.experiments.order import Order
 from seqcap.experiments.run_locks import lock_run
 
@@ -136,6 +137,22 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
         again = given[given["speaker"].isin(tested["speaker"])]
         np.testing.assert_allclose(again["anger"], tested["anger"], atol=1e-5)
         assert f"| {name} | all | {len(tested)} |" in trained.out
+
+
+def test_answers_about_each_speaker_are_evened_out_if_asked_for(
+    seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    tables = []
+    for options in ([], ["--even-emotions"]):
+        output = tmp_path / f"{len(options)}.csv"
+        run = seqcap("evaluate", model_folder, table, *options, "--output", output)
+        assert run.status == 0, run.err
+        tables.append(pd.read_csv(output))
+    emotions = ["anger", "sadness"]
+    expected = even_out(tables[0], emotions)
+    np.testing.assert_allclose(tables[1][emotions], expected[emotions], atol=1e-6)
+    assert (tables[1]["predicted"] == expected["predicted"]).all()
+    assert (tables[0]["anger"] - tables[1]["anger"]).abs().max() > 1e-3
 
 
 def test_a_model_is_scored_with_the_labels_that_it_was_trained_with(

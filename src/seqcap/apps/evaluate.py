@@ -33,6 +33,14 @@ def evaluate(
             help="A model that adapts to speakers hears each recording by itself.",
         ),
     ] = False,
+    even_emotions: Annotated[
+        bool,
+        typer.Option(
+            "--even-emotions",
+            help="Each speaker shows all emotions about alike often: what the model answers too "
+            "often about one is drawn back.",
+        ),
+    ] = False,
     json_format: Annotated[bool, typer.Option("--json", help="Scores as JSON.")] = False,
     card: Annotated[
         Path | None, typer.Option(help="Write the scores into this card, between its markers.")
@@ -56,6 +64,7 @@ def evaluate(
         from seqcap.corpora.writing import written_whole
         from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
         from seqcap.experiments.evaluation import labelled_for, predict_table
+        from seqcap.experiments.evened import even_out
         from seqcap.experiments.heard import heard_before
         from seqcap.experiments.runs import read_tables, scores_by_corpus
         from seqcap.experiments.score_text import report, write_card
@@ -90,6 +99,8 @@ def evaluate(
     predictions = predict_table(
         recognizer, table, emotions, progress=True, know_speakers=not unknown_speakers
     )
+    if even_emotions:
+        predictions = even_out(predictions, emotions)
     if output is not None:
         with written_whole(output) as path:
             predictions.to_csv(path, index=False)

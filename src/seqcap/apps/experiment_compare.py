@@ -18,7 +18,8 @@ def compare(
         list[str],
         typer.Argument(
             help="Two or more: a run's folder, an experiment's folder (all its entries), "
-            "FOLDER:LABEL (one of them), or a CSV with predictions."
+            "FOLDER:LABEL (one of them; with ', emotions evened' behind it, answers evened out as "
+            "evaluate --even-emotions does), or a CSV with predictions."
         ),
     ],
     output: Annotated[

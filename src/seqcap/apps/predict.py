@@ -48,6 +48,14 @@ def predict(
             "--one-speaker", help="All are of one speaker, to whom a model that can adapts."
         ),
     ] = False,
+    even_emotions: Annotated[
+        bool,
+        typer.Option(
+            "--even-emotions",
+            help="All are of one speaker who shows all emotions about alike often: what any model "
+            "answers too often is drawn back.",
+        ),
+    ] = False,
     device: Annotated[
         str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
     ] = "auto",
@@ -68,6 +76,8 @@ def predict(
     curl -s URL | seqcap predict - --abstain-below 0.6
 
     seqcap predict anna/ --model runs/adapting/model --one-speaker
+
+    seqcap predict actor/ --even-emotions
     """
     from seqcap.apps.sources import find_recordings, unreadable
 
@@ -97,6 +107,9 @@ def predict(
             if one_speaker:
                 known = _with_bar(sources, "Getting to know the speaker") if many else sources
                 recognizer = recognizer.of_speaker(known)
+            if even_emotions:
+                known = _with_bar(sources, "Evening out answers") if many else sources
+                recognizer = recognizer.evened(known)
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
             if many and (output or written_as is Format.TABLE):

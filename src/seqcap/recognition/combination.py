@@ -46,6 +46,12 @@ class Combination:
         adapted = [one.of_speaker(copy) for one, copy in zip(self.recognizers, copies, strict=True)]
         return Combination(adapted, self.abstain_below)
 
+    def evened(self, sources: Iterable[Source]) -> "Combination":
+        """The same for one speaker who shows all emotions alike often, as `Recognizer.evened`."""
+        copies = itertools.tee(sources, len(self.recognizers))
+        evened = [one.evened(copy) for one, copy in zip(self.recognizers, copies, strict=True)]
+        return Combination(evened, self.abstain_below)
+
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
         """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
         answers = [one.recognize(source, timeline=timeline) for one in self.recognizers]

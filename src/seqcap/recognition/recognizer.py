@@ -16,6 +16,7 @@ from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
+from seqcap.recognition.evening import add_offsets, find_offsets
 from seqcap.recognition.recordings import (
     Recording,
     batches_by_length,
@@ -33,6 +34,7 @@ class Recognizer:
         checkpoint: The system, its emotions and its normalisation.
         device: Where it runs, as PyTorch names it; "auto" takes a GPU if there is one.
         abstain_below: Answers less sure than this are "uncertain"; 0 never abstains.
+        offsets: What `evened` has found, one for each emotion.
 
     Raises:
         SettingsError: The device cannot be used, or `abstain_below` is no probability.
@@ -47,7 +49,11 @@ class Recognizer:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, device: str = "auto", abstain_below: float = 0.0
+        self,
+        checkpoint: Checkpoint,
+        device: str = "auto",
+        abstain_below: float = 0.0,
+        offsets: Sequence[float] = (),
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -63,6 +69,7 @@ class Recognizer:
             ) from error
         self.checkpoint = checkpoint
         self.abstain_below = abstain_below
+        self.offsets = offsets
 
     @classmethod
     def from_pretrained(
@@ -120,6 +127,26 @@ class Recognizer:
             self.checkpoint, normalisation=normalisation.of_speaker(blocks)
         )
         return Recognizer(adapted, str(self.device), self.abstain_below)
+
+    def evened(self, sources: Iterable[Source]) -> "Recognizer":
+        """The same system for one speaker who shows all emotions about alike often.
+
+        Any system can be evened out; one that adapts better after `of_speaker`. Of somebody who is
+        mostly neutral, say, it makes answers worse.
+
+        Args:
+            sources: Recordings of the speaker, as for `recognize`, eight or more, those to be
+                recognised among them; what cannot be read is left out.
+        """
+        rows = [
+            [answer.probabilities[emotion] for emotion in self.emotions]
+            for answer in self.recognize_many(sources)
+            if isinstance(answer, Answer)
+        ]
+        offsets = find_offsets(np.reshape(rows, (-1, len(self.emotions))))
+        return Recognizer(
+            self.checkpoint, str(self.device), self.abstain_below, tuple(offsets.tolist())
+        )
 
     def recognize(
         self,
@@ -287,7 +314,10 @@ class Recognizer:
 
     def _calibrated(self, logits: Tensor) -> FloatArray:
         scaled = logits / self.checkpoint.temperature
-        return self.system.probabilities(scaled).cpu().numpy()
+        probabilities: FloatArray = self.system.probabilities(scaled).cpu().numpy()
+        if not self.offsets:
+            return probabilities
+        return add_offsets(probabilities, self.offsets).astype(np.float32)
 
     def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         counts = [len(s) for s in spectrograms]

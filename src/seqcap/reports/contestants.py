@@ -9,8 +9,11 @@ import pandas as pd
 from seqcap.corpora.columns import with_canonical_columns, with_canonical_values
 from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spellings
 from seqcap.errors import SettingsError
+from seqcap.experiments.evened import even_out
 from seqcap.reports.results import Entry, Plan, read_plans
 from seqcap.reports.run_results import DONE, Run, read_run
+
+EVENED = ", emotions evened"  # behind an entry's label
 
 NO_SEED = -1  # of answers that no seed is told of
 
@@ -43,8 +46,8 @@ def read_contestants(argument: str) -> list[Contestant]:
 
     Args:
         argument: Folder of a run; folder of an experiment (all its entries), or that with a
-            colon and the label of one entry (or its grid, a slash and the label); a CSV with
-            predictions.
+            colon and the label of one entry (or its grid, a slash and the label; with `EVENED`
+            behind it, answers about each speaker evened out); a CSV with predictions.
 
     Raises:
         SettingsError: Nothing of the kind is there.
@@ -122,6 +125,7 @@ def _all_entries(folder: Path) -> list[Contestant]:
 
 def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
     plans = read_plans(folder)
+    label, evened = label.removesuffix(EVENED), label.endswith(EVENED)
     found: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
     for plan in plans:
         for entry in plan.entries:
@@ -136,7 +140,10 @@ def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
     ((plan, entry),) = found.values()
     if not entry.done:
         raise SettingsError(f"{argument}: no run of it is done; wait for one or more")
-    return _entry(plan, entry, f"{folder.name}:{label}")
+    if evened:
+        runs = tuple(replace(run, test=even_out(run.test, plan.emotions)) for run in entry.done)
+        entry = replace(entry, runs=runs)
+    return _entry(plan, entry, f"{folder.name}:{label}{EVENED if evened else ''}")
 
 
 def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:

@@ -1,0 +1,106 @@
+"""What does evening out answers about a speaker gain, and what does it cost where it should not be?
+
+Reads the answers about validation speakers that experiments have left; nothing is trained. Those
+about one speaker are drawn to be alike often, by several shares of what that would take; once about
+all utterances, once about as few others as make the first emotion, mostly neutral, so frequent.
+Needs the extra `train`:
+
+    python benchmarks/even_emotions.py results/emodb7 results/nemo results/ravdess8
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seqcap.errors import SeqcapError
+from seqcap.experiments.metrics import (
+    WHAT_SCORES_MEAN,
+    confusion_matrix,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from seqcap.recognition.evening import add_offsets, find_offsets
+from seqcap.reports.results import read_plans
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FREQUENT = (None, 0.7, 0.9)  # of the first emotion; None: as the corpus has it
+DRAWS = 10
+
+
+def subset(
+    actual: np.ndarray, frequent: float | None, generator: np.random.Generator
+) -> np.ndarray:
+    """Places of one speaker's utterances, of which so many show the first emotion."""
+    if frequent is None:
+        return np.arange(len(actual))
+    first, others = np.flatnonzero(actual == 0), np.flatnonzero(actual != 0)
+    count = max(2, round(len(first) * (1 - frequent) / frequent))
+    return np.concatenate([first, generator.choice(others, min(count, len(others)), replace=False)])
+
+
+def scores_by_share(
+    validation: pd.DataFrame, emotions: Sequence[str], frequent: float | None
+) -> Iterator[np.ndarray]:
+    """WA and UA by share ``(share, 2)`` of one run's validation speakers, draw by draw."""
+    actual = validation["emotion"].map(list(emotions).index).to_numpy()
+    probabilities = validation[list(emotions)].to_numpy()
+    people = validation["speaker"].to_numpy()
+    generator = np.random.default_rng(0)
+    for _ in range(1 if frequent is None else DRAWS):
+        total = np.zeros((len(SHARES), len(emotions), len(emotions)), np.int64)
+        for one in sorted(set(people)):
+            own = np.flatnonzero(people == one)
+            own = own[subset(actual[own], frequent, generator)]
+            for place, share in enumerate(SHARES):
+                offsets = find_offsets(probabilities[own], share)
+                predicted = add_offsets(probabilities[own], offsets).argmax(axis=1)
+                total[place] += confusion_matrix(actual[own], predicted, len(emotions))
+        yield np.array([(weighted_accuracy(each), unweighted_accuracy(each)) for each in total])
+
+
+def main() -> None:
+    """Prints mean WA and UA over the runs of each experiment's adapting or only systems."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("experiments", nargs="+", type=Path)
+    parser.add_argument("--grid", default="default", help="whose runs")
+    parser.add_argument("--entry", default="CNN_GRU-SeqCap", help="which of its entries")
+    arguments = parser.parse_args()
+    print(WHAT_SCORES_MEAN)
+    print("Mean over runs, percent, of validation speakers, by share of what would make answers")
+    print("alike often.\n")
+    print(f"| experiment | first emotion | score | {' | '.join(map(str, SHARES))} |")
+    print(f"|---|--:|---|{'--:|' * len(SHARES)}")
+    try:
+        for folder in arguments.experiments:
+            plans = [plan for plan in read_plans(folder) if plan.grid == arguments.grid]
+            runs = [
+                (run, plan.emotions)
+                for plan in plans
+                for entry in plan.entries
+                for run in entry.done
+                if entry.label == arguments.entry
+            ]
+            if not runs:
+                sys.exit(f"even_emotions: {folder}: no run of {arguments.entry} is done")
+            for frequent in FREQUENT:
+                means = np.mean(
+                    [
+                        np.mean(list(scores_by_share(run.validation, emotions, frequent)), axis=0)
+                        for run, emotions in runs
+                    ],
+                    axis=0,
+                )
+                often = "as it is" if frequent is None else f"{frequent:.0%}"
+                for score, column in zip(("WA", "UA"), means.T, strict=True):
+                    cells = " | ".join(f"{100 * value:.1f}" for value in column)
+                    print(f"| {folder.name}, {len(runs)} runs | {often} | {score} | {cells} |")
+    except SeqcapError as error:
+        sys.exit(f"even_emotions: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Answers about each speaker of a table, evened out as if `Recognizer.evened` had given them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from seqcap.corpora.speakers import speaker_key
+from seqcap.recognition.evening import add_offsets, find_offsets
+
+
+def even_out(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
+    """Evens out the answers about each speaker, by all rows of theirs, labels aside.
+
+    Those without a name are left as they are.
+
+    Args:
+        predictions: Columns speaker and predicted, and the probabilities of the emotions.
+        emotions: Whose columns hold the probabilities.
+
+    Returns:
+        The table with other probabilities and predictions.
+    """
+    columns = list(emotions)
+    people = predictions["speaker"].astype(str).map(speaker_key)
+    probabilities = predictions[columns].to_numpy(float, copy=True)
+    for one in set(people) - {""}:
+        own = (people == one).to_numpy()
+        probabilities[own] = add_offsets(probabilities[own], find_offsets(probabilities[own]))
+    answers = pd.DataFrame(probabilities, index=predictions.index, columns=columns)
+    return predictions.assign(**answers, predicted=answers.idxmax(axis=1))
