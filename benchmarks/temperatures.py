@@ -1,0 +1,108 @@
+"""Whose temperature makes probabilities honest about other speakers?
+
+Takes the systems that an experiment has trained on several folds. Each one's temperature, fitted on
+the speakers who validate in its fold, is tried on the speakers who validate in every other fold, by
+several rules. No test part is opened. Needs the extra `train`, and the runs' models:
+
+    python benchmarks/temperatures.py emodb.csv --experiment results/emodb7
+"""
+
+import argparse
+import dataclasses
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+
+from seqcap.corpora.speakers import speaker_key
+from seqcap.errors import SeqcapError
+from seqcap.experiments.batches import Utterance, WholeUtterances, by_length, collate
+from seqcap.experiments.evaluation import labelled_for, load_rows
+from seqcap.experiments.metrics import calibration_error, log_loss
+from seqcap.experiments.runs import read_tables
+from seqcap.experiments.temperature import fit_temperature, most_likely_temperature
+from seqcap.recognition.recognizer import Recognizer
+from seqcap.reports.matching import match_utterances
+
+Rule = Callable[[Tensor, Tensor, int], float]
+RULES: dict[str, Rule] = {
+    "none": lambda logits, labels, speakers: 1.0,
+    "most likely": lambda logits, labels, speakers: most_likely_temperature(logits, labels),
+    "with what is usual": fit_temperature,
+}
+
+
+def answers(recognizer: Recognizer, rows: pd.DataFrame, known: bool) -> tuple[Tensor, Tensor, int]:
+    """Logits ``(branch, utterance, emotion)``, labels, and how many people spoke."""
+    normalisation = recognizer.checkpoint.normalisation
+    if not known:
+        normalisation = dataclasses.replace(normalisation, speaker_mean=0.0)
+    labels = [recognizer.emotions.index(emotion) for emotion in rows["emotion"]]
+    people = rows["speaker"].map(speaker_key)
+    waveforms = load_rows(rows)
+    utterances = [
+        Utterance(waveform, label, "", speaker)
+        for waveform, label, speaker in zip(waveforms, labels, people, strict=True)
+    ]
+    whole = WholeUtterances(utterances, normalisation)
+    logits, truth = [], []
+    with torch.inference_mode():
+        for places in by_length(utterances, 16):
+            batch = collate([whole[place] for place in places])
+            logits.append(recognizer.system(batch.spectrograms, batch.frame_counts))
+            truth.append(batch.labels)
+    return torch.cat(logits, 1), torch.cat(truth), people.nunique()
+
+
+def main() -> None:
+    """Prints calibration error and log loss by rule, where speakers are known and where not."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="+", type=Path)
+    parser.add_argument("--experiment", type=Path, required=True, help="its folder")
+    parser.add_argument("--system", default="CNN_GRU-SeqCap", help="whose runs")
+    arguments = parser.parse_args()
+    folders = sorted(arguments.experiment.glob(f"runs/{arguments.system}-*/model"))
+    if len(folders) < 2:
+        sys.exit(f"temperatures: {arguments.experiment}: two runs with models are expected")
+    heard: dict[bool, list[tuple[Tensor, Tensor, int]]] = {}
+    try:
+        recognizers = [Recognizer.from_pretrained(folder, "cpu") for folder in folders]
+        table, _ = labelled_for(recognizers[0], read_tables(arguments.tables))
+        for recognizer, folder in track(
+            list(zip(recognizers, folders, strict=True)), "answering", console=Console(stderr=True)
+        ):
+            asked = pd.read_csv(folder.parent / "validation.csv", keep_default_na=False)
+            keys, wanted = match_utterances([table, asked])
+            rows = table[keys.isin(set(wanted))].reset_index(drop=True)
+            for known in (True, False) if recognizer.adapts else (False,):
+                heard.setdefault(known, []).append(answers(recognizer, rows, known))
+    except SeqcapError as error:
+        sys.exit(f"temperatures: {error}")
+    print("| speakers | temperature | from, to | ECE | log loss |\n|---|---|---|--:|--:|")
+    for known, of_runs in heard.items():
+        for name, rule in RULES.items():
+            temperatures = [rule(*one) for one in of_runs]
+            errors = []
+            for (mine, _), (other, (logits, labels, _)) in itertools.product(
+                enumerate(of_runs), enumerate(of_runs)
+            ):
+                if mine != other:
+                    shares = (logits / temperatures[mine]).softmax(-1).mean(0).numpy()
+                    errors.append(
+                        (calibration_error(shares, labels), log_loss(shares, labels.numpy()))
+                    )
+            calibration, loss = np.mean(errors, axis=0)
+            spread = f"{min(temperatures):.2f} to {max(temperatures):.2f}"
+            who = "known" if known else "not known"
+            print(f"| {who} | {name} | {spread} | {calibration:.3f} | {loss:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
