@@ -1,8 +1,8 @@
 """What does evening out answers about a speaker gain, and what does it cost where it should not be?
 
 Reads the answers about validation speakers that experiments have left; nothing is trained. Those
-about one speaker are drawn to be alike often, by several shares of what that would take; once about
-all utterances, once about as few others as make the first emotion, mostly neutral, so frequent.
+about one speaker are drawn to be alike often, by several shares of what that would take: once about
+all utterances, then about those of the first emotion, mostly neutral, and few others.
 Needs the extra `train`:
 
     python benchmarks/even_emotions.py results/emodb7 results/nemo results/ravdess8
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import SeqcapError
 from seqcap.experiments.metrics import (
     WHAT_SCORES_MEAN,
@@ -27,7 +28,7 @@ from seqcap.recognition.evening import add_offsets, find_offsets
 from seqcap.reports.results import read_plans
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-FREQUENT = (None, 0.7, 0.9)  # of the first emotion; None: as the corpus has it
+FREQUENT = (None, 0.7, 0.9)  # sought for the first emotion, with two others at least; None: all
 DRAWS = 10
 
 
@@ -44,11 +45,15 @@ def subset(
 
 def scores_by_share(
     validation: pd.DataFrame, emotions: Sequence[str], frequent: float | None
-) -> Iterator[np.ndarray]:
-    """WA and UA by share ``(share, 2)`` of one run's validation speakers, draw by draw."""
+) -> Iterator[tuple[np.ndarray, float, float]]:
+    """For each draw of one run's validation speakers, of what even_emotions prints a mean.
+
+    Yields:
+        WA and UA by share ``(share, 2)``; share of the first emotion; utterances of a speaker.
+    """
     actual = validation["emotion"].map(list(emotions).index).to_numpy()
     probabilities = validation[list(emotions)].to_numpy()
-    people = validation["speaker"].to_numpy()
+    people = validation["speaker"].astype(str).map(speaker_key).to_numpy()
     generator = np.random.default_rng(0)
     for _ in range(1 if frequent is None else DRAWS):
         total = np.zeros((len(SHARES), len(emotions), len(emotions)), np.int64)
@@ -59,7 +64,9 @@ def scores_by_share(
                 offsets = find_offsets(probabilities[own], share)
                 predicted = add_offsets(probabilities[own], offsets).argmax(axis=1)
                 total[place] += confusion_matrix(actual[own], predicted, len(emotions))
-        yield np.array([(weighted_accuracy(each), unweighted_accuracy(each)) for each in total])
+        scored = np.array([(weighted_accuracy(each), unweighted_accuracy(each)) for each in total])
+        count = total[0].sum()
+        yield scored, total[0][0].sum() / count, count / len(set(people))
 
 
 def main() -> None:
@@ -72,8 +79,8 @@ def main() -> None:
     print(WHAT_SCORES_MEAN)
     print("Mean over runs, percent, of validation speakers, by share of what would make answers")
     print("alike often.\n")
-    print(f"| experiment | first emotion | score | {' | '.join(map(str, SHARES))} |")
-    print(f"|---|--:|---|{'--:|' * len(SHARES)}")
+    print(f"| experiment | first emotion | of a speaker | score | {' | '.join(map(str, SHARES))} |")
+    print(f"|---|--:|--:|---|{'--:|' * len(SHARES)}")
     try:
         for folder in arguments.experiments:
             plans = [plan for plan in read_plans(folder) if plan.grid == arguments.grid]
@@ -87,17 +94,18 @@ def main() -> None:
             if not runs:
                 sys.exit(f"even_emotions: {folder}: no run of {arguments.entry} is done")
             for frequent in FREQUENT:
-                means = np.mean(
-                    [
-                        np.mean(list(scores_by_share(run.validation, emotions, frequent)), axis=0)
-                        for run, emotions in runs
-                    ],
-                    axis=0,
-                )
-                often = "as it is" if frequent is None else f"{frequent:.0%}"
-                for score, column in zip(("WA", "UA"), means.T, strict=True):
+                draws = [
+                    draw
+                    for run, emotions in runs
+                    for draw in scores_by_share(run.validation, emotions, frequent)
+                ]
+                scored, first, count = (np.mean(each, axis=0) for each in zip(*draws, strict=True))
+                for score, column in zip(("WA", "UA"), scored.T, strict=True):
                     cells = " | ".join(f"{100 * value:.1f}" for value in column)
-                    print(f"| {folder.name}, {len(runs)} runs | {often} | {score} | {cells} |")
+                    print(
+                        f"| {folder.name}, {len(runs)} runs | {first:.0%} | {count:.0f} | {score} "
+                        f"| {cells} |"
+                    )
     except SeqcapError as error:
         sys.exit(f"even_emotions: {error}")
 

@@ -27,7 +27,6 @@ from rich.progress import track
 from sklearn.metrics.pairwise import linear_kernel, rbf_kernel
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from torch import Tensor
 
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.corpora.fold import Fold, part_of
@@ -38,7 +37,7 @@ from seqcap.errors import SeqcapError
 from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
 from seqcap.experiments.evaluation import load_rows, scores
 from seqcap.experiments.evened import even_out
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
+from seqcap.experiments.metrics import WHAT_SCORES_MEAN, log_loss
 from seqcap.experiments.runs import read_tables
 from seqcap.experiments.score_text import write_card
 from seqcap.experiments.temperature import most_likely_temperature
@@ -59,9 +58,9 @@ PER_SPEAKER = (
 
 EVENED = (
     "What a machine answers about a speaker too often, by all tested utterances of theirs and "
-    "without their labels, is drawn back, as if each showed all emotions about alike often. The "
-    "sums of its pairs' margins are made probabilities by a temperature that is fitted on the "
-    "validation part."
+    "without their labels, is drawn back, as if each showed all emotions about alike often. Of "
+    "three ways to make probabilities of its margins, each with a temperature, that is taken which "
+    "is most likely on the validation part."
 )
 
 
@@ -108,22 +107,59 @@ def gram(kernel: str, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     return rbf_kernel(rows, columns, gamma=1 / (columns.shape[1] * columns.var()))
 
 
-def decisions(machine: SVC, values: np.ndarray, emotions: Sequence[str]) -> Tensor:
-    """By how much each emotion wins against all others, shape (row, emotion).
+def decisions(machine: SVC, values: np.ndarray, emotions: Sequence[str]) -> dict[str, np.ndarray]:
+    """How far each emotion is ahead, ``(row, emotion)``, in three ways.
 
-    Sums of the pairs' margins: unlike counts of votes, they tell a narrow victory from a clear one.
+    Counts of pairs won with squashed margins as scikit-learn has them, and sums of the pairs'
+    margins, as they are and squashed.
     """
+    classes = list(machine.classes_)
     pairs = machine.set_params(decision_function_shape="ovo").decision_function(values)
     pairs = pairs.reshape(len(values), -1)
-    if len(emotions) == 2:
+    if len(classes) == 2:
         pairs = -pairs  # of two, scikit-learn counts for the second
-    sums = np.zeros((len(values), len(emotions)))
+    counted = machine.set_params(decision_function_shape="ovr").decision_function(values)
+    ways = {
+        "counts": np.stack([-counted, counted], 1) if counted.ndim == 1 else counted,
+        "sums": np.zeros((len(values), len(classes))),
+        "squashed sums": np.zeros((len(values), len(classes))),
+    }
     for margins, (one, other) in zip(
-        pairs.T, itertools.combinations(map(emotions.index, machine.classes_), 2), strict=True
+        pairs.T, itertools.combinations(range(len(classes)), 2), strict=True
     ):
-        sums[:, one] += margins
-        sums[:, other] -= margins
-    return torch.tensor(sums)
+        for way, won in (("sums", margins), ("squashed sums", np.tanh(2 * margins))):
+            ways[way][:, one] += won
+            ways[way][:, other] -= won
+    never = {way: table.min() - np.ptp(table) for way, table in ways.items()}  # heard of
+    return {
+        way: np.stack(
+            [
+                table[:, classes.index(each)]
+                if each in classes
+                else np.full(len(table), never[way])
+                for each in emotions
+            ],
+            axis=1,
+        )
+        for way, table in ways.items()
+    }
+
+
+def probabilities(
+    machine: SVC, values: dict[str, np.ndarray], truth: Sequence[str], emotions: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Probabilities of the test part, in the way that is most likely on the validation part."""
+    actual = np.array([emotions.index(each) for each in truth])
+    known = decisions(machine, values["validation"], emotions)
+    asked = decisions(machine, values["test"], emotions)
+    losses, found = {}, {}
+    for way in known:
+        before = torch.tensor(known[way])[None]
+        temperature = most_likely_temperature(before, torch.tensor(actual))
+        losses[way] = log_loss((before[0] / temperature).softmax(1).numpy(), actual)
+        found[way] = (torch.tensor(asked[way]) / temperature).softmax(1).numpy()
+    best = min(losses, key=losses.__getitem__)
+    return dict(zip(emotions, found[best].T, strict=True))
 
 
 def answer_fold(
@@ -157,16 +193,11 @@ def answer_fold(
         answers[f"{kernel}-C1"] = predictions(FIXED_C, "test")
         answers[f"{kernel}-chosen"] = predictions(chosen, "test").assign(c=chosen)
         if evened:
-            truth = torch.tensor(
-                [emotions.index(each) for each in table["emotion"][place["validation"]]]
-            )
+            truth = table["emotion"][place["validation"]].tolist()
             for name, c in (("C1", FIXED_C), ("chosen", chosen)):
-                known = decisions(machines[c], values["validation"], emotions)
-                asked = decisions(machines[c], values["test"], emotions)
-                shares = (asked / most_likely_temperature(known[None], truth)).softmax(1).numpy()
-                soft = dict(zip(emotions, shares.T, strict=True))
+                shares = probabilities(machines[c], values, truth, emotions)
                 rows = answers[f"{kernel}-{name}"]
-                answers[f"{kernel}-{name}"] = even_out(rows.assign(**soft), emotions)
+                answers[f"{kernel}-{name}"] = even_out(rows.assign(**shares), emotions)
     return answers
 
 

@@ -2,7 +2,8 @@
 
 Takes the systems that an experiment has trained on several folds. Each one's temperature, fitted on
 the speakers who validate in its fold, is tried on the speakers who validate in every other fold, by
-several rules. No test part is opened. Needs the extra `train`, and the runs' models:
+several rules; its mean is the geometric one. No test part is opened. Needs the extra `train`, and
+the runs' models:
 
     python benchmarks/temperatures.py emodb.csv --experiment results/emodb7
 """
@@ -30,6 +31,7 @@ from seqcap.experiments.runs import read_tables
 from seqcap.experiments.temperature import fit_temperature, most_likely_temperature
 from seqcap.recognition.recognizer import Recognizer
 from seqcap.reports.matching import match_utterances
+from seqcap.reports.results import read_plans
 
 Rule = Callable[[Tensor, Tensor, int], float]
 RULES: dict[str, Rule] = {
@@ -66,13 +68,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="+", type=Path)
     parser.add_argument("--experiment", type=Path, required=True, help="its folder")
-    parser.add_argument("--system", default="CNN_GRU-SeqCap", help="whose runs")
+    parser.add_argument("--grid", default="default", help="whose runs")
+    parser.add_argument("--entry", default="CNN_GRU-SeqCap", help="which of its entries")
     arguments = parser.parse_args()
-    folders = sorted(arguments.experiment.glob(f"runs/{arguments.system}-*/model"))
-    if len(folders) < 2:
-        sys.exit(f"temperatures: {arguments.experiment}: two runs with models are expected")
     heard: dict[bool, list[tuple[Tensor, Tensor, int]]] = {}
     try:
+        plans = [p for p in read_plans(arguments.experiment) if p.grid == arguments.grid]
+        entries = [e for plan in plans for e in plan.entries if e.label == arguments.entry]
+        by_fold = {run.fold: run.folder / "model" for e in entries for run in e.done if run.folder}
+        folders = [folder for folder in by_fold.values() if folder.is_dir()]
+        if len(folders) < 2:
+            sys.exit(f"temperatures: {arguments.experiment}: models of two folds are expected")
         recognizers = [Recognizer.from_pretrained(folder, "cpu") for folder in folders]
         table, _ = labelled_for(recognizers[0], read_tables(arguments.tables))
         for recognizer, folder in track(
@@ -85,7 +91,8 @@ def main() -> None:
                 heard.setdefault(known, []).append(answers(recognizer, rows, known))
     except SeqcapError as error:
         sys.exit(f"temperatures: {error}")
-    print("| speakers | temperature | from, to | ECE | log loss |\n|---|---|---|--:|--:|")
+    print("| speakers | temperature | mean | from, to | ECE | log loss |")
+    print("|---|---|--:|---|--:|--:|")
     for known, of_runs in heard.items():
         for name, rule in RULES.items():
             temperatures = [rule(*one) for one in of_runs]
@@ -101,7 +108,8 @@ def main() -> None:
             calibration, loss = np.mean(errors, axis=0)
             spread = f"{min(temperatures):.2f} to {max(temperatures):.2f}"
             who = "known" if known else "not known"
-            print(f"| {who} | {name} | {spread} | {calibration:.3f} | {loss:.3f} |")
+            mean = np.exp(np.mean(np.log(temperatures)))
+            print(f"| {who} | {name} | {mean:.2f} | {spread} | {calibration:.3f} | {loss:.3f} |")
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ def test_answers_about_each_speaker_are_evened_out_if_asked_for(
         output = tmp_path / f"{len(options)}.csv"
         run = seqcap("evaluate", model_folder, table, *options, "--output", output)
         assert run.status == 0, run.err
+        assert ("| given, emotions evened | all | 16 |" in run.out) == bool(options)
         tables.append(pd.read_csv(output))
     emotions = ["anger", "sadness"]
     expected = even_out(tables[0], emotions)

@@ -44,6 +44,22 @@ def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
 
 
+def test_the_more_speakers_validate_the_further_goes_the_temperature(tmp_path: Path) -> None:
+    logarithms = []
+    for people in (1, 2):
+        folder = tmp_path / str(people)
+        folder.mkdir()
+        validation = [
+            one._replace(speaker=f"{place % people}") for place, one in enumerate(tones(6, seed=0))
+        ]
+        settings = small(epochs=1)
+        trained = train(tones(8, seed=0), validation, ("a", "b"), settings, folder, "cpu")
+        logarithms.append(np.log(trained.temperature / 1.5))
+    # With four more speakers of the usual one, by a fifth and by a third.
+    assert logarithms[0] != 0
+    assert logarithms[1] / logarithms[0] == pytest.approx(5 / 3, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("schedule", "mixup", "choose"), [("paper", 0.0, "wa"), ("one_cycle", 0.3, "last")]
 )

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from seqcap import Recognizer
+from seqcap.errors import AudioWarning, SettingsError
 from seqcap.experiments.evened import even_out
 from seqcap.recognition.combination import Combination
 from seqcap.recognition.evening import add_offsets, find_offsets
@@ -41,7 +44,10 @@ def test_of_few_recordings_little_follows_and_of_none_nothing():
     assert sizes == sorted(sizes)
     assert sizes[-1] == pytest.approx(sizes[0] * 9 * 48 / 56)
     np.testing.assert_array_equal(find_offsets(np.empty((0, 3))), 0)
-    np.testing.assert_allclose(find_offsets(np.full((9, 3), 1 / 3)), 0, atol=1e-12)
+    silent = np.full((9, 3), 1 / 3)
+    np.testing.assert_array_equal(find_offsets(silent), 0)
+    np.testing.assert_array_equal(find_offsets([*silent, *same]), find_offsets(same))
+    np.testing.assert_array_equal(add_offsets(silent, [1, -1, 0]), silent)
 
 
 def test_offsets_are_found_even_where_an_emotion_is_never_answered():
@@ -54,6 +60,8 @@ def test_offsets_are_found_even_where_an_emotion_is_never_answered():
 def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
     generator = np.random.default_rng(2)
     parts = []
+    silent = pd.DataFrame([[1 / 3] * 3], columns=EMOTIONS)
+    parts.append(silent.assign(speaker="b", predicted="uncertain"))
     for speaker, bias in (("a", (2, 0, 0)), (" A ", (2, 0, 0)), ("b", (0, 0, 2)), ("", (2, 0, 0))):
         _, answers = make_biased(30, generator, bias)
         part = pd.DataFrame(answers, columns=EMOTIONS)
@@ -68,7 +76,9 @@ def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
     )
     nameless = (table["speaker"] == "").to_numpy()
     pd.testing.assert_frame_equal(evened[nameless], table[nameless])
-    assert (evened["predicted"] == evened[EMOTIONS].idxmax(axis=1)).all()
+    pd.testing.assert_frame_equal(evened[:1], table[:1])
+    assert (evened["predicted"] == evened[EMOTIONS].idxmax(axis=1))[1:].all()
+    assert (evened["predicted"] != table["predicted"]).any()
 
 
 def test_a_recognizer_is_evened_by_what_it_answers(model_folder, samples):
@@ -86,6 +96,29 @@ def test_a_recognizer_is_evened_by_what_it_answers(model_folder, samples):
     assert max(abs(before[0][e] - expected.iloc[0][e]) for e in recognizer.emotions) > 1e-3
     untouched = recognizer.evened([]).recognize(samples[0])
     assert untouched.probabilities == pytest.approx(before[0], abs=1e-5)
-    twice = Combination([recognizer, recognizer]).evened(samples).recognize(samples[0])
-    alone = recognizer.evened(samples).recognize(samples[0])
-    assert twice.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+    assert recognizer.evened(samples).evened(samples).offsets == evened.offsets
+    with pytest.raises(SettingsError, match="2 offsets; one for each of neutral, anger"):
+        Recognizer(recognizer.checkpoint, offsets=[0.1, -0.1])
+
+
+def test_an_average_is_evened_by_what_it_answers(model_folder, samples):
+    alone = Recognizer.from_pretrained(model_folder, device="cpu")
+    other = dataclasses.replace(alone.checkpoint, temperature=0.2)
+    pair = Combination([alone, Recognizer(other, "cpu")])
+    rows = [answer.probabilities for answer in pair.recognize_many(samples)]
+    expected = even_out(pd.DataFrame(rows).assign(speaker="a", predicted=""), alone.emotions)
+    for place, path in enumerate(samples):
+        answer = pair.evened(samples).recognize(path)
+        wanted = expected.iloc[place][list(alone.emotions)].to_dict()
+        assert answer.probabilities == pytest.approx(wanted, abs=1e-5)
+        assert answer.timeline[0].probabilities != pair.recognize(path).timeline[0].probabilities
+
+
+def test_silence_is_told_of_once_and_stays_uncertain(model_folder, samples):
+    recognizer = Recognizer.from_pretrained(model_folder, device="cpu")
+    sources = [*samples, (np.zeros(16000, np.float32), 16000)]
+    evened = recognizer.evened(sources)  # a warning would be an error
+    with pytest.warns(AudioWarning, match="silence"):
+        *_, silent = evened.recognize_many(sources)
+    assert silent.predicted == "uncertain"
+    assert set(silent.probabilities.values()) == {0.25}

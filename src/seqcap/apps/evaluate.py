@@ -85,7 +85,7 @@ def evaluate(
     if unnamed:
         tell(
             f"{unnamed} of {len(table)} rows have no speaker: nothing else is known of who speaks, "
-            "and there is no interval. A column 'speaker' changes that."
+            "nothing is evened out, and there is no interval. A column 'speaker' changes that."
         )
     known = heard_before(recognizer.checkpoint.provenance, table["speaker"])
     if known.any():
@@ -104,7 +104,7 @@ def evaluate(
     if output is not None:
         with written_whole(output) as path:
             predictions.to_csv(path, index=False)
-    asked = part if folds else "given"
+    asked = (part if folds else "given") + (", emotions evened" if even_emotions else "")
     groups = {asked: ~known, f"{asked}, heard before": known}
     all_scores = {
         name: scores_by_corpus(predictions[rows], emotions)

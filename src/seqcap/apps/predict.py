@@ -14,6 +14,7 @@ from seqcap.recognition.model_folder import check_model_folder
 
 _Each = TypeVar("_Each")
 _MANY = 16  # recordings are worth a progress bar
+_FEW = 8  # say little about what is answered too often
 
 
 def predict(
@@ -108,6 +109,8 @@ def predict(
                 known = _with_bar(sources, "Getting to know the speaker") if many else sources
                 recognizer = recognizer.of_speaker(known)
             if even_emotions:
+                if len(sources) < _FEW:
+                    tell(f"What is answered too often shows in {_FEW} or more; {len(sources)} came")
                 known = _with_bar(sources, "Evening out answers") if many else sources
                 recognizer = recognizer.evened(known)
             answers = recognizer.recognize_many(sources, timeline=timeline)

@@ -11,7 +11,7 @@ from seqcap.recognition.evening import add_offsets, find_offsets
 def even_out(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
     """Evens out the answers about each speaker, by all rows of theirs, labels aside.
 
-    Those without a name are left as they are.
+    Those without a name are left as they are, and so is digital silence.
 
     Args:
         predictions: Columns speaker and predicted, and the probabilities of the emotions.
@@ -22,9 +22,12 @@ def even_out(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame
     """
     columns = list(emotions)
     people = predictions["speaker"].astype(str).map(speaker_key)
-    probabilities = predictions[columns].to_numpy(float, copy=True)
+    before = predictions[columns].to_numpy(float)
+    after = before.copy()
     for one in set(people) - {""}:
         own = (people == one).to_numpy()
-        probabilities[own] = add_offsets(probabilities[own], find_offsets(probabilities[own]))
-    answers = pd.DataFrame(probabilities, index=predictions.index, columns=columns)
-    return predictions.assign(**answers, predicted=answers.idxmax(axis=1))
+        after[own] = add_offsets(before[own], find_offsets(before[own]))
+    answers = pd.DataFrame(after, index=predictions.index, columns=columns)
+    same = (after == before).all(axis=1)
+    predicted = predictions["predicted"].where(same, answers.idxmax(axis=1))
+    return predictions.assign(**answers, predicted=predicted)

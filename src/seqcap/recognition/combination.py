@@ -4,9 +4,12 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from seqcap.audio.source import Source
 from seqcap.errors import CheckpointError
 from seqcap.recognition.answers import Answer, Failure, decide
+from seqcap.recognition.evening import add_offsets, find_offsets
 from seqcap.recognition.recognizer import Recognizer
 
 
@@ -16,6 +19,7 @@ class Combination:
     Args:
         recognizers: Of the same emotions in the same order, with any systems and normalisations.
         abstain_below: Averages less sure than this are "uncertain"; 0 never abstains.
+        offsets: What `evened` has found, one for each emotion.
 
     Raises:
         CheckpointError: They do not tell the same emotions apart.
@@ -29,9 +33,15 @@ class Combination:
         True
     """
 
-    def __init__(self, recognizers: Sequence[Recognizer], abstain_below: float = 0.0) -> None:
+    def __init__(
+        self,
+        recognizers: Sequence[Recognizer],
+        abstain_below: float = 0.0,
+        offsets: Sequence[float] = (),
+    ) -> None:
         self.recognizers = recognizers
         self.abstain_below = abstain_below
+        self.offsets = tuple(offsets)
         self.emotions = recognizers[0].emotions
         for other in recognizers[1:]:
             if other.emotions != self.emotions:
@@ -44,41 +54,55 @@ class Combination:
         """The same for one speaker, as `Recognizer.of_speaker`; all of them have to adapt."""
         copies = itertools.tee(sources, len(self.recognizers))
         adapted = [one.of_speaker(copy) for one, copy in zip(self.recognizers, copies, strict=True)]
-        return Combination(adapted, self.abstain_below)
+        return Combination(adapted, self.abstain_below, self.offsets)
 
     def evened(self, sources: Iterable[Source]) -> "Combination":
-        """The same for one speaker who shows all emotions alike often, as `Recognizer.evened`."""
-        copies = itertools.tee(sources, len(self.recognizers))
-        evened = [one.evened(copy) for one, copy in zip(self.recognizers, copies, strict=True)]
-        return Combination(evened, self.abstain_below)
+        """The same for one speaker who shows all emotions alike often, as `Recognizer.evened`.
+
+        Args:
+            sources: Paths, bytes or arrays: each recognizer reads them for itself.
+        """
+        plain = Combination(self.recognizers, self.abstain_below)
+        answers = plain.recognize_many(sources, warn=False)
+        rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
+        offsets = find_offsets(np.reshape(rows, (-1, len(self.emotions))))
+        return Combination(self.recognizers, self.abstain_below, tuple(offsets.tolist()))
 
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
         """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
         answers = [one.recognize(source, timeline=timeline) for one in self.recognizers]
-        return average(answers, self.abstain_below)
+        return average(answers, self.abstain_below, self.offsets)
 
     def recognize_many(
-        self, sources: Iterable[Source], *, timeline: bool = False
+        self, sources: Iterable[Source], *, timeline: bool = False, warn: bool = True
     ) -> Iterator[Answer | Failure]:
         """Recognises many recordings, as `Recognizer.recognize_many`.
 
         Args:
             sources: Paths, bytes or arrays: each recognizer reads them for itself.
             timeline: Also answer for each 2-s piece.
+            warn: Of silence and clipping.
         """
         copies = itertools.tee(sources, len(self.recognizers))
         streams = [
-            one.recognize_many(copy, timeline=timeline)
+            one.recognize_many(copy, timeline=timeline, warn=warn)
             for one, copy in zip(self.recognizers, copies, strict=True)
         ]
         for results in zip(*streams, strict=True):
             answers = [result for result in results if isinstance(result, Answer)]
             failures = [result for result in results if isinstance(result, Failure)]
-            yield failures[0] if failures else average(answers, self.abstain_below)
+            yield failures[0] if failures else average(answers, self.abstain_below, self.offsets)
 
 
-def average(answers: Sequence[Answer], abstain_below: float = 0.0) -> Answer:
+def average(
+    answers: Sequence[Answer], abstain_below: float = 0.0, offsets: Sequence[float] = ()
+) -> Answer:
     """Averages the probabilities of answers to the same recording, and of its pieces.
+
+    Args:
+        answers: One or more.
+        abstain_below: Averages less sure than this are "uncertain".
+        offsets: By how much each emotion is drawn to, of averages evened out.
 
     Example:
         >>> one = Answer("a.wav", 0, 1, {"anger": 1.0, "sadness": 0.0}, "anger")
@@ -90,12 +114,15 @@ def average(answers: Sequence[Answer], abstain_below: float = 0.0) -> Answer:
         emotion: sum(answer.probabilities[emotion] for answer in answers) / len(answers)
         for emotion in answers[0].probabilities
     }
+    if offsets:
+        (row,) = add_offsets([list(probabilities.values())], offsets).tolist()
+        probabilities = dict(zip(probabilities, row, strict=True))
     return dataclasses.replace(
         answers[0],
         probabilities=probabilities,
         predicted=decide(probabilities, abstain_below),
         timeline=tuple(
-            average(pieces, abstain_below)
+            average(pieces, abstain_below, offsets)
             for pieces in zip(*(answer.timeline for answer in answers), strict=True)
         ),
     )

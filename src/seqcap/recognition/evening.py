@@ -21,7 +21,8 @@ def find_offsets(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.f
 
     Args:
         probabilities: Of the speaker's recordings, ``(recording, emotion)``; of few of them
-            little follows, of none nothing.
+            little follows, of none nothing. Those in which all emotions are alike, as in
+            silence, say nothing.
         share: How far answers of many recordings are drawn to be alike often, 0 to 1.
 
     Returns:
@@ -32,13 +33,14 @@ def find_offsets(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.f
         array([-0.06,  0.06])
     """
     table = np.asarray(probabilities, float)
+    table = table[~_says_nothing(table)]
     if not len(table):
         return np.zeros(table.shape[1:])
     logarithms = np.log(np.maximum(table, _LEAST))
     offsets = np.zeros(table.shape[1])
     for _ in range(_ROUNDS):
         means = _softmax(logarithms + offsets).mean(axis=0)
-        offsets -= 0.5 * np.log(means * len(offsets))  # half a step: emotions hang together
+        offsets -= np.log(means * len(offsets))
         offsets -= offsets.mean()
     known = len(table) / (len(table) + _DOUBTED_RECORDINGS)
     return np.asarray(share * known * offsets)
@@ -52,13 +54,21 @@ def add_offsets(probabilities: ArrayLike, offsets: ArrayLike) -> NDArray[np.floa
         offsets: As `find_offsets` gives them.
 
     Returns:
-        Probabilities, the same shape.
+        Probabilities, the same shape; rows in which all emotions are alike stay so.
 
     Example:
-        >>> add_offsets([[0.8, 0.2]], [-0.5, 0.5]).round(2)
-        array([[0.6, 0.4]])
+        >>> add_offsets([[0.8, 0.2], [0.5, 0.5]], [-0.5, 0.5]).round(2)
+        array([[0.6, 0.4],
+               [0.5, 0.5]])
     """
-    return _softmax(np.log(np.maximum(np.asarray(probabilities, float), _LEAST)) + offsets)
+    table = np.array(probabilities, float)
+    told = ~_says_nothing(table)
+    table[told] = _softmax(np.log(np.maximum(table[told], _LEAST)) + offsets)
+    return table
+
+
+def _says_nothing(table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray((table == table[:, :1]).all(axis=1))
 
 
 def _softmax(logarithms: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,7 +37,8 @@ class Recognizer:
         offsets: What `evened` has found, one for each emotion.
 
     Raises:
-        SettingsError: The device cannot be used, or `abstain_below` is no probability.
+        SettingsError: The device cannot be used, `abstain_below` is no probability, or there are
+            not as many offsets as emotions.
 
     Example:
         >>> recognizer = Recognizer.from_pretrained()
@@ -69,7 +70,12 @@ class Recognizer:
             ) from error
         self.checkpoint = checkpoint
         self.abstain_below = abstain_below
-        self.offsets = offsets
+        self.offsets = tuple(offsets)
+        if self.offsets and len(self.offsets) != len(self.emotions):
+            raise SettingsError(
+                f"{len(self.offsets)} offsets; one for each of {', '.join(self.emotions)} is "
+                "expected"
+            )
 
     @classmethod
     def from_pretrained(
@@ -126,23 +132,22 @@ class Recognizer:
         adapted = dataclasses.replace(
             self.checkpoint, normalisation=normalisation.of_speaker(blocks)
         )
-        return Recognizer(adapted, str(self.device), self.abstain_below)
+        return Recognizer(adapted, str(self.device), self.abstain_below, self.offsets)
 
     def evened(self, sources: Iterable[Source]) -> "Recognizer":
         """The same system for one speaker who shows all emotions about alike often.
 
-        Any system can be evened out; one that adapts better after `of_speaker`. Of somebody who is
-        mostly neutral, say, it makes answers worse.
+        What it answers too often is drawn back. Any system can be evened out; one that adapts, best
+        after `of_speaker`. Where nearly all that somebody says is neutral, say, fewer answers are
+        right.
 
         Args:
             sources: Recordings of the speaker, as for `recognize`, eight or more, those to be
-                recognised among them; what cannot be read is left out.
+                recognised among them, which will be read again; what cannot be read is left out.
         """
-        rows = [
-            [answer.probabilities[emotion] for emotion in self.emotions]
-            for answer in self.recognize_many(sources)
-            if isinstance(answer, Answer)
-        ]
+        plain = Recognizer(self.checkpoint, str(self.device), self.abstain_below)
+        answers = plain.recognize_many(sources, warn=False)
+        rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
         offsets = find_offsets(np.reshape(rows, (-1, len(self.emotions))))
         return Recognizer(
             self.checkpoint, str(self.device), self.abstain_below, tuple(offsets.tolist())
@@ -180,7 +185,7 @@ class Recognizer:
         return answer
 
     def recognize_many(
-        self, sources: Iterable[Source], *, timeline: bool = False
+        self, sources: Iterable[Source], *, timeline: bool = False, warn: bool = True
     ) -> Iterator[Answer | Failure]:
         """Recognises many recordings, those of similar length together.
 
@@ -189,11 +194,12 @@ class Recognizer:
         Args:
             sources: As for `recognize`.
             timeline: Also answer for each 2-s piece.
+            warn: Of silence and clipping.
 
         Yields:
             An answer, or a failure with its reason, for each source in its turn.
         """
-        for group in read_ahead(sources, self.checkpoint.normalisation):
+        for group in read_ahead(sources, self.checkpoint.normalisation, warn):
             read = [entry for entry in group if isinstance(entry, Recording)]
             answers = iter(self._answers(read, timeline))
             for entry in group:

@@ -65,8 +65,8 @@ def read_contestants(argument: str) -> list[Contestant]:
         if letter == ":" and (folder / "plans").is_dir():
             return [_one_entry(folder, argument[place + 1 :], argument)]
     raise SettingsError(
-        f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL or a "
-        "CSV with columns file and predicted is expected"
+        f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL (with "
+        f"'{EVENED}' behind it or not) or a CSV with columns file and predicted is expected"
     )
 
 
