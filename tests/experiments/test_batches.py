@@ -157,6 +157,34 @@ def test_some_pieces_are_heard_as_if_their_speaker_were_not_known() -> None:
     assert 0.2 < counts["stranger"] / 150 < 0.4
 
 
+def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
+    part = [
+        one._replace(speaker=speaker, corpus="", waveform=one.waveform * np.float32(gain))
+        for one, speaker, gain in zip(
+            utterances(*[50.0] * 4), ("a", "b", "", "c"), (1.0, 10.0, 100.0, 100.0), strict=True
+        )
+    ]
+    part[3] = part[3]._replace(corpus="another")
+    exchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0, voices=1.0)
+
+    def levels(normalisation: Normalisation, index: int) -> np.ndarray:
+        segments = Segments(part, normalisation, exchanged, 0)
+        keys = [(epoch, 25 * index) for epoch in range(40)]
+        return np.array([segments[key][0].mean() for key in keys])
+
+    quiet, loud = (log_spectrogram(one.waveform).mean() for one in part[:2])
+    of_a, of_b, of_nobody, of_c = (levels(PLAIN, index) for index in range(4))
+    for drawn in (of_a, of_b):  # half of the time the other one is drawn, and any share of it
+        assert quiet - 0.1 < drawn.min() < drawn.max() < loud + 0.1
+        assert drawn.std() > 0.2
+    assert of_a.max() > quiet + 1.5
+    assert of_b.min() < loud - 1.5
+    assert of_nobody.std() < 0.02  # whose recordings these are, nobody knows
+    assert of_c.std() < 0.02  # nobody else speaks in that corpus
+    known = dataclasses.replace(PLAIN, speaker_mean=1.0)
+    assert levels(known, 0).std() < 0.02  # the speaker's mean is taken out
+
+
 def test_segments_leave_out_the_quiet_around_an_utterance() -> None:
     (utterance,) = utterances(2.0)
     quiet = np.zeros(16000, np.float32)

@@ -57,6 +57,7 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("segment_s=inf", "setting 'segment_s': inf came, 0.2 is the least"),
         ("learning_rate=0", "setting 'learning_rate': 0.0 came, a number above 0 is expected"),
         ("augmentation.speed=2", "setting 'augmentation.speed': 2.0 came, 0 to 1 is expected"),
+        ("augmentation.voices=3", "setting 'augmentation.voices': 3.0 came, 0 to 2 is expected"),
         ("augmentation.masks=-1", "setting 'augmentation.masks': -1 came, 0 is the least"),
         ("augmentation.noise_snr_db=[9, 1]", "setting 'augmentation.noise_snr_db': .9, 1. came"),
         ("capsules.dropout=1.0", "setting 'capsules.dropout': 1.0 came, 0 or more and less"),

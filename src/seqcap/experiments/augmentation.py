@@ -30,6 +30,11 @@ class Augmentation:
         masks: How many bands, and how many spans of time, are blanked (SpecAugment).
         mask_bins: Widest band.
         mask_frames: Longest span.
+        voices: Largest share of what a speaker's mean spectrum differs from another training
+            speaker's that a segment of theirs gets, so that it sounds as if that one had spoken,
+            or, above 1, somebody further away. Not what is heard as from a known speaker, whose
+            mean is taken out. Mixing statistics so, of random segments, is called MixStyle (Zhou
+            et al., "Domain generalization with MixStyle", 2021).
     """
 
     speed: float = 0.12
@@ -41,10 +46,11 @@ class Augmentation:
     masks: int = 1
     mask_bins: int = 32
     mask_frames: int = 16
+    voices: float = later(0.0, neutral=0.0)
 
     def __post_init__(self) -> None:
         """Refuses changes that nothing can be changed by."""
-        for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0}.items():
+        for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0, "voices": 2.0}.items():
             if not 0.0 <= getattr(self, name) <= most:
                 raise SettingsError(
                     f"setting 'augmentation.{name}': {getattr(self, name)} came, "

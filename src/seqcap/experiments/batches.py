@@ -146,6 +146,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         self.normalisations = of_speakers(utterances, normalisation)
         self.strangers = strangers
         self.augmentation = augmentation
+        self.voices = self._measure_voices()
         self.seed = seed
         self.samples = round(segment_s * SAMPLE_RATE_HZ)
         self.pieces = [
@@ -179,6 +180,8 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
         if self.strangers and generator.random() < self.strangers:
             normalisation = self.normalisation
+        if normalisation is self.normalisation:
+            normalisation = self._in_another_voice(index, generator)
         samples = int(self.samples / (stretch or 1))
         size = int(samples * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
@@ -188,6 +191,30 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         if stretch:
             spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
         return augment_spectrogram(spectrogram, self.augmentation, generator), label
+
+    def _measure_voices(self) -> dict[str, dict[str, FloatArray]]:
+        """Mean spectra `(512,)` of all speakers who are named, by corpus."""
+        voices: dict[str, dict[str, FloatArray]] = {}
+        if self.augmentation and self.augmentation.voices:
+            everybody = dataclasses.replace(self.normalisation, speaker_mean=1.0)
+            found = of_speakers(self.utterances, everybody)
+            for utterance, of_one in zip(self.utterances, found, strict=True):
+                if utterance.speaker:
+                    voices.setdefault(utterance.corpus, {})[utterance.speaker] = of_one.mean
+        return voices
+
+    def _in_another_voice(self, index: int, generator: np.random.Generator) -> Normalisation:
+        """Draws whom an utterance is to sound like: the normalisation that makes it so."""
+        utterance = self.utterances[index]
+        # Choice: of the same corpus, for from one to another the microphone changes, too, with
+        # which systems learn to know the language and the way of acting.
+        voices = self.voices.get(utterance.corpus, {})
+        if self.augmentation is None or utterance.speaker not in voices:
+            return self.normalisation
+        other = list(voices.values())[generator.integers(len(voices))]
+        share = np.float32(generator.uniform(0, self.augmentation.voices))
+        mean = self.normalisation.mean - share * (other - voices[utterance.speaker])
+        return dataclasses.replace(self.normalisation, mean=mean)
 
 
 class WholeUtterances(Dataset[tuple[FloatArray, int]]):
