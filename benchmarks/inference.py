@@ -9,6 +9,7 @@ samples; batches of 16; peak memory of a fresh process against the length.
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,14 +69,14 @@ def print_speeds(names: list[str]) -> None:
     print("|---|---:|" + "---:|" * len(names))
     for duration_s in DURATIONS_S:
         samples = speech(duration_s)
-        cases = {"smile": lambda s=samples: smile.process_signal(s, 16000)}
+        cases = {"smile": partial(smile.process_signal, samples, 16000)}
         for name, system in systems.items():
-            cases[name] = lambda s=samples, system=system: recognise(system, s)
+            cases[name] = partial(recognise, system, samples)
         taken = medians(cases, 5 if duration_s < 60 else 1)
         cells = [f"{duration_s / taken[n]:.0f} ({taken['smile'] / taken[n]:.1f} x)" for n in names]
         print(f"| {duration_s} s | {duration_s / taken['smile']:.0f} | {' | '.join(cells)} |")
     batch = [speech(3)] * BATCH
-    taken = medians({n: lambda s=s: recognise_batch(s, batch) for n, s in systems.items()}, 5)
+    taken = medians({n: partial(recognise_batch, s, batch) for n, s in systems.items()}, 5)
     cells = [f"{3 * BATCH / taken[n]:.0f}" for n in names]
     print(f"| {BATCH} of 3 s at once | | {' | '.join(cells)} |", flush=True)
 

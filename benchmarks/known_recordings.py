@@ -23,6 +23,7 @@ from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
 from seqcap.experiments.evaluation import labelled_for, load_rows, scores
 from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.experiments.runs import read_tables
+from seqcap.recognition.answers import Failure
 from seqcap.recognition.recognizer import Recognizer
 
 COUNTS = (0, 1, 2, 4, 8, 16, 32)
@@ -42,9 +43,11 @@ def answer(
     for one in range(GROUPS):
         others, own = np.flatnonzero(group != one), np.flatnonzero(group == one)
         drawn = generator.permutation(others)[:known]
-        adapted = recognizer.of_speaker([sounds[place] for place in drawn])
-        answers = adapted.recognize_many([sounds[place] for place in own])
+        adapted = recognizer.of_speaker([sounds[int(place)] for place in drawn])
+        answers = adapted.recognize_many([sounds[int(place)] for place in own])
         for place, each in zip(own, answers, strict=True):
+            if isinstance(each, Failure):
+                raise SeqcapError(f"{each.file}: {each.reason}")
             result[place] = [each.probabilities[emotion] for emotion in emotions]
     return result
 
@@ -81,7 +84,7 @@ def main() -> None:
             answered[list(emotions)] = 0.0
             for speaker in speakers:
                 own = np.flatnonzero(asked["speaker"] == speaker)
-                recordings = [sounds[place] for place in own]
+                recordings = [sounds[int(place)] for place in own]
                 answered.loc[own, list(emotions)] = answer(
                     recognizer, recordings, emotions, known, generator
                 )

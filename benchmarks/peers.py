@@ -15,8 +15,9 @@ import argparse
 import itertools
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import opensmile
@@ -181,7 +182,12 @@ def answer_fold(
             for c in cs
         }
 
-        def predictions(c: float, part: str, machines=machines, values=values) -> pd.DataFrame:
+        def predictions(
+            c: float,
+            part: str,
+            machines: Mapping[float, SVC] = machines,
+            values: Mapping[str, np.ndarray] = values,
+        ) -> pd.DataFrame:
             predicted = machines[c].predict(values[part])
             rows = table[place[part]].reset_index(drop=True).assign(fold=fold.name)
             for emotion in emotions:  # one-hot: an SVM gives no probabilities of its own
@@ -231,7 +237,7 @@ def all_predictions(
 
 def scores_by_fold(
     everyone: dict[str, pd.DataFrame], emotions: Sequence[str]
-) -> dict[str, dict[str, dict]]:
+) -> dict[str, dict[str, dict[str, Any]]]:
     """Scores by peer and fold."""
     return {
         name: {str(fold): scores(part, emotions) for fold, part in rows.groupby("fold")}

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ def main() -> None:
         f"seqcap predict {SAMPLE.name}": [seqcap, "predict", str(SAMPLE)],
     }
     cases = {
-        name: lambda command=command: subprocess.run(command, capture_output=True)
+        name: partial(subprocess.run, command, capture_output=True)
         for name, command in commands.items()
     }
     works = {name: run().returncode == 0 for name, run in cases.items()}

@@ -5,6 +5,7 @@ speed: maps in PyTorch's usual order, ReLU before pooling, all votes kept.
 """
 
 import copy
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,8 +27,10 @@ class Straightforward(nn.Module):
 
     def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
         """Turns segments ``(batch, frame, bin)``, a multiple of 20 frames, into logits."""
-        (wide, tall), (third,), (fourth,) = self.system.cnn.layers
-        (branch,) = self.system.branches
+        layers: Any = self.system.cnn.layers  # of modules, which have no types
+        (wide, tall), (third,), (fourth,) = layers
+        branches: Any = self.system.branches
+        (branch,) = branches
         maps = spectrograms.unsqueeze(1)
         maps = torch.cat([F.relu(wide(maps)), F.relu(tall(maps))], 1)
         maps = F.max_pool2d(maps, (1, 2))
