@@ -42,6 +42,40 @@ def test_an_entry_is_compared_with_itself_evened_out(
     assert evened["wa"] != plain["wa"]
 
 
+def test_an_entrys_seeds_are_averaged_and_then_evened_out(
+    seqcap: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_experiment(tmp_path / "mine", {"CNN": 2.0}, seeds=[0, 1])
+    label = f"{tmp_path / 'mine'}:CNN"
+    changed = [f"{label}, seeds averaged", f"{label}, seeds averaged, emotions evened"]
+    run = seqcap("experiment", "compare", label, *changed, "--json")
+    assert run.status == 0, run.err
+    plain, averaged, evened = json.loads(run.out)["lines"]
+    assert evened["name"] == "mine:CNN, seeds averaged, emotions evened"
+    assert averaged["answers"] * 2 == plain["answers"]
+    runs = sorted((tmp_path / "mine/runs").glob("*/test.csv"))
+    by_seed = [
+        pd.concat([pd.read_csv(file) for file in runs if f"-s{seed}" in str(file)])
+        for seed in (0, 1)
+    ]
+    columns = list(EMOTIONS)
+    mean = by_seed[0].assign(**(by_seed[0][columns] + by_seed[1][columns]) / 2)
+    mean["predicted"] = mean[columns].idxmax(axis=1)
+    right = [(one["emotion"] == one["predicted"]).mean() for one in (mean, *by_seed)]
+    assert averaged["wa"] == pytest.approx(right[0])
+    assert averaged["wa"] not in right[1:]
+    pooled = even_out(mean, EMOTIONS)
+    assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
+
+
+def test_one_seed_is_no_average(seqcap: Callable[..., Any], tmp_path: Path) -> None:
+    write_experiment(tmp_path / "mine", {"CNN": 1.0}, seeds=[0])
+    label = f"{tmp_path / 'mine'}:CNN"
+    run = seqcap("experiment", "compare", label, f"{label}, seeds averaged")
+    assert run.status == 2
+    assert "one seed; an entry with two or more is expected" in run.err
+
+
 def test_it_is_written_in_the_format_of_the_files_ending(
     seqcap: Callable[..., Any], sources: list[Path], tmp_path: Path
 ) -> None:

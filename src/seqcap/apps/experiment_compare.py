@@ -18,8 +18,9 @@ def compare(
         list[str],
         typer.Argument(
             help="Two or more: a run's folder, an experiment's folder (all its entries), "
-            "FOLDER:LABEL (one of them; with ', emotions evened' behind it, answers evened out as "
-            "evaluate --even-emotions does), or a CSV with predictions."
+            "FOLDER:LABEL (one of them; with ', seeds averaged' behind it, the mean of its seeds' "
+            "probabilities, with ', emotions evened', answers evened out as evaluate "
+            "--even-emotions does, or with both in this order), or a CSV with predictions."
         ),
     ],
     output: Annotated[
@@ -38,6 +39,8 @@ def compare(
       seqcap experiment compare runs/emodb:CNN_GRU runs/emodb:CNN_SeqCap
 
       seqcap experiment compare runs/emodb nkululeko.csv --output comparison.md
+
+      seqcap experiment compare runs/emodb:CNN_GRU "runs/emodb:CNN_GRU, seeds averaged"
     """
     if output is not None and output.suffix.lower() not in _ENDINGS:
         raise SettingsError(

@@ -11,9 +11,11 @@ from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spell
 from seqcap.errors import SettingsError
 from seqcap.experiments.evened import even_out
 from seqcap.reports.results import Entry, Plan, read_plans
-from seqcap.reports.run_results import DONE, Run, read_run
+from seqcap.reports.run_results import DONE, Run, average_runs, read_run
 
-EVENED = ", emotions evened"  # behind an entry's label
+# Behind an entry's label, one or both, in this order.
+AVERAGED = ", seeds averaged"
+EVENED = ", emotions evened"
 
 NO_SEED = -1  # of answers that no seed is told of
 
@@ -46,8 +48,9 @@ def read_contestants(argument: str) -> list[Contestant]:
 
     Args:
         argument: Folder of a run; folder of an experiment (all its entries), or that with a
-            colon and the label of one entry (or its grid, a slash and the label; with `EVENED`
-            behind it, answers about each speaker evened out); a CSV with predictions.
+            colon and the label of one entry (or its grid, a slash and the label; with `AVERAGED`
+            behind it, the mean of its seeds' probabilities on each fold; with `EVENED`, answers
+            about each speaker evened out); a CSV with predictions.
 
     Raises:
         SettingsError: Nothing of the kind is there.
@@ -66,7 +69,8 @@ def read_contestants(argument: str) -> list[Contestant]:
             return [_one_entry(folder, argument[place + 1 :], argument)]
     raise SettingsError(
         f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL (with "
-        f"'{EVENED}' behind it or not) or a CSV with columns file and predicted is expected"
+        f"'{AVERAGED}', '{EVENED}' or both behind it or not) or a CSV with columns file and "
+        "predicted is expected"
     )
 
 
@@ -126,6 +130,7 @@ def _all_entries(folder: Path) -> list[Contestant]:
 def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
     plans = read_plans(folder)
     label, evened = label.removesuffix(EVENED), label.endswith(EVENED)
+    label, averaged = label.removesuffix(AVERAGED), label.endswith(AVERAGED)
     found: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
     for plan in plans:
         for entry in plan.entries:
@@ -140,10 +145,30 @@ def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
     ((plan, entry),) = found.values()
     if not entry.done:
         raise SettingsError(f"{argument}: no run of it is done; wait for one or more")
+    name = f"{folder.name}:{label}"
+    if averaged:
+        entry = _seeds_averaged(plan, entry, argument)
+        name += AVERAGED
     if evened:
         runs = tuple(replace(run, test=even_out(run.test, plan.emotions)) for run in entry.done)
         entry = replace(entry, runs=runs)
-    return _entry(plan, entry, f"{folder.name}:{label}{EVENED if evened else ''}")
+        name += EVENED
+    return _entry(plan, entry, name)
+
+
+def _seeds_averaged(plan: Plan, entry: Entry, argument: str) -> Entry:
+    """On each fold the mean of all seeds, which is of no seed; folds that lack one are left out."""
+    seeds = {run.seed for run in entry.runs}
+    if len(seeds) < 2:
+        raise SettingsError(f"{argument}: one seed; an entry with two or more is expected")
+    by_fold = {run.fold: [one for one in entry.done if one.fold == run.fold] for run in entry.runs}
+    whole = [runs for runs in by_fold.values() if len(runs) == len(seeds)]
+    if not whole:
+        raise SettingsError(
+            f"{argument}: no fold has all {len(seeds)} seeds done; wait for one or more"
+        )
+    runs = tuple(replace(average_runs(each, plan.emotions), seed=NO_SEED) for each in whole)
+    return replace(entry, runs=runs)
 
 
 def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:
