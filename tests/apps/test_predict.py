@@ -185,6 +185,17 @@ def test_a_model_that_can_adapts_to_the_speaker_of_all_recordings(
     assert rows_of(seqcap(*command).out) != rows_of(run.out)
 
 
+def test_several_models_are_averaged_and_a_dash_is_the_shipped_one(seqcap, model_folder, samples):
+    run = seqcap("predict", samples[0], "--model", "-", "--model", model_folder, "--format", "csv")
+    assert run.status == 0, run.err
+    each = [Recognizer.from_pretrained(folder) for folder in (None, model_folder)]
+    answers = [recognizer.recognize(samples[0]).probabilities for recognizer in each]
+    (row,) = rows_of(run.out)
+    for emotion in answers[0]:
+        mean = (answers[0][emotion] + answers[1][emotion]) / 2
+        assert float(row[emotion]) == pytest.approx(mean, abs=1e-4)
+
+
 def test_answers_about_one_speaker_are_evened_out(predict, model_folder, samples, tmp_path):
     run = predict(*samples, "--even-emotions", "--format", "csv")
     assert run.status == 0

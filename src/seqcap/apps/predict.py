@@ -37,7 +37,10 @@ def predict(
     ] = None,
     model: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="A model of your own; several are averaged."),
+        typer.Option(
+            metavar="DIR",
+            help="A model of your own, - for the shipped one; several are averaged.",
+        ),
     ] = None,
     abstain_below: Annotated[
         float,
@@ -75,6 +78,8 @@ def predict(
     seqcap predict long.flac --timeline --format json
 
     curl -s URL | seqcap predict - --abstain-below 0.6
+
+    seqcap predict speech.wav --model runs/first/model --model runs/second/model
 
     seqcap predict anna/ --model runs/adapting/model --one-speaker
 

@@ -25,7 +25,8 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         CheckpointError: There is none, or a part of it is missing.
     """
-    source = PRETRAINED_FOLDER if folder in (None, SHIPPED) else Path(folder)
+    named = Path(SHIPPED if folder is None else folder)
+    source = PRETRAINED_FOLDER if named == Path(SHIPPED) else named
     if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
         inside = source / MODEL_FOLDER
         way_out = (
