@@ -6,6 +6,7 @@ all utterances, then about those of the first emotion, mostly neutral, and few o
 Needs the extra `train`:
 
     python benchmarks/even_emotions.py results/emodb7 results/nemo results/ravdess8
+    python benchmarks/even_emotions.py results/emodb7 results/ravdess8 --by-seed
 """
 
 import argparse
@@ -26,6 +27,7 @@ from seqcap.experiments.metrics import (
 )
 from seqcap.recognition.evening import add_offsets, find_offsets
 from seqcap.reports.results import read_plans
+from seqcap.reports.run_results import DONE, NO_SEED, Run, average_seeds
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FREQUENT = (None, 0.7, 0.9)  # sought for the first emotion, with two others at least; None: all
@@ -69,12 +71,39 @@ def scores_by_share(
         yield scored, total[0][0].sum() / count, count / len(set(people))
 
 
+def by_seed(runs: Sequence[Run], emotions: Sequence[str]) -> dict[str, list[Run]]:
+    """Runs of each seed, and their average, fold by fold."""
+    seeds = sorted({run.seed for run in runs})
+    averaged = average_seeds(runs, emotions) if len(seeds) > 1 else ()
+    return {
+        "seeds averaged" if seed == NO_SEED else f"seed {seed}": [
+            run for run in (*runs, *averaged) if run.seed == seed and run.state == DONE
+        ]
+        for seed in (*seeds, *{run.seed for run in averaged})
+    }
+
+
+def print_rows(what: str, runs: Sequence[Run], emotions: Sequence[str]) -> None:
+    """Prints the means over some runs, a row for each score and share of the first emotion."""
+    for frequent in FREQUENT:
+        draws = [
+            draw for run in runs for draw in scores_by_share(run.validation, emotions, frequent)
+        ]
+        scored, first, count = (np.mean(each, axis=0) for each in zip(*draws, strict=True))
+        for score, column in zip(("WA", "UA"), scored.T, strict=True):
+            cells = " | ".join(f"{100 * value:.1f}" for value in column)
+            print(f"| {what} | {first:.0%} | {count:.0f} | {score} | {cells} |")
+
+
 def main() -> None:
     """Prints mean WA and UA over the runs of each experiment's adapting or only systems."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiments", nargs="+", type=Path)
     parser.add_argument("--grid", default="default", help="whose runs")
     parser.add_argument("--entry", default="CNN_GRU-SeqCap", help="which of its entries")
+    parser.add_argument(
+        "--by-seed", action="store_true", help="each seed for itself, and the average of all"
+    )
     arguments = parser.parse_args()
     print(WHAT_SCORES_MEAN)
     print("Mean over runs, percent, of validation speakers, by share of what would make answers")
@@ -83,29 +112,20 @@ def main() -> None:
     print(f"|---|--:|--:|---|{'--:|' * len(SHARES)}")
     try:
         for folder in arguments.experiments:
-            plans = [plan for plan in read_plans(folder) if plan.grid == arguments.grid]
-            runs = [
-                (run, plan.emotions)
-                for plan in plans
+            of_all = [
+                (plan.emotions, entry.runs)
+                for plan in read_plans(folder)
                 for entry in plan.entries
-                for run in entry.done
-                if entry.label == arguments.entry
+                if (plan.grid, entry.label) == (arguments.grid, arguments.entry) and entry.done
             ]
-            if not runs:
+            if not of_all:
                 sys.exit(f"even_emotions: {folder}: no run of {arguments.entry} is done")
-            for frequent in FREQUENT:
-                draws = [
-                    draw
-                    for run, emotions in runs
-                    for draw in scores_by_share(run.validation, emotions, frequent)
-                ]
-                scored, first, count = (np.mean(each, axis=0) for each in zip(*draws, strict=True))
-                for score, column in zip(("WA", "UA"), scored.T, strict=True):
-                    cells = " | ".join(f"{100 * value:.1f}" for value in column)
-                    print(
-                        f"| {folder.name}, {len(runs)} runs | {first:.0%} | {count:.0f} | {score} "
-                        f"| {cells} |"
-                    )
+            ((emotions, runs),) = of_all
+            done = [run for run in runs if run.state == DONE]
+            groups = by_seed(runs, emotions) if arguments.by_seed else {"": done}
+            for name, group in groups.items():
+                what = ", ".join(filter(None, (folder.name, name, f"{len(group)} runs")))
+                print_rows(what, group, emotions)
     except SeqcapError as error:
         sys.exit(f"even_emotions: {error}")
 

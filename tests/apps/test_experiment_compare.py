@@ -76,6 +76,23 @@ def test_one_seed_is_no_average(seqcap: Callable[..., Any], tmp_path: Path) -> N
     assert "one seed; an entry with two or more is expected" in run.err
 
 
+def test_folds_that_lack_a_seed_are_left_out_of_an_average(
+    seqcap: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_experiment(tmp_path / "mine", {"CNN": 2.0}, seeds=[0, 1])
+    label = f"{tmp_path / 'mine'}:CNN"
+    first, *others = sorted((tmp_path / "mine/runs").glob("*-s1"))
+    for folder in others:
+        (folder / "scores.json").unlink()
+    run = seqcap("experiment", "compare", label, f"{label}, seeds averaged", "--json")
+    assert run.status == 0, run.err
+    assert json.loads(run.out)["lines"][1]["answers"] == len(pd.read_csv(first / "test.csv"))
+    (first / "scores.json").unlink()
+    run = seqcap("experiment", "compare", label, f"{label}, seeds averaged")
+    assert run.status == 2
+    assert "no fold has all 2 seeds done; wait for one or more" in run.err
+
+
 def test_it_is_written_in_the_format_of_the_files_ending(
     seqcap: Callable[..., Any], sources: list[Path], tmp_path: Path
 ) -> None:

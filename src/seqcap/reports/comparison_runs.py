@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from seqcap.reports.alignment import Side
-from seqcap.reports.contestants import NO_SEED
 from seqcap.reports.resampling import Scores, confusions_by_group, score_confusions
+from seqcap.reports.run_results import NO_SEED
 from seqcap.reports.significance import RunTests, compare_runs
 
 _Runs = dict[tuple[str, int], pd.DataFrame]

@@ -11,13 +11,11 @@ from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spell
 from seqcap.errors import SettingsError
 from seqcap.experiments.evened import even_out
 from seqcap.reports.results import Entry, Plan, read_plans
-from seqcap.reports.run_results import DONE, Run, average_runs, read_run
+from seqcap.reports.run_results import DONE, NO_SEED, Run, average_seeds, read_run
 
 # Behind an entry's label, one or both, in this order.
 AVERAGED = ", seeds averaged"
 EVENED = ", emotions evened"
-
-NO_SEED = -1  # of answers that no seed is told of
 
 _TRUTH = ("truth", "target")  # beside what a corpus table calls its emotions
 _EMOTION = ("emotion", "label")
@@ -147,7 +145,7 @@ def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
         raise SettingsError(f"{argument}: no run of it is done; wait for one or more")
     name = f"{folder.name}:{label}"
     if averaged:
-        entry = _seeds_averaged(plan, entry, argument)
+        entry = _averaged(plan, entry, argument)
         name += AVERAGED
     if evened:
         runs = tuple(replace(run, test=even_out(run.test, plan.emotions)) for run in entry.done)
@@ -156,19 +154,14 @@ def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
     return _entry(plan, entry, name)
 
 
-def _seeds_averaged(plan: Plan, entry: Entry, argument: str) -> Entry:
-    """On each fold the mean of all seeds, which is of no seed; folds that lack one are left out."""
-    seeds = {run.seed for run in entry.runs}
-    if len(seeds) < 2:
+def _averaged(plan: Plan, entry: Entry, argument: str) -> Entry:
+    count = len({run.seed for run in entry.runs})
+    if count < 2:
         raise SettingsError(f"{argument}: one seed; an entry with two or more is expected")
-    by_fold = {run.fold: [one for one in entry.done if one.fold == run.fold] for run in entry.runs}
-    whole = [runs for runs in by_fold.values() if len(runs) == len(seeds)]
-    if not whole:
-        raise SettingsError(
-            f"{argument}: no fold has all {len(seeds)} seeds done; wait for one or more"
-        )
-    runs = tuple(replace(average_runs(each, plan.emotions), seed=NO_SEED) for each in whole)
-    return replace(entry, runs=runs)
+    averaged = replace(entry, runs=average_seeds(entry.runs, plan.emotions))
+    if not averaged.done:
+        raise SettingsError(f"{argument}: no fold has all {count} seeds done; wait for one or more")
+    return averaged
 
 
 def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:

@@ -15,6 +15,8 @@ from seqcap.errors import SettingsError
 
 DONE, FAILED, BEGUN, WAITING = "done", "failed", "begun", "waiting"
 
+NO_SEED = -1  # of answers that no seed is told of, or that are the mean of several
+
 Key = tuple[str, int]  # fold and seed
 
 
@@ -100,10 +102,10 @@ def actual_of(predictions: pd.DataFrame, emotions: Sequence[str]) -> NDArray[np.
 
 
 def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
-    """Averages the probabilities of finished runs on the same fold with the same seed.
+    """Averages the probabilities of finished runs on the same fold.
 
     Args:
-        runs: One of each system.
+        runs: One of each system, or of each seed.
         emotions: Columns of the probabilities.
 
     Returns:
@@ -137,6 +139,25 @@ def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
         predicted = np.asarray(emotions, object)[mean.argmax(axis=1)]
         averaged[part] = tables[0].assign(**columns, predicted=predicted)
     return dataclasses.replace(first, name="", folder=None, scores={}, resources={}, **averaged)
+
+
+def average_seeds(runs: Sequence[Run], emotions: Sequence[str]) -> tuple[Run, ...]:
+    """Averages the probabilities of one system's seeds, fold by fold.
+
+    Args:
+        runs: Of all folds and seeds, done or not.
+        emotions: Columns of the probabilities.
+
+    Returns:
+        A run of no seed on each fold, done where all its seeds are.
+
+    Raises:
+        SettingsError: Runs on the same fold answered other utterances.
+    """
+    by_fold = {run.fold: [one for one in runs if one.fold == run.fold] for run in runs}
+    return tuple(
+        dataclasses.replace(average_runs(each, emotions), seed=NO_SEED) for each in by_fold.values()
+    )
 
 
 def as_strangers(run: Run) -> Run:
