@@ -40,7 +40,7 @@ test: $(VENV)/.seqcap-dev
 
 TABLES := runs/emodb.csv runs/ravdess.csv runs/nemo.csv
 PRETRAINED := src/seqcap/recognition/pretrained
-RECIPE := src/seqcap/experiments/recipes/pretrained
+RECIPE := src/seqcap/training/recipes/pretrained
 CORPORA ?= corpora
 
 pretrained: $(VENV)/.seqcap-dev

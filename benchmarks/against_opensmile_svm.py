@@ -4,7 +4,7 @@ All learn from the training speakers (the model has already), the SVMs choose C 
 speakers, and all answer for the test speakers of one fold. Needs the extra `benchmark`:
 
     python benchmarks/against_opensmile_svm.py emodb.csv ravdess.csv nemo.csv \
-        --folds src/seqcap/experiments/recipes/pretrained.json
+        --folds src/seqcap/training/recipes/pretrained.json
 """
 
 import argparse
@@ -15,11 +15,11 @@ import pandas as pd
 from peers import CACHE, FEATURE_SETS, answer_fold, functionals, per_speaker
 
 from seqcap.corpora.fold import part_of
-from seqcap.experiments.chosen_folds import choose_fold
-from seqcap.experiments.evaluation import labelled_for, predict_table, scores
-from seqcap.experiments.runs import read_tables
-from seqcap.experiments.score_text import write_card
+from seqcap.corpora.folds import choose_fold
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.scoring.evaluation import labelled_for, predict_table, scores
+from seqcap.scoring.score_text import write_card
+from seqcap.training.run import read_tables
 
 CARD_MARKER = "<!-- peer -->"
 UNKNOWN = "each recording heard by itself"

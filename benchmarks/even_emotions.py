@@ -19,15 +19,15 @@ import pandas as pd
 
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import SeqcapError
-from seqcap.experiments.metrics import (
+from seqcap.recognition.prior_correction import add_offsets, find_offsets
+from seqcap.reports.experiment_results import read_plans
+from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, average_seeds
+from seqcap.scoring.metrics import (
     WHAT_SCORES_MEAN,
     confusion_matrix,
     unweighted_accuracy,
     weighted_accuracy,
 )
-from seqcap.recognition.evening import add_offsets, find_offsets
-from seqcap.reports.results import read_plans
-from seqcap.reports.run_results import DONE, NO_SEED, Run, average_seeds
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 FREQUENT = (None, 0.7, 0.9)  # sought for the first emotion, with two others at least; None: all

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from seqcap.audio.spectrogram import SHIFT_SAMPLES, log_spectrogram
 from seqcap.audio.waveform import load_waveform
-from seqcap.models.memory import keep_freed_memory
+from seqcap.memory import keep_freed_memory
 from seqcap.models.systems import System, build
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "emodb"

@@ -4,7 +4,7 @@ Each speaker's recordings are answered one by one, by a model that knows so many
 drawn at random, without labels, and nothing else. Needs the extra `train`:
 
     python benchmarks/known_recordings.py emodb.csv ravdess.csv nemo.csv \
-        --folds src/seqcap/experiments/recipes/pretrained.json --part validation
+        --folds src/seqcap/training/recipes/pretrained.json --part validation
 """
 
 import argparse
@@ -18,13 +18,13 @@ from rich.progress import Progress
 
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.corpora.folds import choose_fold, rows_of_part
 from seqcap.errors import SeqcapError
-from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
-from seqcap.experiments.evaluation import labelled_for, load_rows, scores
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
-from seqcap.experiments.runs import read_tables
 from seqcap.recognition.answers import Failure
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.scoring.evaluation import labelled_for, load_rows, scores
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN
+from seqcap.training.run import read_tables
 
 COUNTS = (0, 1, 2, 4, 8, 16, 32)
 GROUPS = 4  # of a speaker's recordings: each is answered knowing recordings of other groups alone

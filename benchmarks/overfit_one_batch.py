@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from seqcap.audio.spectrogram import log_spectrogram
 from seqcap.audio.waveform import load_waveform
-from seqcap.models.memory import keep_freed_memory
+from seqcap.memory import keep_freed_memory
 from seqcap.models.systems import SYSTEMS, build
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "emodb"

@@ -31,17 +31,17 @@ from sklearn.svm import SVC
 
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.corpora.fold import Fold, part_of
+from seqcap.corpora.folds import ALL_FOLDS, choose_folds
 from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
 from seqcap.corpora.provenance import below_shared_folder, file_hash
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import SeqcapError
-from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
-from seqcap.experiments.evaluation import load_rows, scores
-from seqcap.experiments.evened import even_out
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN, log_loss
-from seqcap.experiments.runs import read_tables
-from seqcap.experiments.score_text import write_card
-from seqcap.experiments.temperature import most_likely_temperature
+from seqcap.files import written_whole
+from seqcap.scoring.balanced_prior import even_out
+from seqcap.scoring.calibration import most_likely_temperature
+from seqcap.scoring.evaluation import load_rows, scores
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN, log_loss
+from seqcap.scoring.score_text import write_card
+from seqcap.training.run import read_tables
 
 FEATURE_SETS = ("eGeMAPSv02", "ComParE_2016")
 CACHE = Path.home() / ".cache/seqcap/peers"

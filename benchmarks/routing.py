@@ -23,8 +23,8 @@ import torch
 from measuring import child, machine, medians, peak_mb
 from torch import Tensor
 
-from seqcap.models.lean_routing import vote_and_route
-from seqcap.models.memory import keep_freed_memory
+from seqcap.memory import keep_freed_memory
+from seqcap.models.fast_routing import vote_and_route
 from seqcap.models.routing import route, squash, vote
 
 WINDOWS, LOWER, UPPER, DIM = 144, 1280, 8, 8

@@ -24,13 +24,13 @@ from sklearn.svm import SVC
 
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.corpora.fold import part_of
+from seqcap.corpora.folds import ALL_FOLDS, choose_folds
 from seqcap.corpora.labels import apply_labels, label_set_named
 from seqcap.errors import SeqcapError
-from seqcap.experiments.batches import Utterance, measure_normalisation, of_speakers
-from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
-from seqcap.experiments.evaluation import load_rows
-from seqcap.experiments.metrics import confusion_matrix, unweighted_accuracy
-from seqcap.experiments.runs import read_tables
+from seqcap.scoring.evaluation import load_rows
+from seqcap.scoring.metrics import confusion_matrix, unweighted_accuracy
+from seqcap.training.batches import Utterance, measure_normalisation, of_speakers
+from seqcap.training.run import read_tables
 
 LabelArray = NDArray[np.int64]
 BANDS = 128

@@ -24,14 +24,14 @@ from torch import Tensor
 
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import SeqcapError
-from seqcap.experiments.batches import Utterance, WholeUtterances, by_length, collate
-from seqcap.experiments.evaluation import labelled_for, load_rows
-from seqcap.experiments.metrics import calibration_error, log_loss
-from seqcap.experiments.runs import read_tables
-from seqcap.experiments.temperature import fit_temperature, most_likely_temperature
 from seqcap.recognition.recognizer import Recognizer
-from seqcap.reports.matching import match_utterances
-from seqcap.reports.results import read_plans
+from seqcap.reports.comparison_matching import match_utterances
+from seqcap.reports.experiment_results import read_plans
+from seqcap.scoring.calibration import fit_temperature, most_likely_temperature
+from seqcap.scoring.evaluation import labelled_for, load_rows
+from seqcap.scoring.metrics import calibration_error, log_loss
+from seqcap.training.batches import Utterance, WholeUtterances, by_length, collate
+from seqcap.training.run import read_tables
 
 Rule = Callable[[Tensor, Tensor, int], float]
 RULES: dict[str, Rule] = {

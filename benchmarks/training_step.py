@@ -22,7 +22,7 @@ from straightforward import Straightforward
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqcap.models.memory import keep_freed_memory
+from seqcap.memory import keep_freed_memory
 from seqcap.models.systems import SYSTEMS, System, build
 
 BATCH, FRAMES = 16, 200

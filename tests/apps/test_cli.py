@@ -1,37 +1,15 @@
 """The command line in a process of its own: start, errors, pipes and signals."""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 
 import pytest
+from imported_modules import COMMAND, HEAVY, imported_by, start
 
 from seqcap import __version__
-
-COMMAND = [sys.executable, "-m", "seqcap"]
-HEAVY = ("torch", "pandas", "numpy", "scipy", "sklearn", "pytorch_lightning", "matplotlib")
-
-
-def start(*arguments, **options):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-        **{"stdin": subprocess.DEVNULL, **options},
-    )
-
-
-def imported_by(*arguments):
-    """Runs a command; gives it and the packages that it imported."""
-    done = start(*arguments, env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"})
-    names = re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE)
-    return done, {name.partition(".")[0] for name in names}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from lookalike_results import EMOTIONS, corpus, predictions, write_experiment
 
-from seqcap.experiments.evened import even_out
+from seqcap.scoring.balanced_prior import even_out
 
 
 @pytest.fixture

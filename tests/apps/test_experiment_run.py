@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from test_cli import HEAVY, imported_by
-from tests.experiments.tiny_experiment import write_corpus, write_grid
+from imported_modules import HEAVY, imported_by
+from tiny_experiment import write_corpus, write_grid
 
 OWN_SYSTEM = """\
 def make(emotion_count, settings):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tests.corpora.lookalikes import iemocap_utterances, write_iemocap
+from lookalikes import iemocap_utterances, write_iemocap
 
 FOUR = ("neu", "ang", "hap", "sad")
 

@@ -11,9 +11,9 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
-from seqcap.experiments.evened import even_out
-from seqcap.experiments.order import Order
-from seqcap.experiments.run_locks import lock_run
+from seqcap.scoring.balanced_prior import even_out
+from seqcap.training.run_locks import lock_run
+from seqcap.training.sampler import Order
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.experiments.tiny_experiment import write_corpus, write_grid
+from tiny_experiment import write_corpus, write_grid
 
 from seqcap.corpora.table import read_table
 from seqcap.errors import SettingsError
-from seqcap.experiments.attempt import State, Work, attempt, failures, state_of
-from seqcap.experiments.engines import Engine, share_cores, work_through
+from seqcap.experiments.cores import Engine, share_cores
+from seqcap.experiments.engines import work_through
 from seqcap.experiments.estimate import Estimate, estimate, rest_s, sum_up
 from seqcap.experiments.grid_files import read_grid
 from seqcap.experiments.plan import Plan, make_plan
-from seqcap.experiments.run_locks import is_locked, lock_run
+from seqcap.experiments.worker import State, Work, attempt, failures, state_of
+from seqcap.training.run_locks import is_locked, lock_run
 
 OWN_SYSTEM = """\
 from pathlib import Path
@@ -223,7 +224,7 @@ def test_a_run_that_somebody_has_is_left_to_them(experiment: Experiment, tmp_pat
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys, time\nfrom seqcap.experiments.run_locks import lock_run\n"
+        "import pathlib, sys, time\nfrom seqcap.training.run_locks import lock_run\n"
         "with lock_run(pathlib.Path(sys.argv[1]), 'a'):\n"
         " print('mine', flush=True)\n time.sleep(99)"
     )

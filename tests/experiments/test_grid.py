@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.experiments.tiny_experiment import write_corpus, write_grid
+from tiny_experiment import write_corpus, write_grid
 
+from seqcap.corpora.folds import choose_folds
 from seqcap.corpora.labels import apply_labels
 from seqcap.corpora.table import read_table
 from seqcap.errors import CorpusError, SettingsError
-from seqcap.experiments.chosen_folds import choose_folds
 from seqcap.experiments.grid import PAPER_SEEDS, Grid
 from seqcap.experiments.grid_files import GRIDS, choose, grid_file, read_grid
 from seqcap.experiments.plan import in_order, make_plan, write_plan
-from seqcap.experiments.run_identity import describe_run, run_name
 from seqcap.models.systems import SYSTEMS
 from seqcap.reports.report import SECTIONS
+from seqcap.training.run_identity import describe_run, run_name
 
 OURS = sorted(file.stem for file in GRIDS.glob("*.toml"))
 

@@ -5,7 +5,7 @@ from torch.testing import assert_close
 
 from seqcap.models.cnn import CNN_COMPONENT, ConvolutionStack, Stage
 from seqcap.models.convolution import Convolution
-from seqcap.models.first_layer import convolve_in_blocks
+from seqcap.models.fast_convolution import convolve_in_blocks
 from seqcap.models.satt import SATT_CNN, SATT_CNN_LSTM
 
 KERNELS = [(2, 8), (8, 2), (12, 16), (5, 3)]

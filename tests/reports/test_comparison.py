@@ -8,14 +8,14 @@ from lookalike_results import EMOTIONS, SPEAKERS, corpus, predictions, write_exp
 from scipy import stats
 
 from seqcap.errors import CorpusError, SettingsError
-from seqcap.experiments.evaluation import scores as scores_of
 from seqcap.reports.comparison import compare
+from seqcap.reports.comparison_predictions import read_contestants, read_predictions
 from seqcap.reports.comparison_text import (
     comparison_as_json,
     comparison_as_markdown,
     comparison_as_rows,
 )
-from seqcap.reports.contestants import read_contestants, read_predictions
+from seqcap.scoring.evaluation import scores as scores_of
 
 
 @pytest.fixture(scope="module")

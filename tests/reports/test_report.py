@@ -21,14 +21,14 @@ from scipy import stats
 from sklearn.metrics import recall_score
 
 from seqcap.errors import SettingsError
-from seqcap.experiments.evaluation import scores as scores_of
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.models.systems import SYSTEMS
-from seqcap.reports import paper_figures as paper
-from seqcap.reports.contestants import read_contestants
+from seqcap.reports import paper_values as paper
+from seqcap.reports.comparison_predictions import read_contestants
+from seqcap.reports.experiment_results import Plan, read_plans
 from seqcap.reports.report import SECTIONS, make_report, write_report
 from seqcap.reports.report_blocks import Table, Text
-from seqcap.reports.results import Plan, read_plans
+from seqcap.scoring.evaluation import scores as scores_of
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
 SKILLS = {"CNN": 1.0, "CNN_GRU": 1.2, "CNN_SeqCap": 2.0, "CNN_RecCap": 2.2}
 COMBINED = "CNN_GRU + CNN_SeqCap"

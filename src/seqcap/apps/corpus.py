@@ -191,8 +191,8 @@ def _read_labelled(path: Path, labels: str) -> "pd.DataFrame":
 
 def _check_folds(rows: "pd.DataFrame", scheme: str, audio: bool, allow_shared: bool) -> list[str]:
     """Checks each fold of a scheme; gives what is wrong and prints what is only to be known."""
+    from seqcap.corpora.audio_info import examine_all, unique_files
     from seqcap.corpora.folds import check_fold, make_folds
-    from seqcap.corpora.sounds import examine_all, unique_files
 
     hashes = {}
     if audio:  # heard a moment ago: nothing is read again

@@ -60,16 +60,16 @@ def evaluate(
       seqcap evaluate runs/mine/model mine.csv --folds loso --fold 2 --part test
     """
     with needs_extra("train"):
+        from seqcap.corpora.folds import choose_fold, rows_of_part
         from seqcap.corpora.speakers import speaker_key
-        from seqcap.corpora.writing import written_whole
-        from seqcap.experiments.chosen_folds import choose_fold, rows_of_part
-        from seqcap.experiments.evaluation import labelled_for, predict_table
-        from seqcap.experiments.evened import even_out
-        from seqcap.experiments.heard import heard_before
-        from seqcap.experiments.runs import read_tables, scores_by_corpus
-        from seqcap.experiments.score_text import report, write_card
+        from seqcap.files import written_whole
         from seqcap.recognition.recognizer import Recognizer
         from seqcap.reports.confusion_figure import check_figure_ending, write_confusion_figure
+        from seqcap.scoring.balanced_prior import even_out
+        from seqcap.scoring.evaluation import labelled_for, predict_table
+        from seqcap.scoring.score_text import report, write_card
+        from seqcap.scoring.seen_speakers import heard_before
+        from seqcap.training.run import read_tables, scores_by_corpus
 
     if figure is not None:
         check_figure_ending(figure)

@@ -48,12 +48,12 @@ def compare(
         )
     with needs_extra("train"):
         from seqcap.reports.comparison import compare as compare_all
+        from seqcap.reports.comparison_predictions import read_contestants
         from seqcap.reports.comparison_text import (
             comparison_as_json,
             comparison_as_markdown,
             comparison_as_rows,
         )
-        from seqcap.reports.contestants import read_contestants
 
     contestants = [one for source in sources for one in read_contestants(source)]
     comparison = compare_all(contestants)

@@ -55,16 +55,17 @@ def probe(
       seqcap experiment probe --output runs/probe --probe near --set precision=bf16-mixed
     """
     with needs_extra("train"):
-        from seqcap.experiments.attempt import State, Work, failures
-        from seqcap.experiments.engines import Engine, work_through
+        from seqcap.experiments.cores import Engine
+        from seqcap.experiments.engines import work_through
         from seqcap.experiments.plan import write_plan
-        from seqcap.experiments.probe import (
+        from seqcap.experiments.probe_grid import (
             PROBE_SYSTEMS,
             Cast,
             choose_probes,
             plan_probe,
             write_probe_corpus,
         )
+        from seqcap.experiments.worker import State, Work, failures
         from seqcap.reports.probe_report import write_probe_report
 
     chosen = choose_probes(probes or ())

@@ -16,9 +16,9 @@ from rich.text import Text
 from seqcap.apps.extras import needs_extra
 
 if TYPE_CHECKING:  # the command imports pandas and torch only when it runs
-    from seqcap.experiments.attempt import Work
-    from seqcap.experiments.engines import Engine
+    from seqcap.experiments.cores import Engine
     from seqcap.experiments.plan import Plan, PlannedRun
+    from seqcap.experiments.worker import Work
 
 _ENDLESS = 1000  # columns of what is no terminal: a line is never broken
 
@@ -92,11 +92,11 @@ def run(
       seqcap experiment run mine.toml --corpus mine.csv --output runs/mine --engine ray
     """
     with needs_extra("train"):
-        from seqcap.experiments.attempt import Work, failures
-        from seqcap.experiments.engines import Engine
+        from seqcap.experiments.cores import Engine
         from seqcap.experiments.grid_files import choose, read_grid
         from seqcap.experiments.plan import in_order, make_plan, write_plan
-        from seqcap.experiments.runs import read_tables
+        from seqcap.experiments.worker import Work, failures
+        from seqcap.training.run import read_tables
 
     chosen_engine = Engine(engine, jobs, address, gpus_per_run)
     chosen = [
@@ -132,8 +132,8 @@ def _list(plans: list["Plan"], runs: list["PlannedRun"], output: Path, engine: "
     """Prints a line a run: what would happen to it."""
     from rich.table import Table
 
-    from seqcap.experiments.attempt import State, state_of
     from seqcap.experiments.estimate import estimate, sum_up
+    from seqcap.experiments.worker import State, state_of
 
     states = {run.name: state_of(run, output) for run in runs}
     to_do = [run for run in runs if states[run.name] in (State.WAITING, State.FAILED)]
@@ -169,10 +169,10 @@ def _do(
     plans: list["Plan"], runs: list["PlannedRun"], work: "Work", engine: "Engine"
 ) -> list["PlannedRun"]:
     """Does the runs under one line of progress; gives those that failed."""
-    from seqcap.experiments.attempt import State, is_complete
     from seqcap.experiments.engines import work_through
     from seqcap.experiments.estimate import rest_s
-    from seqcap.experiments.run_locks import is_locked
+    from seqcap.experiments.worker import State, is_complete
+    from seqcap.training.run_locks import is_locked
 
     to_do = [run for run in runs if not is_complete(run, work.folder)]
     left = list(to_do)

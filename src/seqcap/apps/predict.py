@@ -101,7 +101,7 @@ def predict(
         if sources:
             file = stack.enter_context(open_output(output))
 
-            from seqcap.models.memory import keep_freed_memory
+            from seqcap.memory import keep_freed_memory
             from seqcap.recognition.combination import Combination
             from seqcap.recognition.recognizer import Failure, Recognizer
 

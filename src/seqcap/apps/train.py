@@ -75,14 +75,14 @@ def train(
       seqcap train emodb.csv --recipe paper --system CNN_RecCap --set epochs=30 --output runs/paper
     """
     with needs_extra("train"):
+        from seqcap.corpora.folds import ALL_FOLDS, choose_folds
         from seqcap.corpora.labels import apply_labels, label_set_named
-        from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
-        from seqcap.experiments.run_checks import RUN_FILE, check_parts
-        from seqcap.experiments.run_locks import lock_run
-        from seqcap.experiments.runs import pool_folds, read_tables, run_fold, training_steps
-        from seqcap.experiments.score_text import report, report_folds
-        from seqcap.experiments.settings import read_settings
-        from seqcap.experiments.starting_model import describe_starting_model
+        from seqcap.scoring.score_text import report, report_folds
+        from seqcap.training.fine_tuning import describe_starting_model
+        from seqcap.training.run import pool_folds, read_tables, run_fold, training_steps
+        from seqcap.training.run_checks import RUN_FILE, check_parts
+        from seqcap.training.run_locks import lock_run
+        from seqcap.training.settings import read_settings
 
     settings = read_settings(
         recipe,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from seqcap.apps.table import TableWriter
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import SettingsError
+from seqcap.files import written_whole
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer

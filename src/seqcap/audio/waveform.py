@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
-from seqcap.audio.doubt import Judgement
+from seqcap.audio.checks import Judgement
 from seqcap.audio.recording import PIECE_S, Recording, Samples, skip_frames
 from seqcap.audio.source import Source, opened
 from seqcap.errors import AudioError

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from seqcap.audio.waveform import MINIMUM_DURATION_S
+from seqcap.corpora.audio_info import Sound, examine_all, unique_files
 from seqcap.corpora.problems import FIRST_ROW, TOLERANCE_S, Problem, rows_where, said_differently
-from seqcap.corpora.sounds import Sound, examine_all, unique_files
 from seqcap.corpora.speakers import speaker_key
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seqcap.corpora.audio_checks import audio_problems
+from seqcap.corpora.audio_info import unique_files
 from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, nearest_emotion
 from seqcap.corpora.problems import (
     FIRST_ROW,
@@ -15,7 +16,6 @@ from seqcap.corpora.problems import (
     rows_where,
     said_differently,
 )
-from seqcap.corpora.sounds import unique_files
 from seqcap.corpora.speakers import spellings_of
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.emotions import EMOTIONS
-from seqcap.corpora.sounds import durations_s
-from seqcap.corpora.writing import written_whole
+from seqcap.files import written_whole
 
 
 @dataclass(frozen=True)

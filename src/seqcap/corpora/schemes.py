@@ -13,8 +13,7 @@ import re
 import pandas as pd
 
 from seqcap.corpora.fold import PARTS, Fold, part_named, parts_in_column, shared_speakers_error
-from seqcap.corpora.people import Person, people_of
-from seqcap.corpora.speakers import speaker_key
+from seqcap.corpora.speakers import Speaker, speaker_key, speakers_of
 from seqcap.errors import CorpusError
 
 SCHEMES = ("paper", "paper_swapped", "loso", "groups:K", "corpora", "split")
@@ -39,24 +38,24 @@ def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = F
         >>> make_folds(table, "paper")[1]
         Fold(name='paper-2', train=('a', 'b'), validation=('c',), test=('d',), column='')
     """
-    people = people_of(table)
+    speakers = speakers_of(table)
     name, _, number = scheme.partition(":")
     if scheme in ("paper", "paper_swapped"):
-        return _paper_folds(people, scheme)
+        return _paper_folds(speakers, scheme)
     if scheme == "loso":
-        return _loso_folds(people)
+        return _loso_folds(speakers)
     if name == "groups" and number.isdigit() and int(number) > 0:
-        return _group_folds(people, int(number))
+        return _group_folds(speakers, int(number))
     if scheme == "corpora":
-        return _corpus_folds(people)
+        return _corpus_folds(speakers)
     if scheme == "split":
         return _split_folds(table, allow_shared_speakers)
     raise CorpusError(f"{scheme}: no such scheme of folds; there are {', '.join(SCHEMES)}")
 
 
-def _paper_folds(people: list[Person], scheme: str) -> list[Fold]:
+def _paper_folds(speakers: list[Speaker], scheme: str) -> list[Fold]:
     folds = []
-    for label, couple in _couples(people).items():
+    for label, couple in _couples(speakers).items():
         # The paper does not say which of the two validates. Choice: the woman validates and the
         # man tests (where that is not known: the first and the second by name), and
         # `paper_swapped` exchanges them, so that over both everybody tests once. A third one
@@ -64,47 +63,47 @@ def _paper_folds(people: list[Person], scheme: str) -> list[Fold]:
         validation, test = couple[:1], couple[1:]
         if scheme == "paper_swapped":
             validation, test = test, validation
-        folds.append(_fold(f"{scheme}-{label}", people, validation, test))
+        folds.append(_fold(f"{scheme}-{label}", speakers, validation, test))
     return folds
 
 
-def _couples(people: list[Person]) -> dict[str, list[Person]]:
+def _couples(speakers: list[Speaker]) -> dict[str, list[Speaker]]:
     """Who is left out together: a session, or two speakers of a corpus without sessions."""
-    couples: dict[str, list[Person]] = {}
+    couples: dict[str, list[Speaker]] = {}
     without_session = []
-    for person in people:
-        if len(person.sessions) > 1:
+    for speaker in speakers:
+        if len(speaker.sessions) > 1:
             raise CorpusError(
-                f"speaker {person.name} is in sessions {', '.join(person.sessions)}: no session "
+                f"speaker {speaker.name} is in sessions {', '.join(speaker.sessions)}: no session "
                 "can be left out whole; use loso or groups:K"
             )
-        if person.sessions:
-            couples.setdefault(person.sessions[0], []).append(person)
+        if speaker.sessions:
+            couples.setdefault(speaker.sessions[0], []).append(speaker)
         else:
-            without_session.append(person)
+            without_session.append(speaker)
     for session, members in couples.items():
         if len(members) < 2:
             raise CorpusError(
                 f"session {session} has one speaker, {members[0].name}; two were expected, one to "
                 "validate and one to test: use loso or groups:K"
             )
-        members.sort(key=lambda person: (person.gender, person.order))
+        members.sort(key=lambda speaker: (speaker.gender, speaker.order))
     for number, couple in enumerate(_pairs(without_session), 1):
         couples[str(number)] = couple
     return couples
 
 
-def _pairs(people: list[Person]) -> list[list[Person]]:
+def _pairs(speakers: list[Speaker]) -> list[list[Speaker]]:
     # Choice: a corpus without sessions (EMO-DB: 10 speakers) gets as many couples of one woman and
     # one man as there are, by number; who is left over is coupled with whoever is left over, and a
     # last single one joins the last couple of the corpus.
-    pairs: list[list[Person]] = []
-    for corpus in sorted({person.corpus for person in people}):
-        members = [person for person in people if person.corpus == corpus]
-        women = [person for person in members if person.gender == "female"]
-        men = [person for person in members if person.gender == "male"]
+    pairs: list[list[Speaker]] = []
+    for corpus in sorted({speaker.corpus for speaker in speakers}):
+        members = [speaker for speaker in speakers if speaker.corpus == corpus]
+        women = [speaker for speaker in members if speaker.gender == "female"]
+        men = [speaker for speaker in members if speaker.gender == "male"]
         mixed = [list(pair) for pair in zip(women, men, strict=False)]
-        left_over = [person for person in members if not any(person in pair for pair in mixed)]
+        left_over = [speaker for speaker in members if not any(speaker in pair for pair in mixed)]
         mixed += [left_over[i : i + 2] for i in range(0, len(left_over), 2)]
         if len(mixed) > 1 and len(mixed[-1]) == 1:
             single = mixed.pop()
@@ -119,35 +118,35 @@ def _pairs(people: list[Person]) -> list[list[Person]]:
     return pairs
 
 
-def _loso_folds(people: list[Person]) -> list[Fold]:
+def _loso_folds(speakers: list[Speaker]) -> list[Fold]:
     folds = []
-    for index, person in enumerate(people):
+    for index, speaker in enumerate(speakers):
         # Choice: who shares a session with the tested speaker validates, for their conversation is
         # the same; without sessions the next speaker in order does.
-        partners = [p for p in people if p != person and set(p.sessions) & set(person.sessions)]
-        validation = partners or [people[(index + 1) % len(people)]]
-        folds.append(_fold(f"loso-{person.name}", people, validation, [person]))
+        partners = [p for p in speakers if p != speaker and set(p.sessions) & set(speaker.sessions)]
+        validation = partners or [speakers[(index + 1) % len(speakers)]]
+        folds.append(_fold(f"loso-{speaker.name}", speakers, validation, [speaker]))
     return folds
 
 
-def _group_folds(people: list[Person], count: int) -> list[Fold]:
+def _group_folds(speakers: list[Speaker], count: int) -> list[Fold]:
     # Choice: groups of speakers who follow each other in order, of sizes as equal as can be, each
     # tested once; the next group validates. RAVDESS numbers its actors man, woman, man, woman, so
     # that groups:6 gives the usual six groups of two men and two women.
-    if not 3 <= count <= len(people):
+    if not 3 <= count <= len(speakers):
         raise CorpusError(
-            f"groups:{count}: {len(people)} speakers; from 3 groups to one for each speaker were "
+            f"groups:{count}: {len(speakers)} speakers; from 3 groups to one for each speaker were "
             "expected"
         )
-    bounds = [round(i * len(people) / count) for i in range(count + 1)]
-    groups = [people[a:b] for a, b in itertools.pairwise(bounds)]
+    bounds = [round(i * len(speakers) / count) for i in range(count + 1)]
+    groups = [speakers[a:b] for a, b in itertools.pairwise(bounds)]
     return _rotated_folds(f"groups_{count}", groups)
 
 
-def _corpus_folds(people: list[Person]) -> list[Fold]:
-    by_corpus: dict[str, list[Person]] = {}
-    for person in people:
-        by_corpus.setdefault(person.corpus, []).append(person)
+def _corpus_folds(speakers: list[Speaker]) -> list[Fold]:
+    by_corpus: dict[str, list[Speaker]] = {}
+    for speaker in speakers:
+        by_corpus.setdefault(speaker.corpus, []).append(speaker)
     if len(by_corpus) < 2:
         raise CorpusError(
             f"corpora: the table holds {', '.join(by_corpus) or 'no corpus'}; two or more were "
@@ -157,37 +156,39 @@ def _corpus_folds(people: list[Person]) -> list[Fold]:
     for left_out, tested in by_corpus.items():
         # Choice: in every other corpus each fifth speaker validates, the last one of a smaller.
         validating = [
-            person
+            speaker
             for corpus, members in by_corpus.items()
             if corpus != left_out
-            for person in members[_VALIDATING_SHARE - 1 :: _VALIDATING_SHARE] or members[-1:]
+            for speaker in members[_VALIDATING_SHARE - 1 :: _VALIDATING_SHARE] or members[-1:]
         ]
-        folds.append(_fold(f"corpora-{left_out}", people, validating, tested))
+        folds.append(_fold(f"corpora-{left_out}", speakers, validating, tested))
     return folds
 
 
-def _rotated_folds(scheme: str, groups: list[list[Person]]) -> list[Fold]:
-    people = [person for group in groups for person in group]
+def _rotated_folds(scheme: str, groups: list[list[Speaker]]) -> list[Fold]:
+    speakers = [speaker for group in groups for speaker in group]
     return [
-        _fold(f"{scheme}-{i + 1}", people, groups[(i + 1) % len(groups)], group)
+        _fold(f"{scheme}-{i + 1}", speakers, groups[(i + 1) % len(groups)], group)
         for i, group in enumerate(groups)
     ]
 
 
-def _fold(name: str, people: list[Person], validation: list[Person], test: list[Person]) -> Fold:
-    left_out = {person.name for person in (*validation, *test)}
-    train = tuple(person.name for person in people if person.name not in left_out)
+def _fold(
+    name: str, speakers: list[Speaker], validation: list[Speaker], test: list[Speaker]
+) -> Fold:
+    left_out = {speaker.name for speaker in (*validation, *test)}
+    train = tuple(speaker.name for speaker in speakers if speaker.name not in left_out)
     if not train or not left_out:
         raise CorpusError(
-            f"{len(people)} speakers ({', '.join(person.name for person in people[:5])}) are too "
+            f"{len(speakers)} speakers ({', '.join(one.name for one in speakers[:5])}) are too "
             f"few for the folds {name}: nobody is left to train; join another corpus or write a "
             "column 'split'"
         )
     return Fold(
         name=re.sub(r"[^\w.+-]", "_", name),
         train=train,
-        validation=tuple(person.name for person in validation),
-        test=tuple(person.name for person in test),
+        validation=tuple(speaker.name for speaker in validation),
+        test=tuple(speaker.name for speaker in test),
     )
 
 
@@ -197,7 +198,7 @@ def _split_folds(table: pd.DataFrame, allow_shared_speakers: bool) -> list[Fold]
         return _numbered_folds(table, words)
     parts = parts_in_column(table)
     speakers = {
-        part: tuple(person.name for person in people_of(table[parts == part])) for part in PARTS
+        part: tuple(speaker.name for speaker in speakers_of(table[parts == part])) for part in PARTS
     }
     empty = [part for part in PARTS if not speakers[part]]
     if empty:
@@ -216,14 +217,14 @@ def _split_folds(table: pd.DataFrame, allow_shared_speakers: bool) -> list[Fold]
 def _numbered_folds(table: pd.DataFrame, words: list[str]) -> list[Fold]:
     # Choice: a column of other words than train, dev and test numbers the folds of a
     # cross-validation; each is tested once and the next one validates, as with groups:K.
-    groups = [people_of(table[table["split"].astype(str) == word]) for word in words]
+    groups = [speakers_of(table[table["split"].astype(str) == word]) for word in words]
     word_of: dict[str, str] = {}
     for word, group in zip(words, groups, strict=True):
-        for person in group:
-            other = word_of.setdefault(speaker_key(person.name), word)
+        for speaker in group:
+            other = word_of.setdefault(speaker_key(speaker.name), word)
             if other != word:
                 raise CorpusError(
-                    f"speaker {person.name} is in folds {other} and {word} of column 'split'; "
+                    f"speaker {speaker.name} is in folds {other} and {word} of column 'split'; "
                     "move each speaker to one"
                 )
     return _rotated_folds("split", groups)

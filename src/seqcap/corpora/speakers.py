@@ -1,9 +1,14 @@
-"""Who is who: one person spelled in two ways is one speaker."""
+"""Speakers: one person spelled in two ways is one speaker; who speaks in a table, in order."""
 
 import functools
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from seqcap.errors import CorpusError
 
 _PIECE = re.compile(r"\d+|[^\W\d_]+")  # a run of digits or a run of letters
 
@@ -38,3 +43,51 @@ def spellings_of(speakers: Iterable[str]) -> dict[str, list[str]]:
     for speaker in dict.fromkeys(speakers):
         grouped.setdefault(speaker_key(speaker), []).append(speaker)
     return grouped
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A speaker, under one spelling."""
+
+    name: str
+    corpus: str = ""
+    sessions: tuple[str, ...] = ()
+    gender: str = ""
+
+    @property
+    def order(self) -> tuple[str, list[tuple[int, str]], str]:
+        """What speakers are sorted by; numbers count as numbers: actor 2 comes before actor 10."""
+        pieces = re.findall(r"\d+|\D+", self.name.casefold())
+        return self.corpus, [(int(p) if p.isdigit() else -1, p) for p in pieces], self.name
+
+
+def speakers_of(table: pd.DataFrame) -> list[Speaker]:
+    """Lists who speaks in a table, each once, corpus by corpus and in order of their names.
+
+    Raises:
+        CorpusError: a row has no speaker.
+
+    Example:
+        >>> [one.name for one in speakers_of(pd.DataFrame({"speaker": ["a10", "a2", "A2 "]}))]
+        ['A2', 'a10']
+    """
+    nameless = (table["speaker"].str.strip() == "").to_numpy().nonzero()[0]
+    if len(nameless):
+        raise CorpusError(
+            f"{len(nameless):,} rows without a speaker, the first in row {nameless[0] + 2}; folds "
+            "need to know who speaks: fill the column 'speaker'"
+        )
+    columns = [c for c in ("speaker", "corpus", "session", "gender") if c in table]
+    rows = table[columns].drop_duplicates().astype(str)
+    speakers = []
+    for _, of_one in rows.groupby(rows["speaker"].map(speaker_key)):
+        told = {c: tuple(sorted({v.strip() for v in of_one[c]} - {""})) for c in columns}
+        speakers.append(
+            Speaker(
+                name=told["speaker"][0],
+                corpus=next(iter(told.get("corpus", ())), ""),
+                sessions=told.get("session", ()),
+                gender=next(iter(told.get("gender", ())), ""),
+            )
+        )
+    return sorted(speakers, key=lambda speaker: speaker.order)

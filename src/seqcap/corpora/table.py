@@ -14,8 +14,8 @@ import pandas as pd
 from seqcap.corpora.checks import check_table
 from seqcap.corpora.columns import COLUMNS, with_canonical_columns, with_canonical_values
 from seqcap.corpora.problems import Problem
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import CorpusError
+from seqcap.files import written_whole
 
 __all__ = ["COLUMNS", "Problem", "check_table", "read_table", "write_table"]
 

@@ -1,1 +1,1 @@
-"""Section VI: batches, training, metrics, evaluation."""
+"""Many runs: grids, engines, estimates, probes, Sec. VI."""

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from seqcap.audio.spectrogram import BIN_COUNT, Normalisation
+from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.fold import Fold, part_of
-from seqcap.corpora.sounds import durations_s
-from seqcap.experiments.engines import Engine, core_count, share_cores
-from seqcap.experiments.evaluation import load_rows
-from seqcap.experiments.pace import choose_pace, finished_paces, measure_pace, measured_by
+from seqcap.experiments.cores import Engine, core_count, share_cores
 from seqcap.experiments.plan import Plan, PlannedRun
+from seqcap.experiments.step_timing import choose_pace, finished_paces, measure_pace, measured_by
+from seqcap.scoring.evaluation import load_rows
 
 _LISTENED_TO = 32
 

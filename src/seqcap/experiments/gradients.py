@@ -14,14 +14,14 @@ from captum.attr import Saliency
 from torch import Tensor
 
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
+from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.fold import Fold
+from seqcap.corpora.folds import rows_of_part
 from seqcap.corpora.provenance import below_shared_folder
-from seqcap.corpora.sounds import durations_s
-from seqcap.corpora.writing import written_whole
-from seqcap.experiments.chosen_folds import rows_of_part
-from seqcap.experiments.evaluation import load_rows
+from seqcap.files import written_whole
 from seqcap.models.system import System
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.scoring.evaluation import load_rows
 
 GRADIENTS_FILE = "gradients.npz"
 

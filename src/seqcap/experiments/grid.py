@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from seqcap.errors import SettingsError
-from seqcap.experiments.settings import TrainingSettings, read_settings
+from seqcap.training.settings import TrainingSettings, read_settings
 
 PAPER_SEEDS = (0, 1, 2, 3, 4)  # Sec. VI-A: five runs with different seeds
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.grid import Combination, Entry, Grid
-from seqcap.experiments.toml_files import find_toml, read_toml
 from seqcap.models.systems import SYSTEMS
+from seqcap.training.settings_files import find_toml, read_toml
 
 GRIDS = Path(__file__).parent / "grids"
 _OWNED = ("system", "seed")  # an entry, and `seeds`, say these

@@ -13,15 +13,15 @@ from typing import Any
 import pandas as pd
 
 from seqcap.corpora.fold import Fold
+from seqcap.corpora.folds import ALL_FOLDS, choose_folds
 from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import SettingsError
-from seqcap.experiments.chosen_folds import ALL_FOLDS, choose_folds
 from seqcap.experiments.grid import Grid
-from seqcap.experiments.run_identity import describe_run, run_name
-from seqcap.experiments.run_locks import lock_run
-from seqcap.experiments.settings import TrainingSettings
-from seqcap.experiments.starting_model import refuse_known_speakers
+from seqcap.files import written_whole
+from seqcap.training.fine_tuning import refuse_known_speakers
+from seqcap.training.run_identity import describe_run, run_name
+from seqcap.training.run_locks import lock_run
+from seqcap.training.settings import TrainingSettings
 
 _SAME = ("labels", "folds", "recipe", "overrides", "corpus", "corpus_facts")
 

@@ -5,20 +5,18 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 
 from seqcap.errors import SettingsError
-from seqcap.experiments.attempt import State, Work, attempt, write_error
+from seqcap.experiments.cores import Engine, share_cores
 from seqcap.experiments.plan import PlannedRun
-
-if TYPE_CHECKING:
-    from seqcap.experiments.engines import Engine
+from seqcap.experiments.worker import State, Work, attempt, write_error
 
 
 def work_by_ray(
-    work: Work, runs: Sequence[PlannedRun], engine: "Engine"
+    work: Work, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
     """Does runs on a Ray cluster.
 
@@ -53,7 +51,7 @@ def work_by_ray(
         yield run, _state(ended, work, run)
 
 
-def _connect(engine: "Engine") -> None:
+def _connect(engine: Engine) -> None:
     if ray.is_initialized():
         return
     options: dict[str, Any] = {"address": engine.address}
@@ -69,9 +67,7 @@ def _connect(engine: "Engine") -> None:
         ) from error
 
 
-def _share_cluster(engine: "Engine", runs: int) -> tuple[int, int]:
-    from seqcap.experiments.engines import share_cores
-
+def _share_cluster(engine: Engine, runs: int) -> tuple[int, int]:
     machines = [
         int(node["Resources"].get("CPU", 0))
         for node in ray.nodes()  # type: ignore[no-untyped-call]

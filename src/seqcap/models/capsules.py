@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from seqcap.models.branch import Branch, Trace
 from seqcap.models.cnn import first_ones
-from seqcap.models.lean_routing import FEW, vote_and_route
+from seqcap.models.fast_routing import FEW, vote_and_route
 from seqcap.models.primary import (
     PRIMARY_DIM,
     CapsuleSettings,

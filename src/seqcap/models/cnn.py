@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqcap.models.convolution import Convolution
-from seqcap.models.first_layer import block_bins, convolve_in_blocks, pool_pairs, rectify
+from seqcap.models.fast_convolution import block_bins, convolve_in_blocks, pool_pairs, rectify
 
 
 @dataclass(frozen=True)

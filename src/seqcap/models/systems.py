@@ -12,11 +12,11 @@ from torch import nn
 
 from seqcap.errors import SettingsError
 from seqcap.models.branch import Branch
+from seqcap.models.capsule_baselines import FrameCapsuleBranch, InPieces, WholeCapsuleBranch
 from seqcap.models.capsules import CapsuleBranch, CapsuleSettings
 from seqcap.models.cnn import CNN_COMPONENT
 from seqcap.models.initialisation import initialise
 from seqcap.models.own_systems import own_system
-from seqcap.models.plain_capsules import FrameCapsuleBranch, InPieces, WholeCapsuleBranch
 from seqcap.models.recurrent import GRUBranch
 from seqcap.models.satt import SATT_CNN, SATT_CNN_LSTM, LSTMBranch, PooledBranch
 from seqcap.models.system import System

@@ -9,7 +9,7 @@ import numpy as np
 from seqcap.audio.source import Source
 from seqcap.errors import CheckpointError
 from seqcap.recognition.answers import Answer, Failure, decide
-from seqcap.recognition.evening import add_offsets, find_offsets
+from seqcap.recognition.prior_correction import add_offsets, find_offsets
 from seqcap.recognition.recognizer import Recognizer
 
 

@@ -16,7 +16,7 @@ from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
-from seqcap.recognition.evening import add_offsets, find_offsets
+from seqcap.recognition.prior_correction import add_offsets, find_offsets
 from seqcap.recognition.recordings import (
     Recording,
     batches_by_length,

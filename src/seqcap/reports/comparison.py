@@ -11,10 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqcap.errors import SettingsError
-from seqcap.reports.alignment import Side, align, common_emotions
+from seqcap.reports.comparison_alignment import Side, align, common_emotions
+from seqcap.reports.comparison_predictions import Contestant
 from seqcap.reports.comparison_runs import compare_over_runs
-from seqcap.reports.contestants import Contestant
-from seqcap.reports.resampling import (
+from seqcap.scoring.bootstrap import (
     Interval,
     Scores,
     bootstrap_scores,
@@ -22,7 +22,7 @@ from seqcap.reports.resampling import (
     interval,
     score_confusions,
 )
-from seqcap.reports.significance import RunTests, mcnemar_p
+from seqcap.scoring.significance import RunTests, mcnemar_p
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from seqcap.reports.alignment import Side
-from seqcap.reports.resampling import Scores, confusions_by_group, score_confusions
-from seqcap.reports.run_results import NO_SEED
-from seqcap.reports.significance import RunTests, compare_runs
+from seqcap.reports.comparison_alignment import Side
+from seqcap.reports.experiment_runs import NO_SEED
+from seqcap.scoring.bootstrap import Scores, confusions_by_group, score_confusions
+from seqcap.scoring.significance import RunTests, compare_runs
 
 _Runs = dict[tuple[str, int], pd.DataFrame]
 

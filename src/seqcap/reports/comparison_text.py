@@ -5,7 +5,6 @@ import json
 import math
 from typing import Any
 
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
 from seqcap.reports.comparison import Comparison, Difference, Line
 from seqcap.reports.report_blocks import (
     Block,
@@ -19,7 +18,8 @@ from seqcap.reports.report_blocks import (
     span,
 )
 from seqcap.reports.report_markdown import as_markdown
-from seqcap.reports.significance import RunTests, holm
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN
+from seqcap.scoring.significance import RunTests, holm
 
 
 def comparison_as_markdown(comparison: Comparison) -> str:

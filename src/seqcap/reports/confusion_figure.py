@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import SettingsError
-from seqcap.experiments.metrics import recalls
+from seqcap.files import written_whole
 from seqcap.reports.report_drawing import INK, PAPER, new_figure, report_style
+from seqcap.scoring.metrics import recalls
 
 FORMATS = (".svg", ".png", ".pdf")
 

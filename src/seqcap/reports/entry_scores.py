@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqcap.reports.resampling import (
+from seqcap.reports.experiment_results import Entry
+from seqcap.reports.experiment_runs import Key, Run, actual_of, probabilities_of
+from seqcap.scoring.bootstrap import (
     Interval,
     bootstrap_scores,
     confusions_by_group,
     interval,
     score_confusions,
 )
-from seqcap.reports.results import Entry
-from seqcap.reports.run_results import Key, Run, actual_of, probabilities_of
-from seqcap.reports.significance import RunTests, compare_runs
+from seqcap.scoring.significance import RunTests, compare_runs
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from seqcap.reports.report_drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from seqcap.reports.results import Entry
+    from seqcap.reports.experiment_results import Entry
 
 _WIDTH_IN = 8.0
 _SHOWN = 0  # which voice and utterance

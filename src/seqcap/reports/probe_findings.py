@@ -9,7 +9,7 @@ from seqcap.models.capsules import CapsuleBranch, CapsuleSettings
 from seqcap.models.satt import PooledBranch
 from seqcap.models.systems import build
 from seqcap.reports.entry_scores import Spread, compare_entries, score_entry
-from seqcap.reports.results import Entry, Plan
+from seqcap.reports.experiment_results import Entry, Plan
 
 CHANCE = 1 / len(PLACES)
 

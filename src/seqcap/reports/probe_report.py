@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import SettingsError
 from seqcap.experiments.probe_voice import PLACES, Places
+from seqcap.files import written_whole
 from seqcap.reports.entry_scores import confusions_of, speakers_of
+from seqcap.reports.experiment_results import Entry, read_plans
 from seqcap.reports.probe_figures import draw_results, draw_utterances
 from seqcap.reports.probe_findings import (
     CHANCE,
@@ -16,7 +17,6 @@ from seqcap.reports.probe_findings import (
     heard_by,
     on_the_argument,
 )
-from seqcap.reports.results import Entry, read_plans
 
 REPORT_FILE = "probe.md"
 

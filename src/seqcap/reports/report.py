@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from seqcap.corpora.writing import written_whole
 from seqcap.errors import SettingsError
+from seqcap.files import written_whole
+from seqcap.reports.experiment_results import Plan, Track, read_plans
 from seqcap.reports.report_blocks import Block, Figure, Heading, Text
 from seqcap.reports.report_html import as_html
 from seqcap.reports.report_markdown import FIGURES_FOLDER, as_markdown
@@ -19,7 +20,6 @@ from seqcap.reports.report_significance import recipes, significance
 from seqcap.reports.report_tables import calibration, confusions, speakers, table2, table3
 from seqcap.reports.report_training import curves, figure8
 from seqcap.reports.report_trials import trials
-from seqcap.reports.results import Plan, Track, read_plans
 
 Section = Callable[[Plan], list[Block]]
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from seqcap.reports.resampling import Interval
+from seqcap.scoring.bootstrap import Interval
 
 NOTHING = "–"
 

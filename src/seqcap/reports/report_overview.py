@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_runs import BEGUN, DONE, FAILED, WAITING
 from seqcap.reports.report_blocks import NOTHING, Block, Table, Text, listed, number
-from seqcap.reports.results import Entry, Plan
-from seqcap.reports.run_results import BEGUN, DONE, FAILED, WAITING
 
 _OTHERWISE = ("system", "seed")  # what a grid varies anyway
 _STATES = (DONE, FAILED, BEGUN, WAITING)

@@ -5,9 +5,9 @@ from typing import Any
 
 from scipy import stats
 
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
-from seqcap.reports import paper_figures as paper
+from seqcap.reports import paper_values as paper
 from seqcap.reports.entry_scores import EntryScores, compare_entries, score_entry
+from seqcap.reports.experiment_results import Entry, Plan
 from seqcap.reports.report_blocks import (
     Block,
     Figure,
@@ -22,7 +22,7 @@ from seqcap.reports.report_blocks import (
     span,
 )
 from seqcap.reports.report_figures import draw_iterations, draw_scores
-from seqcap.reports.results import Entry, Plan
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
 _HOW_SPREAD = (
     "Percent. ± is the standard deviation over runs (folds × seeds); pooled: all runs' test "

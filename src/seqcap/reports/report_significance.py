@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
-from seqcap.reports import paper_figures as paper
+from seqcap.reports import paper_values as paper
 from seqcap.reports.entry_scores import EntryTests, compare_entries
+from seqcap.reports.experiment_results import Entry, Plan
 from seqcap.reports.report_blocks import (
     NOTHING,
     Block,
@@ -17,8 +17,8 @@ from seqcap.reports.report_blocks import (
     points,
     span,
 )
-from seqcap.reports.results import Entry, Plan
-from seqcap.reports.significance import RunTests, holm, smallest_wilcoxon_p
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN
+from seqcap.scoring.significance import RunTests, holm, smallest_wilcoxon_p
 
 _ALL_PAIRS = 4  # entries; more of them are compared with the first one only
 

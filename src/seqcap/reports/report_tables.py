@@ -3,9 +3,10 @@
 import numpy as np
 
 from seqcap.corpora.description import count_speakers_by_emotions
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN, calibration_error
-from seqcap.reports import paper_figures as paper
+from seqcap.reports import paper_values as paper
 from seqcap.reports.entry_scores import confusions_of, speakers_of
+from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_runs import Run, actual_of, probabilities_of
 from seqcap.reports.report_blocks import (
     NOTHING,
     Block,
@@ -17,9 +18,8 @@ from seqcap.reports.report_blocks import (
 )
 from seqcap.reports.report_figures import draw_reliability
 from seqcap.reports.report_overview import parameters_of
-from seqcap.reports.resampling import score_confusions
-from seqcap.reports.results import Entry, Plan
-from seqcap.reports.run_results import Run, actual_of, probabilities_of
+from seqcap.scoring.bootstrap import score_confusions
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN, calibration_error
 
 
 def table2(plan: Plan) -> list[Block]:

@@ -10,11 +10,11 @@ import pandas as pd
 from seqcap.audio.spectrogram import DFT_SAMPLES
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN
+from seqcap.reports.experiment_results import Plan
+from seqcap.reports.experiment_runs import Run
 from seqcap.reports.report_blocks import Block, Figure, Text
 from seqcap.reports.report_figures import draw_curves, draw_gradients
-from seqcap.reports.results import Plan
-from seqcap.reports.run_results import Run
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
 _GRADIENTS_FILE = "gradients.npz"
 _BESIDE = ("CNN_SeqCap", "CNN_GRU_Att")  # Fig. 8

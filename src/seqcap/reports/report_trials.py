@@ -3,8 +3,9 @@
 from dataclasses import replace
 from statistics import mean, median
 
-from seqcap.experiments.metrics import WHAT_SCORES_MEAN, log_loss
 from seqcap.reports.entry_scores import compare_entries, score_entry
+from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_runs import actual_of, probabilities_of
 from seqcap.reports.report_blocks import (
     NOTHING,
     Block,
@@ -17,8 +18,7 @@ from seqcap.reports.report_blocks import (
     points,
     span,
 )
-from seqcap.reports.results import Entry, Plan
-from seqcap.reports.run_results import actual_of, probabilities_of
+from seqcap.scoring.metrics import WHAT_SCORES_MEAN, log_loss
 
 
 def trials(plan: Plan) -> list[Block]:

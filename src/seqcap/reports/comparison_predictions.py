@@ -1,0 +1,239 @@
+"""What can be compared: runs, entries of experiments, and anybody's table of predictions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from seqcap.corpora.columns import with_canonical_columns, with_canonical_values
+from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spellings
+from seqcap.errors import SettingsError
+from seqcap.reports.experiment_results import Entry, Plan, read_plans
+from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, average_seeds, read_run
+from seqcap.scoring.balanced_prior import even_out
+
+# Behind an entry's label, one or both, in this order.
+AVERAGED = ", seeds averaged"
+EVENED = ", emotions evened"
+
+_TRUTH = ("truth", "target")  # beside what a corpus table calls its emotions
+_EMOTION = ("emotion", "label")
+_PREDICTED = ("predicted", "prediction", "pred")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Somebody's answers.
+
+    Attributes:
+        name: What it is called in the table.
+        answers: Columns file, start, speaker, truth, predicted, fold, seed; words that nobody
+            tells are empty.
+        emotions: What it tells apart; nothing where its predictions alone are known, which need
+            not hold all of them.
+        test_share: Utterances of the test part over those of the training part; None: unknown.
+    """
+
+    name: str
+    answers: pd.DataFrame
+    emotions: tuple[str, ...]
+    test_share: float | None
+
+
+def read_contestants(argument: str) -> list[Contestant]:
+    """Reads what an argument of `compare` names.
+
+    Args:
+        argument: Folder of a run; folder of an experiment (all its entries), or that with a
+            colon and the label of one entry (or its grid, a slash and the label; with `AVERAGED`
+            behind it, the mean of its seeds' probabilities on each fold; with `EVENED`, answers
+            about each speaker evened out); a CSV with predictions.
+
+    Raises:
+        SettingsError: Nothing of the kind is there.
+        CorpusError: A CSV without files or with times that are none.
+    """
+    path = Path(argument)
+    if path.is_dir() and (path / "plans").is_dir():
+        return _all_entries(path)
+    if path.is_dir() and (path / "test.csv").is_file():
+        return [_runs(path)]
+    if path.is_file():
+        return [read_predictions(path)]
+    for place, letter in enumerate(argument):
+        folder = Path(argument[:place])
+        if letter == ":" and (folder / "plans").is_dir():
+            return [_one_entry(folder, argument[place + 1 :], argument)]
+    raise SettingsError(
+        f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL (with "
+        f"'{AVERAGED}', '{EVENED}' or both behind it or not) or a CSV with columns file and "
+        "predicted is expected"
+    )
+
+
+def read_predictions(path: Path) -> Contestant:
+    """Reads a table of predictions under the column names and spellings that are in use.
+
+    Args:
+        path: CSV with a file, what was predicted, and if it can be told the truth, the speaker,
+            start, fold and seed.
+
+    Raises:
+        SettingsError: It cannot be read, or has no predictions.
+        CorpusError: No column for the file, or times that are none.
+    """
+    table = _read_words(path)
+    folded = {str(column).strip().casefold(): str(column) for column in table.columns}
+    predicted = next((folded[name] for name in _PREDICTED if name in folded), None)
+    if predicted is None:
+        raise SettingsError(
+            f"{path}: columns {', '.join(folded.values())}; one named "
+            f"{' or '.join(_PREDICTED)} is expected"
+        )
+    truth = next((folded[name] for name in _TRUTH if name in folded), None)
+    if truth is not None:
+        table = table.drop(columns=folded.get("emotion", []))
+        table = table.rename(columns={truth: "emotion"})
+    elif not any(name in folded for name in _EMOTION):
+        table = table.assign(emotion="")  # others may know the truth
+    folds = table.pop(folded["fold"]) if "fold" in folded else ""
+    seeds = table.pop(folded["seed"]) if "seed" in folded else str(NO_SEED)
+    table = with_canonical_columns(table.rename(columns={predicted: "predicted"}), str(path))
+    spellings = canonical_spellings([*table["emotion"], *table["predicted"]])
+    for name in ("emotion", "predicted"):
+        table[name] = table[name].map(lambda word: spellings.get(word, word.strip()))
+    table = with_canonical_values(table, str(path)).assign(fold=folds, seed=seeds)
+    numbers = pd.to_numeric(table["seed"], errors="coerce")
+    answers = _answers(table, table["fold"], numbers.fillna(NO_SEED).astype(int))
+    emotions = _emotions_of(table, answers)
+    told = any(answers["truth"]) or any(canonical_emotion(str(name)) for name in table.columns)
+    return Contestant(path.stem, answers, emotions if told else (), None)
+
+
+def _all_entries(folder: Path) -> list[Contestant]:
+    there: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
+    for plan in read_plans(folder):
+        for entry in plan.done:
+            there.setdefault(_identity(plan, entry), (plan, entry))
+    labels = [entry.label for _, entry in there.values()]
+    if not labels:
+        raise SettingsError(f"{folder}: no run is done; wait for one or more")
+    return [
+        _entry(plan, entry, f"{folder.name}:{_unique(plan, entry, labels)}")
+        for plan, entry in there.values()
+    ]
+
+
+def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
+    plans = read_plans(folder)
+    label, evened = label.removesuffix(EVENED), label.endswith(EVENED)
+    label, averaged = label.removesuffix(AVERAGED), label.endswith(AVERAGED)
+    found: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
+    for plan in plans:
+        for entry in plan.entries:
+            if label in (entry.label, f"{plan.grid}/{entry.label}"):
+                found.setdefault(_identity(plan, entry), (plan, entry))
+    if not found:
+        labels = dict.fromkeys(entry.label for plan in plans for entry in plan.entries)
+        raise SettingsError(f"{argument}: no entry '{label}'; there are {', '.join(labels)}")
+    if len(found) > 1:
+        ways = ", ".join(f"{folder}:{plan.grid}/{label}" for plan, _ in found.values())
+        raise SettingsError(f"{argument}: grids have other runs of it; one of {ways} is expected")
+    ((plan, entry),) = found.values()
+    if not entry.done:
+        raise SettingsError(f"{argument}: no run of it is done; wait for one or more")
+    name = f"{folder.name}:{label}"
+    if averaged:
+        entry = _averaged(plan, entry, argument)
+        name += AVERAGED
+    if evened:
+        runs = tuple(replace(run, test=even_out(run.test, plan.emotions)) for run in entry.done)
+        entry = replace(entry, runs=runs)
+        name += EVENED
+    return _entry(plan, entry, name)
+
+
+def _averaged(plan: Plan, entry: Entry, argument: str) -> Entry:
+    count = len({run.seed for run in entry.runs})
+    if count < 2:
+        raise SettingsError(f"{argument}: one seed; an entry with two or more is expected")
+    averaged = replace(entry, runs=average_seeds(entry.runs, plan.emotions))
+    if not averaged.done:
+        raise SettingsError(f"{argument}: no fold has all {count} seeds done; wait for one or more")
+    return averaged
+
+
+def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:
+    """What tells entries of several grids apart: their runs, or what follows from which runs."""
+    parts = [entry]
+    while any(one.of for one in parts):
+        parts = [
+            part for one in parts for part in plan.entries if part.label in (one.of or [one.label])
+        ]
+    return (entry.label if entry.of else "", *(run.name for one in parts for run in one.runs))
+
+
+def _unique(plan: Plan, entry: Entry, labels: Sequence[str]) -> str:
+    return entry.label if labels.count(entry.label) == 1 else f"{plan.grid}/{entry.label}"
+
+
+def _entry(plan: Plan, entry: Entry, name: str) -> Contestant:
+    return Contestant(name, _answers_of(entry.done), plan.emotions, plan.test_share(entry.done))
+
+
+def _runs(folder: Path) -> Contestant:
+    """Reads one run, or all that `seqcap train --fold all` left in a folder."""
+    one = (folder / "settings.json").is_file()
+    folders = [folder] if one else sorted(file.parent for file in folder.glob("*/settings.json"))
+    runs = []
+    for each in folders:
+        run = read_run(each, "", NO_SEED)
+        if run.state != DONE:
+            raise SettingsError(f"{each}: {run.state}; a run that is done is expected")
+        made = run.provenance
+        runs.append(replace(run, fold=made["fold"]["name"], seed=made["settings"]["seed"]))
+    if not runs:
+        raise SettingsError(f"{folder}: no run in it; a folder with settings.json is expected")
+    training = [len(r.provenance["files"]) - len(r.validation) - len(r.test) for r in runs]
+    shares = [len(r.test) / count for r, count in zip(runs, training, strict=True) if count > 0]
+    answers = _answers_of(runs)
+    share = sum(shares) / len(shares) if shares else None
+    return Contestant(folder.name, answers, _emotions_of(runs[0].test, answers), share)
+
+
+def _answers_of(runs: Sequence[Run]) -> pd.DataFrame:
+    return pd.concat([_answers(run.test, run.fold, run.seed) for run in runs], ignore_index=True)
+
+
+def _answers(
+    table: pd.DataFrame, fold: "str | pd.Series[str]", seed: "int | pd.Series[int]"
+) -> pd.DataFrame:
+    kept = table[["file", "start", "speaker", "emotion", "predicted"]]
+    return kept.rename(columns={"emotion": "truth"}).assign(fold=fold, seed=seed)
+
+
+def _emotions_of(table: pd.DataFrame, answers: pd.DataFrame) -> tuple[str, ...]:
+    """Emotions that occur, and those that have a column of their own."""
+    columns = {canonical_emotion(str(name)) or "" for name in table.columns}
+    found = (columns | {*answers["truth"], *answers["predicted"]}) - {""}
+    known = [emotion for emotion in EMOTIONS if emotion in found]
+    return (*known, *sorted(found - set(known)))
+
+
+def _read_words(path: Path) -> pd.DataFrame:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            header = file.readline()
+        separator = max(",;\t", key=header.count)
+        table = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig"
+        )
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise SettingsError(
+            f"{path}: cannot be read as a table: {' '.join(str(error).split())}; CSV with a "
+            "header is expected"
+        ) from error
+    if table.empty:
+        raise SettingsError(f"{path}: no rows; a header and one row an utterance are expected")
+    return table

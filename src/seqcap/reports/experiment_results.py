@@ -1,0 +1,189 @@
+"""What an experiment's folder holds: plans, their entries, and the runs of each.
+
+Only result files are read (`plans/*.json`, `runs/*/`), so that a report needs neither the
+recordings nor torch.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqcap.errors import SettingsError
+from seqcap.reports.experiment_runs import (
+    DONE,
+    Key,
+    Run,
+    as_strangers,
+    average_runs,
+    read_json,
+    read_run,
+)
+
+_PAPER_RECIPE = "paper"
+_STRANGERS = ", of strangers"
+
+Track = Callable[[list[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of a grid: a system with its settings, or what follows from others' answers.
+
+    Attributes:
+        label: What it is called.
+        system: Name of the system; "" for what follows from others.
+        of: Labels of the entries that a combination averages, or of the one that adapts to
+            speakers and here answers without knowing them; else empty.
+        runs: In the plan's order.
+    """
+
+    label: str
+    system: str
+    of: tuple[str, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def done(self) -> tuple[Run, ...]:
+        """The runs with results."""
+        return tuple(run for run in self.runs if run.state == DONE)
+
+    @property
+    def is_of_strangers(self) -> bool:
+        """Whether a system that adapts to speakers answers without knowing them."""
+        return len(self.of) == 1
+
+    @property
+    def by_key(self) -> dict[Key, Run]:
+        """The runs with results, by fold and seed."""
+        return {run.key: run for run in self.done}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one grid asked for and what is there of it; attributes as in `plans/*.json`."""
+
+    grid: str
+    title: str
+    purpose: str
+    shows: tuple[str, ...]
+    corpus: tuple[str, ...]
+    corpus_facts: Mapping[str, Any]
+    label_set: str
+    emotions: tuple[str, ...]
+    folds: str
+    seeds: tuple[int, ...]
+    recipe: str
+    overrides: tuple[str, ...]
+    command: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def corpus_name(self) -> str:
+        """Names of the corpora, as far as the table tells them."""
+        return ", ".join(self.corpus) or "a corpus without a name"
+
+    @property
+    def done(self) -> tuple[Entry, ...]:
+        """The entries with at least one result, what follows from others last."""
+        return tuple(entry for entry in self.entries if entry.done)
+
+    @property
+    def trained(self) -> tuple[Entry, ...]:
+        """The entries with at least one result that were trained."""
+        return tuple(entry for entry in self.done if not entry.of)
+
+    def test_share(self, runs: Sequence[Run]) -> float:
+        """Utterances of the test part over those of the training part, mean over runs.
+
+        Everybody who neither validates nor tests trains.
+        """
+        every = int(self.corpus_facts["utterances"])
+        shares = [len(run.test) / (every - len(run.validation) - len(run.test)) for run in runs]
+        return float(np.mean(shares))
+
+
+def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
+    """Reads all plans of an experiment's folder with all that their runs have left.
+
+    Args:
+        folder: Of the experiment.
+        track: Goes through the runs' folders and may show progress.
+
+    Returns:
+        Plans of the paper's recipe first, its tables before its figures.
+
+    Raises:
+        SettingsError: No plans, or something in them or their runs that cannot be read.
+    """
+    files = sorted((folder / "plans").glob("*.json"))
+    if not files:
+        raise SettingsError(
+            f"{folder}: no plans/*.json; a folder that 'seqcap experiment run' wrote is expected"
+        )
+    plans = {file: read_json(file) for file in files}
+    try:
+        wanted = {
+            run["folder"]: (run["fold"], run["seed"])
+            for plan in plans.values()
+            for entry in plan["entries"]
+            for run in entry["runs"]
+        }
+        names = sorted(wanted)
+        runs = {name: read_run(folder / "runs" / name, *wanted[name]) for name in track(names)}
+        read = [_plan(plan, runs) for plan in plans.values()]
+    except KeyError as error:
+        raise SettingsError(
+            f"{folder}: a plan without {error}; plans that 'seqcap experiment run' wrote are "
+            "expected"
+        ) from error
+    return sorted(
+        read,
+        key=lambda plan: (
+            plan.recipe != _PAPER_RECIPE,
+            not plan.grid.startswith("table"),
+            plan.grid,
+        ),
+    )
+
+
+def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
+    emotions = tuple(plan["emotions"])
+    entries = {
+        entry["label"]: Entry(
+            entry["label"], entry["system"], (), tuple(runs[run["folder"]] for run in entry["runs"])
+        )
+        for entry in plan["entries"]
+    }
+    combined = []
+    for combination in plan["combinations"]:
+        parts = [{run.key: run for run in entries[label].runs} for label in combination["of"]]
+        shared = [key for key in parts[0] if all(key in part for part in parts)]
+        averaged = [average_runs([part[key] for part in parts], emotions) for key in shared]
+        label = combination["label"]
+        combined.append(Entry(label, "", tuple(combination["of"]), tuple(averaged)))
+    strangers = [
+        Entry(
+            f"{entry.label}{_STRANGERS}", "", (entry.label,), tuple(map(as_strangers, entry.runs))
+        )
+        for entry in (*entries.values(), *combined)
+        if entry.done and not any(run.strangers.empty for run in entry.done)
+    ]
+    return Plan(
+        grid=plan["grid"],
+        title=plan["title"],
+        purpose=plan["purpose"],
+        shows=tuple(plan["shows"]),
+        corpus=tuple(plan["corpus"]),
+        corpus_facts=plan["corpus_facts"],
+        label_set=plan["label_set"],
+        emotions=emotions,
+        folds=plan["folds"],
+        seeds=tuple(plan["seeds"]),
+        recipe=plan["recipe"],
+        overrides=tuple(plan["overrides"]),
+        command=plan["command"],
+        entries=(*entries.values(), *combined, *strangers),
+    )

@@ -1,0 +1,33 @@
+"""Answers about each speaker of a table, evened out as if `Recognizer.evened` had given them."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from seqcap.corpora.speakers import speaker_key
+from seqcap.recognition.prior_correction import add_offsets, find_offsets
+
+
+def even_out(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
+    """Evens out the answers about each speaker, by all rows of theirs, labels aside.
+
+    Those without a name are left as they are, and so is digital silence.
+
+    Args:
+        predictions: Columns speaker and predicted, and the probabilities of the emotions.
+        emotions: Whose columns hold the probabilities.
+
+    Returns:
+        The table with other probabilities and predictions.
+    """
+    columns = list(emotions)
+    people = predictions["speaker"].astype(str).map(speaker_key)
+    before = predictions[columns].to_numpy(float)
+    after = before.copy()
+    for one in set(people) - {""}:
+        own = (people == one).to_numpy()
+        after[own] = add_offsets(before[own], find_offsets(before[own]))
+    answers = pd.DataFrame(after, index=predictions.index, columns=columns)
+    same = (after == before).all(axis=1)
+    predicted = predictions["predicted"].where(same, answers.idxmax(axis=1))
+    return predictions.assign(**answers, predicted=predicted)

@@ -1,0 +1,227 @@
+"""A trained system's answers on a labelled table, and the scores that follow from them."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+
+from seqcap.audio.source import Source
+from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
+from seqcap.corpora.labels import LABEL_SETS, LabelSet, apply_labels, label_set_named
+from seqcap.corpora.speakers import speaker_key, spellings_of
+from seqcap.errors import CorpusError, CorpusWarning
+from seqcap.recognition.recognizer import Answer, Failure, Recognizer
+from seqcap.scoring.metrics import (
+    Matrix,
+    calibration_error,
+    confusion_matrix,
+    recalls,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+
+
+def load_rows(table: pd.DataFrame) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+    """Loads the sound of every row, from its start to its end.
+
+    Raises:
+        AudioError: A recording cannot be read.
+    """
+    return [
+        load_waveform(file, start_s=start or 0.0, end_s=None if pd.isna(end) else end)
+        for file, start, end in zip(table["file"], table["start"], table["end"], strict=True)
+    ]
+
+
+def predict_table(
+    recognizer: Recognizer,
+    table: pd.DataFrame,
+    emotions: Sequence[str] | None = None,
+    progress: bool = False,
+    know_speakers: bool = True,
+) -> pd.DataFrame:
+    """Recognises every row of a table, by the way that users take.
+
+    A system that adapts to speakers hears each with all rows of theirs.
+
+    Args:
+        recognizer: The trained system.
+        table: Rows with file, start and end; other columns are kept.
+        emotions: Those that may be answered; the others' probabilities are left out and the rest
+            scaled to sum to one. All that the system tells apart if None.
+        progress: Show how far it is.
+        know_speakers: Or hear each row as if nothing else were known of its speaker.
+
+    Returns:
+        The table with one column of probabilities per emotion, and `predicted`, the first of the
+        most probable ones.
+
+    Raises:
+        AudioError, CorpusError: A recording cannot be read.
+    """
+    sources = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(table)]
+    kept = list(emotions or recognizer.emotions)
+    given = track(
+        _by_speaker(recognizer, sources, table["speaker"])
+        if recognizer.adapts and know_speakers
+        else recognizer.recognize_many(sources),
+        "recognising",
+        total=len(sources),
+        console=Console(stderr=True),
+        disable=not progress,
+    )
+    answers = []
+    for file, answer in zip(table["file"], given, strict=True):
+        if isinstance(answer, Failure):
+            raise CorpusError(f"{file}: {answer.reason}")
+        answers.append([answer.probabilities[emotion] for emotion in kept])
+    probabilities = pd.DataFrame(answers, index=table.index, columns=kept)
+    if emotions is not None:
+        probabilities = probabilities.div(probabilities.sum(axis=1), axis=0)
+    return pd.concat([table, probabilities.assign(predicted=probabilities.idxmax(axis=1))], axis=1)
+
+
+def _by_speaker(
+    recognizer: Recognizer, sources: Sequence[Source], speakers: "pd.Series[str]"
+) -> Iterator[Answer | Failure]:
+    """Answers in the order of the sources, each speaker's by what is known of them.
+
+    Nothing is known of those without a name, who may be anybody.
+    """
+    answers: dict[int, Answer | Failure] = {}
+    people = speakers.map(speaker_key)
+    for one in people.unique():
+        own = np.flatnonzero(people == one).tolist()
+        recordings = [sources[place] for place in own]
+        adapted = recognizer.of_speaker(recordings) if one else recognizer
+        answers |= zip(own, adapted.recognize_many(recordings), strict=True)
+    for place in range(len(sources)):
+        yield answers[place]
+
+
+def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]:
+    """Scores of predictions, Sec. VI-B.
+
+    Args:
+        predictions: As `predict_table` gives them, with the truth in `emotion`.
+        emotions: In the order of the confusion matrix.
+
+    Returns:
+        utterances, speakers (named ones), wa, ua, ua_interval (95 %, over speakers; None for one
+        speaker or where somebody has no name), recall by emotion (None where no utterance is),
+        ece, confusion (rows actual), by_speaker (utterances, wa, ua).
+    """
+    order = {emotion: index for index, emotion in enumerate(emotions)}
+    actual = predictions["emotion"].map(order).to_numpy()
+    probabilities = predictions[list(emotions)].to_numpy()
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(actual, predicted, len(emotions))
+    people = predictions["speaker"].astype(str).map(_spelled_once(predictions)).to_numpy()
+    by_speaker = {
+        str(speaker): confusion_matrix(
+            actual[people == speaker], predicted[people == speaker], len(emotions)
+        )
+        for speaker in sorted(set(people) - {""})
+    }
+    interval = None
+    if len(by_speaker) > 1 and "" not in people:
+        interval = bootstrap_interval(list(by_speaker.values()))
+    return {
+        "utterances": len(predictions),
+        "speakers": len(by_speaker),
+        "wa": weighted_accuracy(confusion),
+        "ua": unweighted_accuracy(confusion),
+        "ua_interval": interval and list(interval),
+        "recall": {
+            emotion: None if np.isnan(share) else float(share)
+            for emotion, share in zip(emotions, recalls(confusion), strict=True)
+        },
+        "ece": calibration_error(probabilities, actual),
+        "confusion": confusion.tolist(),
+        "by_speaker": {
+            speaker: {
+                "utterances": int(one.sum()),
+                "wa": weighted_accuracy(one),
+                "ua": unweighted_accuracy(one),
+            }
+            for speaker, one in by_speaker.items()
+        },
+    }
+
+
+def _spelled_once(predictions: pd.DataFrame) -> dict[str, str]:
+    grouped = spellings_of(predictions["speaker"].astype(str))
+    return {each: group[0] for group in grouped.values() for each in group}
+
+
+def bootstrap_interval(
+    confusions: Sequence[Matrix], draws: int = 1000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % interval of the UA when the speakers had been others, by bootstrap over speakers.
+
+    Draws in which nobody shows one of the emotions are left out: their UA is of others. There is
+    no interval if most are.
+
+    Args:
+        confusions: One confusion matrix for each speaker.
+        draws: How often speakers are drawn.
+        seed: Of the drawing.
+
+    Example:
+        >>> bootstrap_interval([[[3, 1], [0, 4]]] * 2)
+        (0.875, 0.875)
+    """
+    matrices = np.stack(confusions)
+    generator = np.random.default_rng(seed)
+    drawn = generator.integers(0, len(matrices), (draws, len(matrices)))
+    shown = matrices.sum(axis=(0, 2)) > 0
+    totals = (matrices[choice].sum(axis=0) for choice in drawn)
+    values = [unweighted_accuracy(one) for one in totals if (one.sum(axis=1)[shown] > 0).all()]
+    if len(values) < draws / 2:
+        return None
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def labelled_for(
+    recognizer: Recognizer, table: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Labels a table as a model was trained, with the emotions that both have.
+
+    Args:
+        recognizer: The model; what its label set merges is merged, what it leaves out left out.
+        table: As `read_table` gives it.
+
+    Returns:
+        The rows kept, and the emotions in the order of the model's probabilities.
+
+    Raises:
+        CorpusError: Fewer than two emotions in common.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CorpusWarning)  # who asks tells what is left out
+        try:
+            labelled = apply_labels(table, _label_set_of(recognizer))
+        except CorpusError:  # no row is left, which the model's emotions explain better
+            labelled = table[:0]
+    there = set(labelled["emotion"])
+    common = tuple(emotion for emotion in recognizer.emotions if emotion in there)
+    if len(common) < 2:
+        raise CorpusError(
+            f"the model tells apart {', '.join(recognizer.emotions)}; of these the table has "
+            f"{', '.join(common) or 'none'}; at least two are needed"
+        )
+    return labelled, common
+
+
+def _label_set_of(recognizer: Recognizer) -> LabelSet:
+    name = recognizer.checkpoint.provenance.get("label_set", "").partition(":")[0]
+    if name in LABEL_SETS or "," in name:
+        label_set = label_set_named(name)
+        if label_set.emotions == recognizer.emotions:  # it may have been another one since
+            return label_set
+    return label_set_named(",".join(recognizer.emotions))

@@ -1,0 +1,1 @@
+"""One run: settings, batches, augmentation, the training loop, its model and card."""

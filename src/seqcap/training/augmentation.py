@@ -1,0 +1,147 @@
+"""Making a training segment sound as if recorded by somebody else, somewhere else.
+
+Every function takes the generator it draws from. Waveforms ``(samples,)``, log spectrograms
+``(frame, bin)``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from seqcap.audio.spectrogram import BIN_COUNT, FloatArray
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.errors import SettingsError
+from seqcap.training.settings_history import later
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a training segment may be changed.
+
+    Attributes:
+        speed: Largest factor of speed-up or slow-down less one; pitch moves along.
+        stretch: Largest factor, less one, by which time is stretched or pressed besides; pitch
+            stays.
+        gain_db: Largest change of level, up or down.
+        tilt_db: Largest change of level between the lowest and the highest bin, up or down.
+        noise_share: Share of segments that get noise.
+        noise_snr_db: Lowest and highest signal-to-noise ratio of that noise.
+        masks: How many bands, and how many spans of time, are blanked (SpecAugment).
+        mask_bins: Widest band.
+        mask_frames: Longest span.
+        voices: Largest share of what a speaker's mean spectrum differs from another training
+            speaker's that a segment of theirs gets, so that it sounds as if that one had spoken,
+            or, above 1, somebody further away. Not what is heard as from a known speaker, whose
+            mean is taken out. Mixing statistics so, of random segments, is called MixStyle (Zhou
+            et al., "Domain generalization with MixStyle", 2021).
+    """
+
+    speed: float = 0.12
+    stretch: float = later(0.0, neutral=0.0)
+    gain_db: float = 3.0
+    tilt_db: float = 3.0
+    noise_share: float = 0.1
+    noise_snr_db: tuple[float, float] = (10.0, 40.0)
+    masks: int = 1
+    mask_bins: int = 32
+    mask_frames: int = 16
+    voices: float = later(0.0, neutral=0.0)
+
+    def __post_init__(self) -> None:
+        """Refuses changes that nothing can be changed by."""
+        for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0, "voices": 2.0}.items():
+            if not 0.0 <= getattr(self, name) <= most:
+                raise SettingsError(
+                    f"setting 'augmentation.{name}': {getattr(self, name)} came, "
+                    f"0 to {most:g} is expected"
+                )
+        for name in ("gain_db", "tilt_db", "masks", "mask_bins", "mask_frames"):
+            if not getattr(self, name) >= 0:
+                raise SettingsError(
+                    f"setting 'augmentation.{name}': {getattr(self, name)} came, 0 is the least"
+                )
+        if len(self.noise_snr_db) != 2 or not self.noise_snr_db[0] <= self.noise_snr_db[1]:
+            raise SettingsError(
+                f"setting 'augmentation.noise_snr_db': {list(self.noise_snr_db)} came, "
+                "the lowest and the highest ratio are expected"
+            )
+
+
+def draw_factor(largest: float, generator: np.random.Generator) -> float:
+    """Draws a factor, as often above one as below.
+
+    Args:
+        largest: Less one.
+        generator: Where the number comes from.
+    """
+    limit = np.log1p(largest)
+    return float(np.exp(generator.uniform(-limit, limit)))
+
+
+def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
+    """Plays a waveform faster, and so higher and shorter, by a factor."""
+    if speed == 1:
+        return waveform
+    resampled = soxr.resample(waveform, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ, quality="MQ")
+    return np.asarray(resampled, np.float32)
+
+
+def augment_waveform(
+    waveform: FloatArray, settings: Augmentation, generator: np.random.Generator
+) -> FloatArray:
+    """Adds noise and changes the level."""
+    if generator.random() < settings.noise_share:
+        snr_db = generator.uniform(*settings.noise_snr_db)
+        noise = generator.standard_normal(len(waveform), np.float32)
+        if generator.random() < 0.5:  # white or, as rooms sound, falling with frequency
+            noise = np.convolve(noise, np.float32(0.9) ** np.arange(64, dtype=np.float32), "same")
+        level = np.sqrt(np.mean(waveform**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+        waveform = waveform + noise * np.float32(level)
+    gain_db = generator.uniform(-settings.gain_db, settings.gain_db)
+    return waveform * np.float32(10 ** (gain_db / 20))
+
+
+def stretch_time(spectrogram: FloatArray, factor: float) -> FloatArray:
+    """Makes a spectrogram longer by a factor, frames between frames by interpolation.
+
+    Example:
+        >>> stretch_time(np.array([[0.0], [1.0], [2.0]], np.float32), 1.7).ravel().tolist()
+        [0.0, 0.5, 1.0, 1.5, 2.0]
+    """
+    count = len(spectrogram)
+    places = np.linspace(0, count - 1, max(1, round(count * factor)), dtype=np.float32)
+    before = places.astype(np.intp)
+    after = np.minimum(before + 1, count - 1)
+    share = (places - before)[:, None]
+    return spectrogram[before] * (1 - share) + spectrogram[after] * share
+
+
+def augment_spectrogram(
+    spectrogram: FloatArray, settings: Augmentation, generator: np.random.Generator
+) -> FloatArray:
+    """Tilts the spectrum and blanks bands and spans of a normalised log spectrogram.
+
+    Args:
+        spectrogram: Normalised, so that zero is the mean; shape ``(frame, bin)``; changed in
+            place.
+        settings: How far.
+        generator: Where the numbers come from.
+
+    Returns:
+        The same array.
+    """
+    tilt_db = generator.uniform(-settings.tilt_db, settings.tilt_db)
+    # 8.7 dB are a factor of e; deviations of log magnitudes are near two.
+    spectrogram += np.linspace(-0.5, 0.5, BIN_COUNT, dtype=np.float32) * np.float32(tilt_db / 17.4)
+    for _ in range(settings.masks):
+        start, width = _span(BIN_COUNT, settings.mask_bins, generator)
+        spectrogram[:, start : start + width] = 0
+        start, width = _span(len(spectrogram), settings.mask_frames, generator)
+        spectrogram[start : start + width] = 0
+    return spectrogram
+
+
+def _span(size: int, widest: int, generator: np.random.Generator) -> tuple[int, int]:
+    width = int(generator.integers(0, min(widest, size // 4) + 1))
+    return int(generator.integers(0, size - width + 1)), width

@@ -1,0 +1,252 @@
+"""Utterances of a corpus table to batches of segments, for training, and of whole utterances.
+
+Axis order: spectrograms ``(batch, frame, bin)``.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from seqcap.audio.spectrogram import (
+    BIN_COUNT,
+    FloatArray,
+    Normalisation,
+    frame_count,
+    log_spectrogram,
+)
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.training.augmentation import (
+    Augmentation,
+    augment_spectrogram,
+    augment_waveform,
+    change_speed,
+    draw_factor,
+    stretch_time,
+)
+
+SEGMENT_S = 2.0  # Sec. VI-A
+
+
+class Utterance(NamedTuple):
+    """What training knows of one row of the table: sound, emotion, and whose and where it is."""
+
+    waveform: FloatArray
+    label: int
+    corpus: str
+    speaker: str = ""
+
+
+class Batch(NamedTuple):
+    """Spectrograms ``(batch, frame, bin)``, their frame counts and labels ``(batch,)``."""
+
+    spectrograms: Tensor
+    frame_counts: Tensor
+    labels: Tensor
+
+
+def measure_normalisation(
+    utterances: Sequence[Utterance],
+    per_bin: bool,
+    level: float,
+    trim_db: float = 0.0,
+    own_mean: float = 0.0,
+    speaker_mean: float = 0.0,
+) -> Normalisation:
+    """Mean and deviation of the training part's log magnitudes.
+
+    Args:
+        utterances: The training part, nothing else.
+        per_bin: Each bin by its own statistics, or all by one.
+        level: See `Normalisation`.
+        trim_db: See `Normalisation`.
+        own_mean: See `Normalisation`.
+        speaker_mean: See `Normalisation`.
+    """
+    nothing = np.zeros(BIN_COUNT, np.float32)
+    unmeasured = Normalisation(nothing, nothing, level, trim_db, own_mean, speaker_mean)
+    total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
+    for utterance in utterances:
+        spectrogram = unmeasured.without_own_mean(unmeasured.spectrogram(utterance.waveform))
+        total += spectrogram.sum(0, dtype=float)
+        squares += np.square(spectrogram, dtype=float).sum(0)
+        frames += len(spectrogram)
+    mean, mean_square = total / frames, squares / frames
+    if not per_bin:
+        mean, mean_square = np.full(BIN_COUNT, mean.mean()), np.full(BIN_COUNT, mean_square.mean())
+    deviation = np.sqrt(np.maximum(mean_square - mean**2, 1e-6))
+    measured = dataclasses.replace(
+        unmeasured, mean=mean.astype(np.float32), deviation=deviation.astype(np.float32)
+    )
+    if speaker_mean:  # what is left without it deviates less
+        squares = np.zeros(BIN_COUNT)
+        for utterance, of_speaker in zip(
+            utterances, of_speakers(utterances, measured), strict=True
+        ):
+            left = of_speaker(of_speaker.spectrogram(utterance.waveform))
+            squares += np.square(left, dtype=float).sum(0)
+        left_over = np.sqrt(squares / frames).astype(np.float32)
+        measured = dataclasses.replace(measured, deviation=measured.deviation * left_over)
+    return measured
+
+
+def of_speakers(
+    utterances: Sequence[Utterance], normalisation: Normalisation
+) -> list[Normalisation]:
+    """Finds each utterance's normalisation: that of its speaker, by all that is here of them.
+
+    Args:
+        utterances: All that there are of each speaker; their labels are not looked at.
+        normalisation: Of the training part.
+    """
+    if not normalisation.speaker_mean:
+        return [normalisation] * len(utterances)
+    found = {
+        speaker: normalisation.of_speaker(
+            normalisation.spectrogram(each.waveform)
+            for each in utterances
+            if each.speaker == speaker
+        )
+        for speaker in {each.speaker for each in utterances}
+    }
+    return [found[each.speaker] for each in utterances]
+
+
+class Segments(Dataset[tuple[FloatArray, int]]):
+    """Pieces of utterances, anew in each epoch if they are cropped at random.
+
+    An index is an epoch and a piece, so that what is drawn depends on nothing else.
+
+    Args:
+        utterances: The training part.
+        normalisation: Measured on it.
+        augmentation: How far pieces are changed; None: fixed pieces one after the other, as
+            they are (Sec. VI-A), instead of random ones.
+        seed: Of everything that is drawn.
+        segment_s: Longest piece.
+        strangers: Share of random pieces heard as if their speaker were not known.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        normalisation: Normalisation,
+        augmentation: Augmentation | None,
+        seed: int,
+        segment_s: float = SEGMENT_S,
+        strangers: float = 0.0,
+    ) -> None:
+        self.utterances = utterances
+        self.waveforms = [normalisation.prepare(utterance.waveform) for utterance in utterances]
+        self.normalisation = normalisation
+        self.normalisations = of_speakers(utterances, normalisation)
+        self.strangers = strangers
+        self.augmentation = augmentation
+        self.voices = self._measure_voices()
+        self.seed = seed
+        self.samples = round(segment_s * SAMPLE_RATE_HZ)
+        self.pieces = [
+            (index, start)
+            for index, waveform in enumerate(self.waveforms)
+            for start in range(0, len(waveform), self.samples)
+        ]
+        # A random piece may begin anywhere, so only short utterances give short ones.
+        self.lengths = np.array(
+            [
+                min(self.samples, len(self.waveforms[index]) - (0 if augmentation else start))
+                for index, start in self.pieces
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[FloatArray, int]:
+        """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
+        epoch, piece = key
+        index, start = self.pieces[piece]
+        waveform, label = self.waveforms[index], self.utterances[index].label
+        normalisation = self.normalisations[index]
+        if self.augmentation is None:
+            cut = waveform[start : start + self.samples]
+            return normalisation(log_spectrogram(cut)), label
+        generator = np.random.default_rng((self.seed, epoch, piece))
+        speed = draw_factor(self.augmentation.speed, generator)
+        # Nothing is drawn for what is not done, so that earlier trainings can be repeated.
+        stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
+        if self.strangers and generator.random() < self.strangers:
+            normalisation = self.normalisation
+        if normalisation is self.normalisation:
+            normalisation = self._in_another_voice(index, generator)
+        samples = int(self.samples / (stretch or 1))
+        size = int(samples * speed)
+        start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
+        cut = change_speed(waveform[start : start + size], speed)[:samples]
+        cut = augment_waveform(cut, self.augmentation, generator)
+        spectrogram = normalisation(log_spectrogram(cut))
+        if stretch:
+            spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
+        return augment_spectrogram(spectrogram, self.augmentation, generator), label
+
+    def _measure_voices(self) -> dict[str, dict[str, FloatArray]]:
+        """Mean spectra `(512,)` of all speakers who are named, by corpus."""
+        voices: dict[str, dict[str, FloatArray]] = {}
+        if self.augmentation and self.augmentation.voices:
+            everybody = dataclasses.replace(self.normalisation, speaker_mean=1.0)
+            found = of_speakers(self.utterances, everybody)
+            for utterance, of_one in zip(self.utterances, found, strict=True):
+                if utterance.speaker:
+                    voices.setdefault(utterance.corpus, {})[utterance.speaker] = of_one.mean
+        return voices
+
+    def _in_another_voice(self, index: int, generator: np.random.Generator) -> Normalisation:
+        """Draws whom an utterance is to sound like: the normalisation that makes it so."""
+        utterance = self.utterances[index]
+        # Choice: of the same corpus, for from one to another the microphone changes, too, with
+        # which systems learn to know the language and the way of acting.
+        voices = self.voices.get(utterance.corpus, {})
+        if self.augmentation is None or utterance.speaker not in voices:
+            return self.normalisation
+        other = list(voices.values())[generator.integers(len(voices))]
+        share = np.float32(generator.uniform(0, self.augmentation.voices))
+        mean = self.normalisation.mean - share * (other - voices[utterance.speaker])
+        return dataclasses.replace(self.normalisation, mean=mean)
+
+
+class WholeUtterances(Dataset[tuple[FloatArray, int]]):
+    """Whole utterances as they are, for validation and test (Sec. VI-A)."""
+
+    def __init__(self, utterances: Sequence[Utterance], normalisation: Normalisation) -> None:
+        self.utterances = utterances
+        self.normalisations = of_speakers(utterances, normalisation)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, index: int) -> tuple[FloatArray, int]:
+        """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
+        utterance, normalisation = self.utterances[index], self.normalisations[index]
+        return normalisation(normalisation.spectrogram(utterance.waveform)), utterance.label
+
+
+def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:
+    """Batches of utterances of similar length, so that little is computed on padding."""
+    order = np.argsort([len(u.waveform) for u in utterances], kind="stable")
+    return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
+
+
+def collate(items: Sequence[tuple[FloatArray, int]]) -> Batch:
+    """Pads spectrograms to the longest of them."""
+    counts = [len(spectrogram) for spectrogram, _ in items]
+    padded = np.zeros((len(items), max(counts), items[0][0].shape[1]), np.float32)
+    for row, (spectrogram, _) in zip(padded, items, strict=True):
+        row[: len(spectrogram)] = spectrogram
+    return Batch(
+        torch.from_numpy(padded),
+        torch.tensor(counts),
+        torch.tensor([label for _, label in items]),
+    )

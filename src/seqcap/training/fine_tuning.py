@@ -1,0 +1,138 @@
+"""A training that begins with what another model has learnt, in place of random weights.
+
+Weights that belong to no emotion are taken as they are; those of an emotion from the emotion of
+the same name. Emotions that the other model does not know get random weights of the mean and the
+deviation of those it knows. Normalisation is measured anew.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqcap.corpora.fold import Fold
+from seqcap.corpora.provenance import file_hash
+from seqcap.corpora.speakers import speaker_key
+from seqcap.errors import CorpusError, SettingsError
+from seqcap.models.capsules import output_places
+from seqcap.models.systems import System, build
+from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
+from seqcap.recognition.model_folder import WEIGHTS_FILE, check_model_folder
+from seqcap.scoring.seen_speakers import heard
+from seqcap.training.settings import TrainingSettings
+
+_NAMED = 3  # of the speakers that are known
+
+
+def load_starting_model(settings: TrainingSettings) -> Checkpoint:
+    """Loads the model that a training begins with.
+
+    Args:
+        settings: With `start_from`.
+
+    Raises:
+        CheckpointError: There is no model.
+        SettingsError: It is another system than the one to be trained, or has other capsules.
+    """
+    model = load_checkpoint(_folder(settings))
+    if model.system_name != settings.system:
+        raise SettingsError(
+            f"setting 'start_from': {model.name} is {model.system_name}, {settings.system} is to "
+            f"be trained; give '--system {model.system_name}', or another model"
+        )
+    for name, theirs in dataclasses.asdict(model.capsule_settings).items():
+        ours = getattr(settings.capsules, name)
+        if name != "dropout" and theirs != ours:
+            raise SettingsError(
+                f"setting 'start_from': {model.name} has capsules.{name}={theirs}, {ours} is to be "
+                "trained; give the same, or another model"
+            )
+    return model
+
+
+def describe_starting_model(settings: TrainingSettings) -> dict[str, Any]:
+    """Writes down, for the record of a run, what its weights began with.
+
+    Args:
+        settings: With or without `start_from`.
+
+    Returns:
+        Name, SHA-256 of the weights, and everybody whom it has heard; nothing without one.
+
+    Raises:
+        CheckpointError, SettingsError: As `load_starting_model`.
+    """
+    if not settings.start_from:
+        return {}
+    model = load_starting_model(settings)
+    return {
+        "name": model.name,
+        "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
+        "emotions": list(model.emotions),
+        "speakers": sorted(heard(model.provenance)),
+    }
+
+
+def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
+    """Keeps a training from being judged by people whom its starting model has heard.
+
+    Args:
+        started_from: As `describe_starting_model` gives it.
+        fold: Who is to validate and test.
+
+    Raises:
+        CorpusError: The model knows one of them.
+    """
+    heard_keys = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
+    asked = (*fold.validation, *fold.test)
+    known = [speaker for speaker in asked if speaker_key(speaker) in heard_keys]
+    if known:
+        others = len(known) - _NAMED
+        more = f" and {others} more" if others > 0 else ""
+        raise CorpusError(
+            f"fold {fold.name}: {started_from['name']}, with which the training is to begin, has "
+            f"heard {', '.join(known[:_NAMED])}{more} of validation and test, so that the scores "
+            "would say nothing of other people; choose another fold or model, or, if they are "
+            "other people, name them otherwise in the table"
+        )
+
+
+@torch.no_grad()
+def inherit(system: System, emotions: Sequence[str], model: Checkpoint, seed: int) -> None:
+    """Gives a system the weights of a model, in place.
+
+    Args:
+        system: The same as the model's but for its emotions.
+        emotions: Which it is to tell apart, in their order.
+        model: Whose weights are taken.
+        seed: Of the weights of emotions that are new.
+    """
+    one_more = build(model.system_name, len(emotions) + 1, model.capsule_settings).state_dict()
+    theirs = model.system.state_dict()
+    generator = torch.Generator().manual_seed(seed)
+    for name, weights in system.state_dict().items():
+        axis = _axis_of_emotions(weights, one_more[name])
+        if axis is None:
+            weights.copy_(theirs[name])
+            continue
+        known = theirs[name].movedim(axis, 0)
+        fresh = torch.randn(weights.shape, generator=generator)
+        weights.copy_(known.mean() + known.std(correction=0) * fresh)
+        ours = weights.movedim(axis, 0)  # a view
+        places = output_places(len(emotions), len(ours))
+        their_places = output_places(len(model.emotions), len(known))
+        for place, emotion in zip(places, emotions, strict=True):
+            if emotion in model.emotions:
+                ours[place] = known[their_places[model.emotions.index(emotion)]]
+
+
+def _axis_of_emotions(weights: Tensor, with_one_more: Tensor) -> int | None:
+    sizes = zip(weights.shape, with_one_more.shape, strict=True)
+    return next((axis for axis, (size, larger) in enumerate(sizes) if size != larger), None)
+
+
+def _folder(settings: TrainingSettings) -> Path:
+    return check_model_folder(settings.start_from)

@@ -1,0 +1,186 @@
+"""What a step of training is: losses, scores and the optimiser, Secs. V-C and V-E."""
+
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from seqcap.errors import SettingsError
+from seqcap.models.systems import System
+from seqcap.scoring.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
+from seqcap.training.batches import Batch
+from seqcap.training.lr_schedule import LearningRateFall
+from seqcap.training.settings import TrainingSettings
+
+
+def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Lays each spectrogram over another one of the batch, with its share of the target.
+
+    Zhang et al., "mixup: Beyond empirical risk minimization", 2018.
+
+    Args:
+        batch: Segments.
+        targets: Probabilities of the emotions, ``(batch, emotion)``.
+        amount: Of the Beta distribution that draws one share for each pair.
+
+    Returns:
+        Spectrograms, frame counts (the longer one's) and targets.
+    """
+    count = len(targets)
+    other = torch.randperm(count, device=targets.device)
+    share = torch.distributions.Beta(amount, amount).sample((count,)).to(targets)
+    share = torch.maximum(share, 1 - share)  # the first stays the greater part
+    spectrograms = torch.lerp(batch.spectrograms[other], batch.spectrograms, share[:, None, None])
+    return (
+        spectrograms,
+        torch.maximum(batch.frame_counts, batch.frame_counts[other]),
+        torch.lerp(targets[other], targets, share[:, None]),
+    )
+
+
+def margin_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The right emotion's probability is to be above .9, the others' below .1.
+
+    Sabour et al., "Dynamic routing between capsules", 2017, Eq. 4, of probabilities in place of
+    capsules' lengths.
+
+    Args:
+        logits: Shape ``(batch, emotion)``.
+        targets: Shares of the emotions, ``(batch, emotion)``.
+
+    Returns:
+        The mean over the batch.
+    """
+    probabilities = logits.float().softmax(1)
+    missing = targets * F.relu(0.9 - probabilities) ** 2
+    undue = 0.5 * (1 - targets) * F.relu(probabilities - 0.1) ** 2
+    return (missing + undue).sum(1).mean()
+
+
+class Lessons(pl.LightningModule):
+    """Losses, scores and the optimiser of a training, for pytorch-lightning."""
+
+    def __init__(self, system: System, settings: TrainingSettings, emotion_count: int) -> None:
+        super().__init__()
+        self.system = system
+        self.settings = settings
+        self.emotion_count = emotion_count
+        self.confusion = np.zeros((emotion_count, emotion_count), np.int64)
+        self.fall = LearningRateFall()
+        self.mean_loss = MeanMetric(nan_strategy="disable")  # a NaN has to be seen
+
+    def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
+        """Gives each branch's logits ``(branch, batch, emotion)``."""
+        logits: Tensor = self.system(spectrograms, frame_counts)
+        return logits
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """The sum of the branches' cross entropies, Sec. V-C."""
+        targets = F.one_hot(batch.labels, self.emotion_count).float()
+        spectrograms, frame_counts = batch.spectrograms, batch.frame_counts
+        if self.settings.mixup:
+            spectrograms, frame_counts, targets = mix(batch, targets, self.settings.mixup)
+        logits = self(spectrograms, frame_counts)
+        # Without smoothing, exactly the targets.
+        targets = torch.lerp(
+            targets, 1 / targets.new_tensor(self.emotion_count), self.settings.label_smoothing
+        )
+        measure = margin_loss if self.settings.loss == "margin" else F.cross_entropy
+        loss = torch.stack([measure(one, targets) for one in logits]).sum()
+        self.mean_loss.update(loss.detach(), len(targets))
+        return loss
+
+    def on_train_batch_start(self, batch: Batch, index: int) -> None:
+        """Makes dropout a function of seed and step, so that a resumed training is the same."""
+        seed = self.settings.seed * 1_000_003 + self.global_step
+        torch.manual_seed(seed + 500_009 * self.global_rank)  # each process drops others
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
+        """Lowers the learning rate, where the schedule is the paper's."""
+        if self.settings.schedule != "paper":
+            return
+        # The same for all processes that share the batch.
+        losses = torch.as_tensor(self.all_gather(outputs["loss"]))
+        self.fall.see(float(losses.mean()), self.current_epoch)
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
+            group["lr"] = self.settings.learning_rate * self.fall.share
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Shortens the gradient, which Lightning itself refuses to do for a fused optimiser."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps what the learning rate depends on."""
+        checkpoint["fall"] = self.fall.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Takes up what the learning rate depends on."""
+        self.fall = LearningRateFall(**checkpoint["fall"])
+
+    def on_validation_epoch_start(self) -> None:
+        """Starts a new confusion matrix."""
+        self.confusion[:] = 0
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Counts right and wrong answers for whole utterances."""
+        logits = self(batch.spectrograms, batch.frame_counts)
+        probabilities = self.system.probabilities(logits)
+        loss = F.nll_loss(probabilities.clamp(min=1e-9).log(), batch.labels)
+        self.log("validation_loss", loss, batch_size=len(batch.labels))
+        self.confusion += confusion_matrix(
+            batch.labels.cpu().numpy(), probabilities.argmax(1).cpu().numpy(), self.emotion_count
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the epoch's loss, WA and UA.
+
+        All in one row, which is written before the epoch's checkpoint: a training that is killed
+        between the two repeats the epoch, and no row is ever missing.
+        """
+        loss = self.mean_loss.compute()
+        if not loss.isfinite():
+            raise SettingsError(
+                f"the loss of epoch {self.current_epoch + 1} is {loss:.3g}: the training has "
+                "diverged; give a lower learning_rate, and another folder"
+            )
+        self.log("loss", loss)
+        self.mean_loss.reset()
+        self.log("validation_wa", weighted_accuracy(self.confusion))
+        self.log("validation_ua", unweighted_accuracy(self.confusion))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with a learning rate that rises, then falls."""
+        settings = self.settings
+        optimizer = torch.optim.AdamW(
+            self.parameters(),
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            # One pass over all weights; but what scales gradients itself cannot be clipped.
+            fused=settings.precision not in ("16-mixed", "16"),
+        )
+        if settings.schedule == "paper":
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup_steps = settings.warmup_share * steps
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            settings.learning_rate,
+            total_steps=steps,
+            # A rise of exactly one step would divide by zero; up to one step, there is none.
+            pct_start=settings.warmup_share if warmup_steps > 1 else 0.5 / steps,
+            cycle_momentum=False,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }

@@ -1,0 +1,58 @@
+"""What an interrupted training leaves behind, made ready for the one that goes on.
+
+pytorch-lightning's own way loses it: its log begins anew, and its checkpoints are not written
+whole or not at all where the temporary folder is on another disk.
+"""
+
+import contextlib
+import csv
+import zipfile
+from pathlib import Path
+
+from seqcap.files import written_whole
+
+METRICS_FILE = "metrics.csv"
+_EARLIER_FILE = "metrics-before.csv"
+
+
+def drop_torn_checkpoints(folder: Path) -> None:
+    """Removes checkpoints that an interruption left half-written.
+
+    pytorch-lightning writes them to the system's temporary folder and moves them, which is a copy
+    where that is another disk.
+    """
+    for file in folder.glob("*.ckpt"):
+        if not zipfile.is_zipfile(file):  # a zip's table of contents comes last
+            file.unlink()
+
+
+def keep_earlier_metrics(folder: Path) -> None:
+    """Puts aside what an interrupted training has logged, which its continuation would delete."""
+    if (folder / METRICS_FILE).is_file():
+        join_metrics(folder)
+        (folder / METRICS_FILE).replace(folder / _EARLIER_FILE)
+
+
+def join_metrics(folder: Path) -> None:
+    """Puts the epochs that were logged before an interruption in front of those after it."""
+    earlier = _rows(folder / _EARLIER_FILE)
+    later = _rows(folder / METRICS_FILE)
+    if not earlier:
+        return
+    first = min((int(row["epoch"]) for row in later), default=None)
+    rows = [row for row in earlier if first is None or int(row["epoch"]) < first] + later
+    with (
+        written_whole(folder / METRICS_FILE) as scratch,
+        scratch.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+    (folder / _EARLIER_FILE).unlink()
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with contextlib.suppress(FileNotFoundError), file.open(encoding="utf-8", newline="") as lines:
+        # A row that was cut off by an interruption has too few columns; its epoch comes again.
+        return [row for row in csv.DictReader(lines) if None not in row.values()]
+    return []

@@ -1,0 +1,222 @@
+"""A run: one system, trained on one fold with one seed, and what it leaves behind.
+
+`settings.json` is all that it was made with, `metrics.csv` the training epoch by epoch, `model/`
+the trained system with its card, `validation.csv` and `test.csv` every utterance's probabilities
+(of systems that adapt to speakers, `test-strangers.csv` too), `resources.json` time and memory.
+`scores.json` is written last: a run that has it is done.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seqcap.corpora.audio_info import examine_all
+from seqcap.corpora.fold import Fold, part_of
+from seqcap.corpora.labels import LabelSet, apply_labels
+from seqcap.corpora.provenance import below_shared_folder
+from seqcap.corpora.speakers import speaker_key
+from seqcap.corpora.table import read_table
+from seqcap.files import written_whole
+from seqcap.models.systems import count_parameters
+from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
+from seqcap.recognition.recognizer import Recognizer
+from seqcap.scoring.evaluation import load_rows, predict_table, scores
+from seqcap.training.batches import Utterance
+from seqcap.training.fit import train
+from seqcap.training.model_card import write_own_card
+from seqcap.training.run_checks import (
+    RUN_FILE,
+    SCORES_FILE,
+    check_parts,
+    refuse_another_run,
+    refuse_unusable,
+)
+from seqcap.training.run_identity import describe_machine, describe_run
+from seqcap.training.settings import TrainingSettings
+
+STRANGERS = "test-strangers"  # the test part, as if each recording were all of its speaker
+
+
+def run_fold(
+    table: pd.DataFrame,
+    fold: Fold,
+    label_set: LabelSet,
+    settings: TrainingSettings,
+    folder: Path,
+    name: str,
+    accelerator: str = "auto",
+    devices: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Trains, saves the model, and only then opens the test part.
+
+    A run that is done is not done again: its scores are read.
+
+    Args:
+        table: The corpus, or several joined.
+        fold: Who trains, validates and tests.
+        label_set: Which emotions.
+        settings: How it is trained.
+        folder: Where everything goes; an interrupted run goes on where it stopped.
+        name: What the model is called.
+        accelerator: As pytorch-lightning names it: "auto", "cpu", "gpu" ...
+        devices: So many of them share the training.
+        progress: Show how far the training is.
+
+    Returns:
+        The scores, as in `scores.json`: by part, overall and per corpus.
+
+    Raises:
+        CorpusError: No utterances in a part, a speaker or a recording in two parts, an emotion
+            that nobody trains, a recording that cannot be used, or a starting model that has
+            heard those who validate or test.
+        CheckpointError: There is no starting model.
+        SettingsError: The folder holds a run of something else, or the starting model is
+            another system.
+    """
+    labelled = apply_labels(table, label_set).reset_index(drop=True)
+    provenance = describe_run(labelled, fold, label_set, settings)
+    refuse_another_run(folder, provenance)
+    if is_done(folder):
+        return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
+    sounds, faults = examine_all(dict.fromkeys(labelled["file"]))
+    refuse_unusable(labelled, sounds, faults)
+    audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
+    shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
+    provenance["shared"] = dataclasses.asdict(shared)
+    parts = part_of(labelled, fold)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / RUN_FILE, provenance)
+    began_s = time.perf_counter()
+    trained = train(
+        _utterances(labelled[parts == "train"], label_set),
+        _utterances(labelled[parts == "validation"], label_set),
+        label_set.emotions,
+        settings,
+        folder,
+        accelerator,
+        devices,
+        progress,
+    )
+    training_s = time.perf_counter() - began_s
+    checkpoint = Checkpoint(
+        system=trained.system,
+        system_name=settings.system,
+        capsule_settings=settings.capsules,
+        emotions=label_set.emotions,
+        normalisation=trained.normalisation,
+        temperature=trained.temperature,
+        name=name,
+        provenance={k: v for k, v in provenance.items() if k != "files"},
+    )
+    save_checkpoint(checkpoint, folder / "model")
+    recognizer = Recognizer(checkpoint)
+    uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0))
+    below = pd.Series(below_shared_folder(labelled["file"]))
+    all_scores = {}
+    testing_s = 0.0
+    for asked in ("validation", "test", *([STRANGERS] if recognizer.adapts else [])):
+        known = asked != STRANGERS
+        rows = labelled[parts == (asked if known else "test")]
+        began_s = time.perf_counter()
+        predictions = predict_table(recognizer, rows, know_speakers=known)
+        testing_s += time.perf_counter() - began_s
+        with written_whole(folder / f"{asked}.csv") as path:
+            predictions.assign(file=below).to_csv(path, index=False)
+        all_scores[asked] = scores_by_corpus(predictions, label_set.emotions)
+        before = predict_table(uncalibrated, rows, know_speakers=known)
+        for corpus, one in scores_by_corpus(before, label_set.emotions).items():
+            all_scores[asked][corpus]["ece_uncalibrated"] = one["ece"]
+    _write_json(
+        folder / "resources.json",
+        {
+            "parameters": count_parameters(trained.system),
+            "training_s": training_s,  # of the last piece, where it was interrupted
+            "training_steps": trained.steps,
+            "step_ms": trained.step_ms,
+            "testing_s": testing_s,
+            "peak_memory_mb": trained.peak_memory_mb,
+            "machine": describe_machine(),
+        },
+    )
+    by_part = {part: labelled[parts == part] for part in ("train", "validation", "test")}
+    write_own_card(checkpoint, by_part, all_scores, folder / "model")
+    _write_json(folder / SCORES_FILE, all_scores)
+    for leftover in folder.glob("*.ckpt"):
+        leftover.unlink()
+    return all_scores
+
+
+def training_steps(folder: Path) -> int:
+    """How many steps a run that is done has trained."""
+    return int(json.loads((folder / "resources.json").read_text("utf-8"))["training_steps"])
+
+
+def is_done(folder: Path) -> bool:
+    """Says whether a run has left all its results in this folder."""
+    return (folder / SCORES_FILE).is_file()
+
+
+def scores_by_corpus(
+    predictions: pd.DataFrame, emotions: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Scores of each corpus, and of all together under "all"."""
+    result = {}
+    if "corpus" in predictions and predictions["corpus"].nunique() > 1:
+        for corpus, rows in predictions.groupby("corpus"):
+            result[str(corpus)] = scores(rows, emotions)
+    result["all"] = scores(predictions, emotions)
+    return result
+
+
+def read_tables(paths: Sequence[Path]) -> pd.DataFrame:
+    """Reads corpus tables and joins them."""
+    return pd.concat([read_table(path) for path in paths], ignore_index=True)
+
+
+def pool_folds(
+    folders: Sequence[Path], emotions: Sequence[str], output: Path
+) -> dict[str, dict[str, Any]]:
+    """Puts the predictions of several folds together, and scores them as one.
+
+    Args:
+        folders: Of the folds' runs, all done.
+        emotions: Which are told apart.
+        output: Where `validation.csv`, `test.csv` (`test-strangers.csv`) and `scores.json` of
+            all folds go.
+
+    Returns:
+        The scores by part, overall and per corpus.
+    """
+    pooled = {}
+    for part in ("validation", "test", STRANGERS):
+        if not (folders[0] / f"{part}.csv").is_file():
+            continue  # systems that adapt to speakers have answered as strangers too
+        predictions = pd.concat([_read_answers(folder / f"{part}.csv") for folder in folders])
+        with written_whole(output / f"{part}.csv") as path:
+            predictions.to_csv(path, index=False)
+        pooled[part] = scores_by_corpus(predictions, emotions)
+    _write_json(output / SCORES_FILE, pooled)
+    return pooled
+
+
+def _read_answers(path: Path) -> pd.DataFrame:
+    words = ("file", "speaker", "emotion", "predicted")  # "007" is a name, "NA" another one
+    return pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False)
+
+
+def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
+    labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
+    corpora = table["corpus"] if "corpus" in table else [""] * len(table)
+    columns = (load_rows(table), labels, corpora, table["speaker"].map(speaker_key))
+    return [Utterance(*row) for row in zip(*columns, strict=True)]
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with written_whole(path) as scratch:
+        scratch.write_text(json.dumps(value, indent=1) + "\n", "utf-8")

@@ -1,0 +1,206 @@
+import dataclasses
+
+import numpy as np
+
+from seqcap.audio.spectrogram import Normalisation, log_spectrogram
+from seqcap.training.augmentation import Augmentation
+from seqcap.training.batches import (
+    Segments,
+    Utterance,
+    WholeUtterances,
+    by_length,
+    collate,
+    measure_normalisation,
+    of_speakers,
+)
+
+
+def utterances(*durations_s: float) -> list[Utterance]:
+    generator = np.random.default_rng(0)
+    return [
+        Utterance(
+            (generator.standard_normal(int(16000 * duration)) * 0.1).astype(np.float32),
+            label=place % 2,
+            corpus="a" if place < 2 else "b",
+        )
+        for place, duration in enumerate(durations_s)
+    ]
+
+
+PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+
+
+def test_fixed_segments_cover_every_utterance_in_pieces_of_two_seconds() -> None:
+    segments = Segments(utterances(1.0, 4.5), PLAIN, None, seed=0)
+    counts = [len(segments[(0, piece)][0]) for piece in range(len(segments))]
+    assert counts == [100, 200, 200, 50]
+    assert [segments[(0, piece)][1] for piece in range(4)] == [0, 1, 1, 1]
+
+
+def test_crops_depend_on_seed_epoch_and_piece_alone() -> None:
+    def crop(seed: int, epoch: int) -> np.ndarray:
+        segments = Segments(utterances(3.0, 5.0), PLAIN, Augmentation(), seed)
+        return segments[(epoch, 2)][0]
+
+    np.testing.assert_array_equal(crop(0, 1), crop(0, 1))
+    assert not np.array_equal(crop(0, 1), crop(0, 2))
+    assert not np.array_equal(crop(0, 1), crop(1, 1))
+
+
+def test_crops_are_at_most_a_segment_long_and_finite() -> None:
+    augmentation = Augmentation(noise_share=1.0, stretch=0.3)
+    segments = Segments(utterances(0.1, 0.5, 2.0, 9.0), PLAIN, augmentation, 0)
+    for epoch in range(3):
+        for piece in range(len(segments)):
+            spectrogram, _ = segments[(epoch, piece)]
+            assert 1 <= len(spectrogram) <= 200
+            assert np.isfinite(spectrogram).all()
+
+
+def test_time_is_stretched_without_a_change_of_pitch() -> None:
+    tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
+    only_time = Augmentation(0.0, 0.5, 0.0, 0.0, 0.0, masks=0)
+    segments = Segments([Utterance(tone, 0, "a")], PLAIN, only_time, 0)
+    spectrograms = [segments[(epoch, 0)][0] for epoch in range(20)]
+    lengths = {len(spectrogram) for spectrogram in spectrograms}
+    assert 60 < min(lengths) < 90
+    assert 110 < max(lengths) <= 150
+    assert {int(spectrogram[30].argmax()) for spectrogram in spectrograms} == {100}
+
+
+def test_silence_survives_augmentation() -> None:
+    silence = [Utterance(np.zeros(16000, np.float32), 0, "a")]
+    segments = Segments(silence, PLAIN, Augmentation(noise_share=1.0), 0)
+    assert np.isfinite(segments[(0, 0)][0]).all()
+
+
+def test_normalisation_gives_the_training_part_zero_mean_and_unit_variance() -> None:
+    part = utterances(1.0, 2.0)
+    for per_bin in (True, False):
+        normalisation = measure_normalisation(part, per_bin, level=0.01)
+        values = np.concatenate(
+            [normalisation(normalisation.spectrogram(u.waveform)) for u in part]
+        )
+        axis = 0 if per_bin else None
+        np.testing.assert_allclose(values.mean(axis=axis), 0, atol=1e-3)
+        np.testing.assert_allclose(values.std(axis=axis), 1, atol=1e-3)
+
+
+def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
+    (utterance,) = utterances(1.0)
+    normalisation = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01)
+    np.testing.assert_allclose(
+        normalisation.spectrogram(utterance.waveform * np.float32(0.01)),
+        normalisation.spectrogram(utterance.waveform),
+        atol=1e-4,
+    )
+
+
+def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> None:
+    part = utterances(1.0, 2.0)
+    normalisation = measure_normalisation(part, True, 0.0, own_mean=1.0)
+    spectrograms = [normalisation.spectrogram(one.waveform) for one in part]
+    values = [normalisation(spectrogram) for spectrogram in spectrograms]
+    for one in values:
+        np.testing.assert_allclose(one.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.concatenate(values).std(0), 1, atol=1e-3)
+    microphone = np.linspace(-3, 3, spectrograms[0].shape[1], dtype=np.float32)
+    np.testing.assert_allclose(normalisation(spectrograms[0] + microphone), values[0], atol=1e-3)
+    half = dataclasses.replace(normalisation, own_mean=0.5)
+    moved = half(spectrograms[0] + microphone) - half(spectrograms[0])
+    np.testing.assert_allclose(moved, moved * 0 + microphone / half.deviation / 2, rtol=1e-3)
+
+
+def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() -> None:
+    part = [
+        one._replace(
+            speaker="ab"[place % 2], waveform=one.waveform * np.float32(1 + 9 * (place % 2))
+        )
+        for place, one in enumerate(utterances(*[9.0] * 12))
+    ]
+    normalisation = measure_normalisation(part, True, 0.0, speaker_mean=1.0)
+    unadapted = dataclasses.replace(normalisation, speaker_mean=0.0)
+
+    def mean_difference(given: Normalisation) -> float:
+        whole = WholeUtterances(part, given)
+        means = [
+            np.concatenate([whole[place][0] for place in range(12) if place % 2 == odd]).mean()
+            for odd in (0, 1)
+        ]
+        return float(means[1] - means[0])
+
+    assert mean_difference(unadapted) * normalisation.deviation.mean() > 2  # ten times as loud
+    assert abs(mean_difference(normalisation)) < 0.1 * mean_difference(unadapted)
+    values = np.concatenate([WholeUtterances(part, normalisation)[place][0] for place in range(12)])
+    np.testing.assert_allclose(values.mean(0), 0, atol=1e-2)
+    np.testing.assert_allclose(values.std(0), 1, atol=1e-2)
+    adapted = of_speakers(part, normalisation)
+    assert adapted[0] is adapted[2]
+    segment, _ = Segments(part, normalisation, None, 0)[(0, 0)]
+    expected = adapted[0](log_spectrogram(part[0].waveform[:32000]))
+    np.testing.assert_array_equal(segment, expected)
+
+
+def test_some_pieces_are_heard_as_if_their_speaker_were_not_known() -> None:
+    part = utterances(1.0, 1.0, 1.0)
+    known = Normalisation(PLAIN.mean, PLAIN.deviation, speaker_mean=1.0)
+    unchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0)
+    heard, of_stranger, of_speaker = (
+        Segments(part, normalisation, unchanged, 0, strangers=strangers)
+        for normalisation, strangers in ((known, 0.3), (PLAIN, 0.0), (known, 0.0))
+    )
+    counts = {"stranger": 0, "speaker": 0}
+    for key in ((epoch, piece) for epoch in range(50) for piece in range(3)):
+        is_stranger = np.array_equal(heard[key][0], of_stranger[key][0])
+        assert is_stranger != np.array_equal(heard[key][0], of_speaker[key][0])
+        counts["stranger" if is_stranger else "speaker"] += 1
+    assert 0.2 < counts["stranger"] / 150 < 0.4
+
+
+def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
+    part = [
+        one._replace(speaker=speaker, corpus="", waveform=one.waveform * np.float32(gain))
+        for one, speaker, gain in zip(
+            utterances(*[50.0] * 4), ("a", "b", "", "c"), (1.0, 10.0, 100.0, 100.0), strict=True
+        )
+    ]
+    part[3] = part[3]._replace(corpus="another")
+    exchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0, voices=1.0)
+
+    def levels(normalisation: Normalisation, index: int) -> np.ndarray:
+        segments = Segments(part, normalisation, exchanged, 0)
+        keys = [(epoch, 25 * index) for epoch in range(40)]
+        return np.array([segments[key][0].mean() for key in keys])
+
+    quiet, loud = (log_spectrogram(one.waveform).mean() for one in part[:2])
+    of_a, of_b, of_nobody, of_c = (levels(PLAIN, index) for index in range(4))
+    for drawn in (of_a, of_b):  # half of the time the other one is drawn, and any share of it
+        assert quiet - 0.1 < drawn.min() < drawn.max() < loud + 0.1
+        assert drawn.std() > 0.2
+    assert of_a.max() > quiet + 1.5
+    assert of_b.min() < loud - 1.5
+    assert of_nobody.std() < 0.02  # whose recordings these are, nobody knows
+    assert of_c.std() < 0.02  # nobody else speaks in that corpus
+    known = dataclasses.replace(PLAIN, speaker_mean=1.0)
+    assert levels(known, 0).std() < 0.02  # the speaker's mean is taken out
+
+
+def test_segments_leave_out_the_quiet_around_an_utterance() -> None:
+    (utterance,) = utterances(2.0)
+    quiet = np.zeros(16000, np.float32)
+    padded = utterance._replace(waveform=np.concatenate((quiet, utterance.waveform, quiet)))
+    trimming = Normalisation(PLAIN.mean, PLAIN.deviation, trim_db=30.0)
+    segments = Segments([padded], trimming, None, 0)
+    assert len(segments) == 2  # 2 s and what was kept around them
+    whole = np.concatenate([segments[(0, piece)][0] for piece in range(2)])
+    assert len(whole) == len(trimming.spectrogram(padded.waveform)) == 220
+    assert measure_normalisation([padded], True, 0.0, 30.0).trim_db == 30.0
+
+
+def test_batches_hold_utterances_of_similar_length_and_pad_them_with_zeros() -> None:
+    part = utterances(3.0, 1.0, 2.0)
+    assert by_length(part, 2) == [[1, 2], [0]]
+    batch = collate([(np.ones((2, 512), np.float32), 1), (np.ones((3, 512), np.float32), 0)])
+    assert batch.frame_counts.tolist() == [2, 3]
+    assert batch.spectrograms.shape == (2, 3, 512)
+    assert batch.spectrograms[0, 2].abs().sum() == 0

@@ -1,0 +1,116 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seqcap.audio.spectrogram import BIN_COUNT, Normalisation
+from seqcap.corpora.fold import Fold
+from seqcap.errors import CheckpointError, CorpusError, SettingsError
+from seqcap.models.systems import SYSTEMS, CapsuleSettings, System, build
+from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
+from seqcap.training.fine_tuning import (
+    describe_starting_model,
+    inherit,
+    load_starting_model,
+    refuse_known_speakers,
+)
+from seqcap.training.settings import read_settings, telling
+
+LARGE = {"CNN_Cap", "LSTM_Cap"}
+EMOTIONS = ("neutral", "anger", "sadness")
+
+
+def checkpoint(system: str = "CNN_SeqCap", emotions: tuple[str, ...] = EMOTIONS) -> Checkpoint:
+    zeros, ones = np.zeros(BIN_COUNT, np.float32), np.ones(BIN_COUNT, np.float32)
+    return Checkpoint(
+        system=build(system, len(emotions), seed=1).eval(),
+        system_name=system,
+        capsule_settings=CapsuleSettings(dropout=0.1),
+        emotions=emotions,
+        normalisation=Normalisation(zeros, ones, 0.0, 0.0, 0.0, 0.0),
+        name="parent",
+        provenance={
+            "fold": {"train": ["b", "a"], "validation": ["c"], "test": ["d"]},
+            "started_from": {"speakers": ["z"]},
+        },
+    )
+
+
+@pytest.fixture
+def parent(tmp_path: Path) -> Path:
+    save_checkpoint(checkpoint(), tmp_path / "parent")
+    return tmp_path / "parent"
+
+
+def answers(system: System) -> Tensor:
+    sound = torch.randn(2, 150, BIN_COUNT, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        logits: Tensor = system.eval()(sound, torch.tensor([150, 90]))
+    return logits
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS.keys() - LARGE))
+def test_the_same_emotions_in_another_order_are_answered_alike(name: str) -> None:
+    order = [2, 0, 1]
+    child = build(name, 3, seed=2)
+    model = checkpoint(name)
+    inherit(child, [EMOTIONS[place] for place in order], model, seed=0)
+    torch.testing.assert_close(answers(child), answers(model.system)[..., order])
+
+
+def test_new_emotions_are_as_large_as_those_that_are_known() -> None:
+    model = checkpoint("CNN_GRU-SeqCap")
+    child, again, other = (build("CNN_GRU-SeqCap", 5, seed=seed) for seed in (2, 3, 2))
+    inherit(child, ("calm", *EMOTIONS, "fear"), model, seed=0)
+    inherit(again, ("calm", *EMOTIONS, "fear"), model, seed=0)
+    inherit(other, ("calm", *EMOTIONS, "fear"), model, seed=1)
+    theirs, ours = model.system.state_dict(), child.state_dict()
+    for name, weights in ours.items():
+        torch.testing.assert_close(weights, again.state_dict()[name], rtol=0, atol=0)
+    name = "branches.1.utterance_weight"
+    torch.testing.assert_close(ours[name][1:4], theirs[name])
+    assert 0.8 < float(ours[name][[0, 4]].std() / theirs[name].std()) < 1.25
+    assert not torch.equal(ours[name][0], other.state_dict()[name][0])
+    hidden = "branches.1.head.hidden.weight"  # 16 values of each emotion's capsule, then lengths
+    torch.testing.assert_close(ours[hidden][:, 16:64], theirs[hidden][:, :48])
+    torch.testing.assert_close(ours[hidden][:, 81:84], theirs[hidden][:, 48:])
+
+
+def test_what_a_training_begins_with_is_written_down(parent: Path) -> None:
+    settings = read_settings(start_from=str(parent))
+    described = describe_starting_model(settings)
+    assert described["speakers"] == ["a", "b", "c", "z"]
+    assert (described["name"], described["emotions"]) == ("parent", list(EMOTIONS))
+    assert len(described["weights_sha256"]) == 64
+    assert describe_starting_model(read_settings()) == {}
+    shipped = describe_starting_model(read_settings(system="CNN_GRU-SeqCap", start_from="-"))
+    assert "ravdess-01" in shipped["speakers"]
+
+
+def test_the_place_of_a_model_and_a_start_that_is_not_made_name_no_run() -> None:
+    here, there = ({"start_from": place, "start_in_the_middle": True} for place in "ab")
+    assert telling(here | {"epochs": 3}) == telling(there | {"epochs": 3}) == {"epochs": 3}
+
+
+def test_nobody_is_tested_whom_the_starting_model_has_heard(parent: Path) -> None:
+    described = describe_starting_model(read_settings(start_from=str(parent)))
+    refuse_known_speakers(described, Fold("f", ("a", "b", "c"), ("d",), ("e",)))
+    refuse_known_speakers({}, Fold("f", ("x",), ("a",), ("b",)))
+    with pytest.raises(CorpusError, match=r"parent, with which .* has heard c, z of validation"):
+        refuse_known_speakers(described, Fold("f", ("a",), ("c",), ("z",)))
+
+
+def test_another_system_other_windows_and_no_model_are_refused(
+    parent: Path, tmp_path: Path
+) -> None:
+    settings = read_settings(start_from=str(parent))
+    assert load_starting_model(settings).name == "parent"
+    with pytest.raises(SettingsError, match="parent is CNN_SeqCap, CNN_RecCap is to be trained"):
+        load_starting_model(replace(settings, system="CNN_RecCap"))
+    with pytest.raises(SettingsError, match=r"capsules\.window_steps=10, 20 is to be"):
+        load_starting_model(replace(settings, capsules=CapsuleSettings(window_steps=20)))
+    with pytest.raises(CheckpointError, match="no model here"):
+        load_starting_model(replace(settings, start_from=str(tmp_path / "nothing")))
