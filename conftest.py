@@ -23,7 +23,7 @@ def samples() -> list[Path]:
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that was never trained, and is sure of itself all the same."""
-    from seqcap.audio.spectrogram import Normalisation
+    from seqcap.audio.normalisation import Normalisation
     from seqcap.models.capsules import CapsuleSettings
     from seqcap.models.systems import build
     from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint

@@ -74,7 +74,7 @@ def main() -> None:
     fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
     tested = table[part_of(table, fold) == "test"].reset_index(drop=True)
     parts = []
-    for known in (False, True) if recognizer.adapts else (False,):
+    for known in (False, True) if recognizer.is_speaker_adaptive else (False,):
         everyone = {}
         for feature_set in FEATURE_SETS:
             features = functionals(table, feature_set, arguments.cache)

@@ -5,8 +5,8 @@ about one speaker are drawn to be alike often, by several shares of what that wo
 all utterances, then about those of the first emotion, mostly neutral, and few others.
 Needs the extra `train`:
 
-    python benchmarks/even_emotions.py results/emodb7 results/nemo results/ravdess8
-    python benchmarks/even_emotions.py results/emodb7 results/ravdess8 --by-seed
+    python benchmarks/balanced_prior.py results/emodb7 results/nemo results/ravdess8
+    python benchmarks/balanced_prior.py results/emodb7 results/ravdess8 --by-seed
 """
 
 import argparse
@@ -19,7 +19,7 @@ import pandas as pd
 
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import SeqcapError
-from seqcap.recognition.prior_correction import add_offsets, find_offsets
+from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
 from seqcap.reports.experiment_results import read_plans
 from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, average_seeds
 from seqcap.scoring.metrics import (
@@ -48,7 +48,7 @@ def subset(
 def scores_by_share(
     validation: pd.DataFrame, emotions: Sequence[str], frequent: float | None
 ) -> Iterator[tuple[np.ndarray, float, float]]:
-    """For each draw of one run's validation speakers, of what even_emotions prints a mean.
+    """For each draw of one run's validation speakers, of what balanced_prior prints a mean.
 
     Yields:
         WA and UA by share ``(share, 2)``; share of the first emotion; utterances of a speaker.
@@ -63,8 +63,8 @@ def scores_by_share(
             own = np.flatnonzero(people == one)
             own = own[subset(actual[own], frequent, generator)]
             for place, share in enumerate(SHARES):
-                offsets = find_offsets(probabilities[own], share)
-                predicted = add_offsets(probabilities[own], offsets).argmax(axis=1)
+                offsets = estimate_log_prior_shift(probabilities[own], share)
+                predicted = adjust_logits(probabilities[own], offsets).argmax(axis=1)
                 total[place] += confusion_matrix(actual[own], predicted, len(emotions))
         scored = np.array([(weighted_accuracy(each), unweighted_accuracy(each)) for each in total])
         count = total[0].sum()
@@ -119,7 +119,7 @@ def main() -> None:
                 if (plan.grid, entry.label) == (arguments.grid, arguments.entry) and entry.done
             ]
             if not of_all:
-                sys.exit(f"even_emotions: {folder}: no run of {arguments.entry} is done")
+                sys.exit(f"balanced_prior: {folder}: no run of {arguments.entry} is done")
             ((emotions, runs),) = of_all
             done = [run for run in runs if run.state == DONE]
             groups = by_seed(runs, emotions) if arguments.by_seed else {"": done}
@@ -127,7 +127,7 @@ def main() -> None:
                 what = ", ".join(filter(None, (folder.name, name, f"{len(group)} runs")))
                 print_rows(what, group, emotions)
     except SeqcapError as error:
-        sys.exit(f"even_emotions: {error}")
+        sys.exit(f"balanced_prior: {error}")
 
 
 if __name__ == "__main__":

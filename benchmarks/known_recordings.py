@@ -43,7 +43,7 @@ def answer(
     for one in range(GROUPS):
         others, own = np.flatnonzero(group != one), np.flatnonzero(group == one)
         drawn = generator.permutation(others)[:known]
-        adapted = recognizer.of_speaker([sounds[int(place)] for place in drawn])
+        adapted = recognizer.adapt_to_speaker([sounds[int(place)] for place in drawn])
         answers = adapted.recognize_many([sounds[int(place)] for place in own])
         for place, each in zip(own, answers, strict=True):
             if isinstance(each, Failure):
@@ -67,8 +67,8 @@ def main() -> None:
         table, emotions = labelled_for(recognizer, read_tables(arguments.tables))
         fold = choose_fold(table, arguments.folds, arguments.fold, allow_shared_speakers=False)
         asked = rows_of_part(table, fold, arguments.part).reset_index(drop=True)
-        if not recognizer.adapts:
-            recognizer.of_speaker([])
+        if not recognizer.is_speaker_adaptive:
+            recognizer.adapt_to_speaker([])
     except SeqcapError as error:
         sys.exit(f"known_recordings: {error}")
     corpora = sorted(asked["corpus"].unique())

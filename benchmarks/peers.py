@@ -7,8 +7,8 @@ training part alone, as our systems do. Needs the extra `benchmark`:
     python benchmarks/peers.py emodb.csv --labels paper4 --folds paper --output peers/emodb
 
 writes one CSV of predictions a peer, which `seqcap experiment compare` reads, and `scores.md`.
-With `--even-emotions` the machines' answers about each speaker are evened out, as
-`seqcap evaluate --even-emotions` does with ours.
+With `--balanced-prior` the machines' answers about each speaker are evened out, as
+`seqcap evaluate --balanced-prior` does with ours.
 """
 
 import argparse
@@ -35,8 +35,8 @@ from seqcap.corpora.folds import ALL_FOLDS, choose_folds
 from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
 from seqcap.corpora.provenance import below_shared_folder, file_hash
 from seqcap.errors import SeqcapError
-from seqcap.files import written_whole
-from seqcap.scoring.balanced_prior import even_out
+from seqcap.files import atomic_write
+from seqcap.scoring.balanced_prior import balance_prior
 from seqcap.scoring.calibration import most_likely_temperature
 from seqcap.scoring.evaluation import load_rows, scores
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN, log_loss
@@ -86,7 +86,7 @@ def functionals(table: pd.DataFrame, feature_set: str, cache: Path) -> np.ndarra
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # segments that openSMILE calls short
                 values = smile.process_signal(waveform, SAMPLE_RATE_HZ).to_numpy()[0]
-            with written_whole(kept) as path:
+            with atomic_write(kept) as path:
                 np.save(path, values.astype(np.float32))
         features.append(np.load(kept))
     return np.stack(features).astype(float)
@@ -96,8 +96,8 @@ def per_speaker(features: np.ndarray, speakers: "pd.Series[str]") -> np.ndarray:
     """Each speaker's features with that speaker's mean and deviation taken out."""
     result = np.empty_like(features)
     for speaker in set(speakers):
-        of_speaker = (speakers == speaker).to_numpy()
-        result[of_speaker] = StandardScaler().fit_transform(features[of_speaker])
+        adapt_to_speaker = (speakers == speaker).to_numpy()
+        result[adapt_to_speaker] = StandardScaler().fit_transform(features[adapt_to_speaker])
     return result
 
 
@@ -203,7 +203,7 @@ def answer_fold(
             for name, c in (("C1", FIXED_C), ("chosen", chosen)):
                 shares = probabilities(machines[c], values, truth, emotions)
                 rows = answers[f"{kernel}-{name}"]
-                answers[f"{kernel}-{name}"] = even_out(rows.assign(**shares), emotions)
+                answers[f"{kernel}-{name}"] = balance_prior(rows.assign(**shares), emotions)
     return answers
 
 
@@ -299,7 +299,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the CSVs")
     parser.add_argument("--cache", type=Path, default=CACHE, help="of features")
     parser.add_argument("--per-speaker", action="store_true", help=PER_SPEAKER)
-    parser.add_argument("--even-emotions", action="store_true", help=EVENED)
+    parser.add_argument("--balanced-prior", action="store_true", help=EVENED)
     parser.add_argument(
         "--card", type=Path, help="file to write the table into, between two lines of a marker"
     )
@@ -315,7 +315,7 @@ def main() -> None:
             label_set.emotions,
             arguments.cache,
             arguments.per_speaker,
-            arguments.even_emotions,
+            arguments.balanced_prior,
         )
     except SeqcapError as error:
         sys.exit(f"peers: {error}")
@@ -323,14 +323,14 @@ def main() -> None:
     kept = ["file", "start", "end", "speaker", "emotion", "fold", *label_set.emotions]
     for name, rows in everyone.items():
         columns = [*kept, "predicted", "truth", *(["c"] if "c" in rows else [])]
-        with written_whole(arguments.output / f"{name}.csv") as path:
+        with atomic_write(arguments.output / f"{name}.csv") as path:
             rows.assign(file=rows["file"].map(below))[columns].to_csv(path, index=False)
-    ways = ((arguments.per_speaker, PER_SPEAKER), (arguments.even_emotions, EVENED))
+    ways = ((arguments.per_speaker, PER_SPEAKER), (arguments.balanced_prior, EVENED))
     table_of_all = summary(everyone, label_set, [note for asked, note in ways if asked])
     text = f"{table_of_all}\n\n{fold_by_fold(everyone, label_set.emotions)}\n"
     ending = "-per-speaker" if arguments.per_speaker else ""
-    ending += "-evened" if arguments.even_emotions else ""
-    with written_whole(arguments.output / f"scores{ending}.md") as path:
+    ending += "-evened" if arguments.balanced_prior else ""
+    with atomic_write(arguments.output / f"scores{ending}.md") as path:
         path.write_text(text, "utf-8")
     print(text)
     if arguments.card:

@@ -22,6 +22,7 @@ from rich.progress import track
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from seqcap.audio.normalisation import NormalisationSettings
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.corpora.fold import part_of
 from seqcap.corpora.folds import ALL_FOLDS, choose_folds
@@ -29,7 +30,7 @@ from seqcap.corpora.labels import apply_labels, label_set_named
 from seqcap.errors import SeqcapError
 from seqcap.scoring.evaluation import load_rows
 from seqcap.scoring.metrics import confusion_matrix, unweighted_accuracy
-from seqcap.training.batches import Utterance, measure_normalisation, of_speakers
+from seqcap.training.batches import Utterance, measure_normalisation, speaker_normalisations
 from seqcap.training.run import read_tables
 
 LabelArray = NDArray[np.int64]
@@ -61,14 +62,19 @@ def validation_ua(features: FloatArray, labels: LabelArray, parts: "pd.Series[st
     return max(uas)
 
 
-def features_of(utterances: Sequence[Utterance], level: float, speaker_mean: float) -> FloatArray:
+def features_of(
+    utterances: Sequence[Utterance], level: float, speaker_mean_norm: float
+) -> FloatArray:
     """Statistics of every utterance, shape ``(utterance, 5 x 128)``.
 
     What is measured over everybody, mean and deviation of each bin, is scaled away again on the
     training part of each fold.
     """
-    everybody = measure_normalisation(utterances, True, level, TRIM_DB, 0.0, speaker_mean)
-    heard = zip(utterances, of_speakers(utterances, everybody), strict=True)
+    settings = NormalisationSettings(
+        target_rms=level, trim_db=TRIM_DB, speaker_mean_norm=speaker_mean_norm
+    )
+    everybody = measure_normalisation(utterances, settings)
+    heard = zip(utterances, speaker_normalisations(utterances, everybody), strict=True)
     return np.stack([statistics(one(one.spectrogram(each.waveform))) for each, one in heard])
 
 
@@ -94,11 +100,12 @@ def main() -> None:
     ]
     print("| loudness | adapts | UA, mean over folds | fold by fold |\n|---|---|--:|---|")
     ways = [(level, known) for level in (0.01, 0.0) for known in (0.0, 1.0)]
-    for level, speaker_mean in track(ways, console=Console(stderr=True), transient=True):
-        features = features_of(utterances, level, speaker_mean)
+    for level, speaker_mean_norm in track(ways, console=Console(stderr=True), transient=True):
+        features = features_of(utterances, level, speaker_mean_norm)
         uas = [validation_ua(features, labels, part_of(table, fold)) for fold in folds]
         print(
-            f"| {'the same' if level else 'as recorded'} | {'yes' if speaker_mean else 'no'} | "
+            f"| {'the same' if level else 'as recorded'} | "
+            f"{'yes' if speaker_mean_norm else 'no'} | "
             f"{np.mean(uas):.3f} | {' '.join(f'{ua:.3f}' for ua in uas)} |",
             flush=True,
         )

@@ -9,7 +9,6 @@ the runs' models:
 """
 
 import argparse
-import dataclasses
 import itertools
 import sys
 from collections.abc import Callable
@@ -45,7 +44,7 @@ def answers(recognizer: Recognizer, rows: pd.DataFrame, known: bool) -> tuple[Te
     """Logits ``(branch, utterance, emotion)``, labels, and how many people spoke."""
     normalisation = recognizer.checkpoint.normalisation
     if not known:
-        normalisation = dataclasses.replace(normalisation, speaker_mean=0.0)
+        normalisation = normalisation.changed(speaker_mean_norm=0.0)
     labels = [recognizer.emotions.index(emotion) for emotion in rows["emotion"]]
     people = rows["speaker"].map(speaker_key)
     waveforms = load_rows(rows)
@@ -87,7 +86,7 @@ def main() -> None:
             asked = pd.read_csv(folder.parent / "validation.csv", keep_default_na=False)
             keys, wanted = match_utterances([table, asked])
             rows = table[keys.isin(set(wanted))].reset_index(drop=True)
-            for known in (True, False) if recognizer.adapts else (False,):
+            for known in (True, False) if recognizer.is_speaker_adaptive else (False,):
                 heard.setdefault(known, []).append(answers(recognizer, rows, known))
     except SeqcapError as error:
         sys.exit(f"temperatures: {error}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary file beside `path` to write to; at the end it takes the place of `path`.
 
     Args:
@@ -16,7 +16,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with written_whole(Path(folder, "a.txt")) as temporary:
+        ...     with atomic_write(Path(folder, "a.txt")) as temporary:
         ...         _ = temporary.write_text("all of it")
         ...     print(sorted(os.listdir(folder)))
         ['a.txt']

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from lookalike_results import EMOTIONS, corpus, predictions, write_experiment
 
-from seqcap.scoring.balanced_prior import even_out
+from seqcap.scoring.balanced_prior import balance_prior
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_an_entry_is_compared_with_itself_evened_out(
     plain, evened = json.loads(run.out)["lines"]
     assert evened["name"] == "mine:CNN, emotions evened"
     tested = [pd.read_csv(file) for file in sorted((tmp_path / "mine/runs").glob("*/test.csv"))]
-    pooled = pd.concat([even_out(one, EMOTIONS) for one in tested])
+    pooled = pd.concat([balance_prior(one, EMOTIONS) for one in tested])
     assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
     assert evened["wa"] != plain["wa"]
 
@@ -64,7 +64,7 @@ def test_an_entrys_seeds_are_averaged_and_then_evened_out(
     right = [(one["emotion"] == one["predicted"]).mean() for one in (mean, *by_seed)]
     assert averaged["wa"] == pytest.approx(right[0])
     assert averaged["wa"] not in right[1:]
-    pooled = even_out(mean, EMOTIONS)
+    pooled = balance_prior(mean, EMOTIONS)
     assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
 
 

@@ -172,13 +172,13 @@ def test_a_model_that_can_adapts_to_the_speaker_of_all_recordings(
     seqcap, model_folder, samples, tmp_path
 ):
     checkpoint = load_checkpoint(model_folder)
-    adapting = dataclasses.replace(checkpoint.normalisation, speaker_mean=1.0)
+    adapting = checkpoint.normalisation.changed(speaker_mean_norm=1.0)
     checkpoint = dataclasses.replace(checkpoint, normalisation=adapting)
     save_checkpoint(checkpoint, tmp_path / "model")
     command = ("predict", *samples[:3], "--model", tmp_path / "model", "--format", "csv")
-    run = seqcap(*command, "--one-speaker")
+    run = seqcap(*command, "--same-speaker")
     assert (run.status, run.err) == (0, "seqcap: 3 recognised, 0 failed\n")
-    known = Recognizer(checkpoint).of_speaker(samples[:3])
+    known = Recognizer(checkpoint).adapt_to_speaker(samples[:3])
     expected = list(known.recognize_many(samples[:3]))
     for row, answer in zip(rows_of(run.out), expected, strict=True):
         assert_row_is(row, answer)
@@ -197,19 +197,19 @@ def test_several_models_are_averaged_and_a_dash_is_the_shipped_one(seqcap, model
 
 
 def test_answers_about_one_speaker_are_evened_out(predict, model_folder, samples, tmp_path):
-    run = predict(*samples, "--even-emotions", "--format", "csv")
+    run = predict(*samples, "--balanced-prior", "--format", "csv")
     assert run.status == 0
     assert run.err == (
         "seqcap: What is answered too often shows in 8 or more; 3 came\n"
         "seqcap: 3 recognised, 0 failed\n"
     )
-    evened = Recognizer.from_pretrained(model_folder).evened(samples)
+    evened = Recognizer.from_pretrained(model_folder).with_balanced_prior(samples)
     for row, answer in zip(rows_of(run.out), evened.recognize_many(samples), strict=True):
         assert_row_is(row, answer)
     assert rows_of(predict(*samples, "--format", "csv").out) != rows_of(run.out)
     for place, path in enumerate([*samples] * 3):
         shutil.copy(path, tmp_path / f"{place}.wav")
-    many = predict(tmp_path, "--even-emotions", "--timeline", "--format", "csv")
+    many = predict(tmp_path, "--balanced-prior", "--timeline", "--format", "csv")
     assert (many.status, many.err) == (0, "seqcap: 9 recognised, 0 failed\n")
 
 
@@ -217,11 +217,11 @@ def test_answers_about_one_speaker_are_evened_out(predict, model_folder, samples
 
 
 def test_a_model_that_does_not_adapt_is_told(predict, samples, tmp_path):
-    run = predict(samples[0], "--one-speaker", "--output", tmp_path / "emotions.csv")
+    run = predict(samples[0], "--same-speaker", "--output", tmp_path / "emotions.csv")
     assert (run.status, run.out, list(tmp_path.iterdir())) == (2, "", [])
     assert run.err == (
-        "seqcap: random was not trained to adapt to a speaker; --set speaker_mean=1 trains one "
-        "that does\n"
+        "seqcap: random was not trained to adapt to a speaker; "
+        "--set normalisation.speaker_mean_norm=1 trains one that does\n"
     )
 
 

@@ -11,9 +11,9 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
-from seqcap.scoring.balanced_prior import even_out
+from seqcap.scoring.balanced_prior import balance_prior
 from seqcap.training.run_locks import lock_run
-from seqcap.training.sampler import Order
+from seqcap.training.sampler import SegmentBatchSampler
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +92,8 @@ def test_a_training_begins_with_what_another_model_has_learnt(
 ) -> None:
     output = tmp_path / "fine"
     command = [
-        "train", table, "--labels", "all", "--output", output, "--start-from", model_folder,
-        "--set", "epochs=1", "--set", "learning_rate=1e-9", "--set", "averaging=0",
+        "train", table, "--labels", "all", "--output", output, "--init-from", model_folder,
+        "--set", "epochs=1", "--set", "learning_rate=1e-9", "--set", "ema_decay=0",
         "--set", "threads=1", "--device", "cpu",
     ]  # fmt: skip
     result = seqcap(*command)
@@ -107,7 +107,7 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     assert seqcap(*command).status == 0  # it is done and is only read
     longer = seqcap(*command, "--set", "epochs=2")
     assert "holds a run with other settings (epochs)" in longer.err
-    learnt = seqcap(*command, "--start-from", output / "model", "--output", tmp_path / "other")
+    learnt = seqcap(*command, "--init-from", output / "model", "--output", tmp_path / "other")
     assert learnt.status == 2
     assert "unnamed, with which the training is to begin, has heard a of validation" in learnt.err
 
@@ -117,7 +117,7 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
 ) -> None:
     trained = seqcap(
         "train", table, "--folds", "paper", "--labels", "anger,sadness", "--output", tmp_path / "r",
-        "--set", "speaker_mean=1", "--set", "epochs=1", "--device", "cpu",
+        "--set", "normalisation.speaker_mean_norm=1", "--set", "epochs=1", "--device", "cpu",
     )  # fmt: skip
     assert trained.status == 0, trained.err
     model = tmp_path / "r" / "model"
@@ -132,7 +132,10 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
         answers.append(pd.read_csv(output))
     assert (answers[0]["file"] == answers[1]["file"]).all()
     assert (answers[0]["anger"] - answers[1]["anger"]).abs().max() > 1e-4
-    for name, given in (("test", answers[0]), ("test-strangers", answers[1])):  # as the run did
+    for name, given in (
+        ("test", answers[0]),
+        ("test-unknown-speakers", answers[1]),
+    ):  # as the run did
         tested = pd.read_csv(tmp_path / "r" / f"{name}.csv")
         again = given[given["speaker"].isin(tested["speaker"])]
         np.testing.assert_allclose(again["anger"], tested["anger"], atol=1e-5)
@@ -143,14 +146,14 @@ def test_answers_about_each_speaker_are_evened_out_if_asked_for(
     seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     tables = []
-    for options in ([], ["--even-emotions"]):
+    for options in ([], ["--balanced-prior"]):
         output = tmp_path / f"{len(options)}.csv"
         run = seqcap("evaluate", model_folder, table, *options, "--output", output)
         assert run.status == 0, run.err
         assert ("| given, emotions evened | all | 16 |" in run.out) == bool(options)
         tables.append(pd.read_csv(output))
     emotions = ["anger", "sadness"]
-    expected = even_out(tables[0], emotions)
+    expected = balance_prior(tables[0], emotions)
     np.testing.assert_allclose(tables[1][emotions], expected[emotions], atol=1e-6)
     assert (tables[1]["predicted"] == expected["predicted"]).all()
     assert (tables[0]["anger"] - tables[1]["anger"]).abs().max() > 1e-3
@@ -175,7 +178,7 @@ def test_who_has_no_name_is_a_stranger_and_nobody_of_an_interval(
 ) -> None:
     trained = seqcap(
         "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
-        "--set", "epochs=1", "--set", "speaker_mean=1", "--device", "cpu",
+        "--set", "epochs=1", "--set", "normalisation.speaker_mean_norm=1", "--device", "cpu",
     )  # fmt: skip
     assert trained.status == 0, trained.err
     unnamed = table.with_name("unnamed.csv")
@@ -246,14 +249,14 @@ def test_two_trainings_do_not_share_a_folder(
 def test_an_interrupted_training_says_how_to_go_on(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_epoch = Order.set_epoch
+    set_epoch = SegmentBatchSampler.set_epoch
 
-    def interrupt(self: Order, epoch: int) -> None:
+    def interrupt(self: SegmentBatchSampler, epoch: int) -> None:
         if epoch == 1:
             raise KeyboardInterrupt
         set_epoch(self, epoch)
 
-    monkeypatch.setattr(Order, "set_epoch", interrupt)
+    monkeypatch.setattr(SegmentBatchSampler, "set_epoch", interrupt)
     result = seqcap(
         "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r", "--system", "CNN",
         "--set", "epochs=3", "--device", "cpu",

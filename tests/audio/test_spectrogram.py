@@ -5,6 +5,12 @@ import numpy as np
 import pytest
 import scipy.signal
 
+from seqcap.audio.normalisation import (
+    Normalisation,
+    NormalisationSettings,
+    block_powers,
+    rms_of_louder_half,
+)
 from seqcap.audio.spectrogram import (
     BIN_COUNT,
     DFT_SAMPLES,
@@ -12,12 +18,9 @@ from seqcap.audio.spectrogram import (
     FRAMES_PER_S,
     SHIFT_SAMPLES,
     WINDOW_SAMPLES,
-    Normalisation,
-    block_powers,
     frame_count,
     log_spectrogram,
     log_spectrogram_blocks,
-    loudness,
     magnitudes,
 )
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
@@ -119,14 +122,14 @@ def test_normalisation_gives_mean_zero_and_variance_one():
 def test_pauses_do_not_count_for_loudness():
     waveform = make_noise(16000)
     padded = np.concatenate((np.zeros(8000, np.float32), waveform, np.zeros(8000, np.float32)))
-    assert loudness(block_powers(padded)) == pytest.approx(
+    assert rms_of_louder_half(block_powers(padded)) == pytest.approx(
         float(np.sqrt(np.mean(waveform**2))), rel=1e-3
     )
 
 
 def test_a_level_makes_quiet_and_loud_recordings_alike():
     ones = np.ones(BIN_COUNT, np.float32)
-    normalise = Normalisation(0 * ones, ones, level=0.1)
+    normalise = Normalisation(0 * ones, ones, NormalisationSettings(target_rms=0.1))
     waveform = make_noise(16000)
     quiet, loud = normalise.spectrogram(0.05 * waveform), normalise.spectrogram(waveform)
     np.testing.assert_allclose(quiet, loud, atol=1e-3)

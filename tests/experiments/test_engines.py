@@ -15,11 +15,11 @@ from tiny_experiment import write_corpus, write_grid
 from seqcap.corpora.table import read_table
 from seqcap.errors import SettingsError
 from seqcap.experiments.cores import Engine, share_cores
-from seqcap.experiments.engines import work_through
+from seqcap.experiments.engines import run_all
 from seqcap.experiments.estimate import Estimate, estimate, rest_s, sum_up
 from seqcap.experiments.grid_files import read_grid
 from seqcap.experiments.plan import Plan, make_plan
-from seqcap.experiments.worker import State, Work, attempt, failures, state_of
+from seqcap.experiments.worker import JobContext, State, failures, run_job, state_of
 from seqcap.training.run_locks import is_locked, lock_run
 
 OWN_SYSTEM = """\
@@ -29,7 +29,7 @@ from seqcap.models.systems import SYSTEMS
 def make(emotion_count, settings):
     if Path({flag!r}).exists():
         raise RuntimeError("no luck today")
-    return SYSTEMS["CNN_GRU"].make(emotion_count, settings)
+    return SYSTEMS["CNN_GRU"].build(emotion_count, settings)
 """
 
 
@@ -80,7 +80,9 @@ def uninterrupted(experiment: Experiment) -> Path:
     """All runs, done one after the other in this process."""
     output = experiment.folder / "uninterrupted"
     threads = torch.get_num_threads()
-    ended = list(work_through(Work(experiment.table, output), experiment.plan.runs, Engine("here")))
+    ended = list(
+        run_all(JobContext(experiment.table, output), experiment.plan.runs, Engine("here"))
+    )
     torch.set_num_threads(threads)
     assert [state for _, state in ended] == [State.DONE] * 3
     return output
@@ -154,7 +156,7 @@ def test_gradients_are_those_of_the_same_utterance_and_come_later_too(
     file.unlink()
     assert state_of(run, uninterrupted) is State.WAITING
     scores = (run.folder(uninterrupted) / "scores.json").stat().st_mtime_ns
-    assert attempt(Work(experiment.table, uninterrupted), run) is State.DONE
+    assert run_job(JobContext(experiment.table, uninterrupted), run) is State.DONE
     assert (run.folder(uninterrupted) / "scores.json").stat().st_mtime_ns == scores
     after = dict(np.load(file))
     assert after.keys() == before.keys()
@@ -180,7 +182,7 @@ def test_what_fails_is_recorded_does_not_stop_others_and_is_tried_again(
     grid = write_grid(experiment.folder / "corpus", more)
     grid.write_text(grid.read_text().replace("epochs = 3", "epochs = 1"))
     runs = make_plan(read_grid(grid), experiment.table).runs[:4]
-    first = dict(work_through(Work(experiment.table, output), runs, Engine("here")))
+    first = dict(run_all(JobContext(experiment.table, output), runs, Engine("here")))
     assert [first[run] for run in runs] == [State.DONE, State.FAILED] * 2
     mine = runs[1]
     error = mine.folder(output) / "error.txt"
@@ -190,9 +192,9 @@ def test_what_fails_is_recorded_does_not_stop_others_and_is_tried_again(
 
     # What another process has just failed at is left; what failed before we began is tried.
     own_system.unlink()
-    assert attempt(Work(experiment.table, output), mine) is State.FAILED
-    again = Work(experiment.table, output, failures=failures(runs, output))
-    assert attempt(again, mine) is State.DONE
+    assert run_job(JobContext(experiment.table, output), mine) is State.FAILED
+    again = JobContext(experiment.table, output, failures=failures(runs, output))
+    assert run_job(again, mine) is State.DONE
     assert not error.exists()
 
 
@@ -201,7 +203,7 @@ def test_a_machine_that_would_make_another_run_is_refused(
 ) -> None:
     run = experiment.plan.runs[0]
     other = experiment.table.assign(emotion=experiment.table["emotion"][::-1].to_numpy())
-    assert attempt(Work(other, tmp_path), run) is State.FAILED
+    assert run_job(JobContext(other, tmp_path), run) is State.FAILED
     assert "the same recordings and the same versions" in (
         run.folder(tmp_path) / "error.txt"
     ).read_text("utf-8")
@@ -214,7 +216,7 @@ def test_a_run_that_somebody_has_is_left_to_them(experiment: Experiment, tmp_pat
         assert ours
         assert is_locked(tmp_path, run.name)
         assert state_of(run, tmp_path) is State.ELSEWHERE
-        assert attempt(Work(experiment.table, tmp_path), run) is State.ELSEWHERE
+        assert run_job(JobContext(experiment.table, tmp_path), run) is State.ELSEWHERE
         with lock_run(tmp_path, run.name) as also_ours:
             assert not also_ours
     assert not is_locked(tmp_path, run.name)

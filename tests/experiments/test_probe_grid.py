@@ -11,7 +11,7 @@ from seqcap.experiments.plan import write_plan
 from seqcap.experiments.probe_grid import PROBES, Cast, choose_probes, plan_probe, sketch
 from seqcap.experiments.probe_grid import write_probe_corpus as write
 from seqcap.experiments.probe_voice import PLACES, Places, Voice, speak
-from seqcap.experiments.worker import State, Work, attempt
+from seqcap.experiments.worker import JobContext, State, run_job
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.reports.entry_scores import Spread
 from seqcap.reports.probe_findings import _finding, heard_at_once_s
@@ -119,7 +119,7 @@ def test_a_probe_is_run_and_its_report_is_the_same_byte_for_byte(tmp_path: Path)
     with pytest.raises(SettingsError, match="near: no run is done"):
         write_probe_report(tmp_path, [TINY])
     for run in plan.runs:
-        assert attempt(Work(table, folder), run) is State.DONE
+        assert run_job(JobContext(table, folder), run) is State.DONE
     contents = []
     for _ in range(2):
         report = write_probe_report(tmp_path, [TINY])

@@ -10,8 +10,8 @@ from seqcap.models.routing import route, vote
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
-    monkeypatch.setattr(lean_routing, "FEW", 0)
-    monkeypatch.setattr(lean_routing, "_VALUES_AT_ONCE", 100)  # several parts, the last one short
+    monkeypatch.setattr(fast_routing, "MIN_BATCH_FOR_FAST_PATH", 0)
+    monkeypatch.setattr(fast_routing, "_VALUES_AT_ONCE", 100)  # several parts, the last one short
 
 
 def layer(
@@ -26,7 +26,7 @@ def layer(
 
 @pytest.mark.parametrize("iterations", [1, 2, 3, 4])
 @pytest.mark.parametrize("masked", [False, True])
-def test_lean_routing_is_plain_routing(iterations, masked, generator):
+def test_fast_routing_is_plain_routing(iterations, masked, generator):
     capsules, weight, offset = layer(generator)
     mask = torch.tensor([[True] * 7, [True] * 3 + [False] * 4, [False] * 7]) if masked else None
     upper, couplings = vote_and_route(capsules, weight, offset, iterations, mask)

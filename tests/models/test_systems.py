@@ -22,7 +22,7 @@ CNN = 2 * (8 * 16 + 8) + 2 * (16 * 16 * 25 + 16)
 
 def shape_only(name: str, emotion_count: int) -> torch.nn.Module:
     with torch.device("meta"):
-        return SYSTEMS[name].make(emotion_count, CapsuleSettings())
+        return SYSTEMS[name].build(emotion_count, CapsuleSettings())
 
 
 def dense(features: int, emotion_count: int) -> int:

@@ -35,8 +35,8 @@ def change_settings(folder, **changes):
 
 
 def test_what_is_loaded_is_what_was_saved_bit_for_bit(checkpoint, saved):
-    normalisation = dataclasses.replace(
-        checkpoint.normalisation, trim_db=20.0, own_mean=0.25, speaker_mean=0.5
+    normalisation = checkpoint.normalisation.changed(
+        trim_db=20.0, utterance_mean_norm=0.25, speaker_mean_norm=0.5
     )
     checkpoint = dataclasses.replace(checkpoint, normalisation=normalisation)
     save_checkpoint(checkpoint, saved)
@@ -80,9 +80,9 @@ def test_a_folder_that_is_no_model_is_refused(saved, missing):
 
 
 def test_another_format_is_refused(saved):
-    change_settings(saved, format=2)
+    change_settings(saved, format=3)
     assert message_of(saved) == (
-        f"{saved}: model format 2 came, 1 is expected; use the version of seqcap that wrote it"
+        f"{saved}: model format 3 came, 2 is expected; use the version of seqcap that wrote it"
     )
 
 

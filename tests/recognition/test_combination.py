@@ -47,13 +47,13 @@ def test_all_of_them_adapt_to_a_speaker(recognizers, samples):
         Recognizer(
             dataclasses.replace(
                 one.checkpoint,
-                normalisation=dataclasses.replace(one.checkpoint.normalisation, speaker_mean=1.0),
+                normalisation=one.checkpoint.normalisation.changed(speaker_mean_norm=1.0),
             )
         )
         for one in recognizers
     ]
-    adapted = Combination(adapting).of_speaker(samples[:3]).recognize(samples[0])
-    alone = [one.of_speaker(samples[:3]).recognize(samples[0]) for one in adapting]
+    adapted = Combination(adapting).adapt_to_speaker(samples[:3]).recognize(samples[0])
+    alone = [one.adapt_to_speaker(samples[:3]).recognize(samples[0]) for one in adapting]
     for emotion, probability in adapted.probabilities.items():
         expected = sum(one.probabilities[emotion] for one in alone) / 2
         assert probability == pytest.approx(expected, abs=1e-6)

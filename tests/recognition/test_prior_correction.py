@@ -7,8 +7,8 @@ import pytest
 from seqcap import Recognizer
 from seqcap.errors import AudioWarning, SettingsError
 from seqcap.recognition.combination import Combination
-from seqcap.recognition.prior_correction import add_offsets, find_offsets
-from seqcap.scoring.balanced_prior import even_out
+from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
+from seqcap.scoring.balanced_prior import balance_prior
 
 EMOTIONS = ["anger", "happiness", "sadness"]
 
@@ -28,11 +28,14 @@ def recall(truth, answers):
 def test_what_is_answered_too_often_is_drawn_back_by_a_share():
     truth, answers = make_biased(3000, np.random.default_rng(0))
     assert answers.mean(0)[0] > 0.5
-    means = [add_offsets(answers, find_offsets(answers, share)).mean(0) for share in (0, 0.5, 1)]
+    means = [
+        adjust_logits(answers, estimate_log_prior_shift(answers, share)).mean(0)
+        for share in (0, 0.5, 1)
+    ]
     np.testing.assert_allclose(means[0], answers.mean(0))
     assert 1 / 3 < means[1][0] < means[0][0]
     np.testing.assert_allclose(means[2], 1 / 3, atol=0.002)  # eight recordings' worth of doubt
-    evened = add_offsets(answers, find_offsets(answers))
+    evened = adjust_logits(answers, estimate_log_prior_shift(answers))
     np.testing.assert_allclose(evened.sum(1), 1)
     assert recall(truth, evened) > recall(truth, answers) + 0.03
 
@@ -40,21 +43,23 @@ def test_what_is_answered_too_often_is_drawn_back_by_a_share():
 def test_of_few_recordings_little_follows_and_of_none_nothing():
     _, answers = make_biased(48, np.random.default_rng(1))
     same = np.repeat(answers.mean(0)[None], 48, 0)  # all recordings say what many do
-    sizes = [np.abs(find_offsets(same[:count])).max() for count in (1, 4, 16, 48)]
+    sizes = [np.abs(estimate_log_prior_shift(same[:count])).max() for count in (1, 4, 16, 48)]
     assert sizes == sorted(sizes)
     assert sizes[-1] == pytest.approx(sizes[0] * 9 * 48 / 56)
-    np.testing.assert_array_equal(find_offsets(np.empty((0, 3))), 0)
+    np.testing.assert_array_equal(estimate_log_prior_shift(np.empty((0, 3))), 0)
     silent = np.full((9, 3), 1 / 3)
-    np.testing.assert_array_equal(find_offsets(silent), 0)
-    np.testing.assert_array_equal(find_offsets([*silent, *same]), find_offsets(same))
-    np.testing.assert_array_equal(add_offsets(silent, [1, -1, 0]), silent)
+    np.testing.assert_array_equal(estimate_log_prior_shift(silent), 0)
+    np.testing.assert_array_equal(
+        estimate_log_prior_shift([*silent, *same]), estimate_log_prior_shift(same)
+    )
+    np.testing.assert_array_equal(adjust_logits(silent, [1, -1, 0]), silent)
 
 
 def test_offsets_are_found_even_where_an_emotion_is_never_answered():
     sure = np.repeat([[1.0, 0.0, 0.0]], 20, axis=0)
-    offsets = find_offsets(sure)
-    assert np.isfinite(offsets).all()
-    assert offsets.sum() == pytest.approx(0, abs=1e-9)
+    log_prior_shift = estimate_log_prior_shift(sure)
+    assert np.isfinite(log_prior_shift).all()
+    assert log_prior_shift.sum() == pytest.approx(0, abs=1e-9)
 
 
 def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
@@ -67,12 +72,13 @@ def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
         part = pd.DataFrame(answers, columns=EMOTIONS)
         parts.append(part.assign(speaker=speaker, predicted=part.idxmax(axis=1)))
     table = pd.concat(parts)  # indices stand several times
-    evened = even_out(table, EMOTIONS)
+    evened = balance_prior(table, EMOTIONS)
     assert list(evened.columns) == list(table.columns)
     own = table["speaker"].isin(["a", " A "]).to_numpy()  # one person
     expected = table[EMOTIONS].to_numpy()
     np.testing.assert_allclose(
-        evened[EMOTIONS].to_numpy()[own], add_offsets(expected[own], find_offsets(expected[own]))
+        evened[EMOTIONS].to_numpy()[own],
+        adjust_logits(expected[own], estimate_log_prior_shift(expected[own])),
     )
     nameless = (table["speaker"] == "").to_numpy()
     pd.testing.assert_frame_equal(evened[nameless], table[nameless])
@@ -84,9 +90,9 @@ def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
 def test_a_recognizer_is_evened_by_what_it_answers(model_folder, samples):
     recognizer = Recognizer.from_pretrained(model_folder, device="cpu")
     before = [answer.probabilities for answer in recognizer.recognize_many(samples)]
-    evened = recognizer.evened([*samples, b""])  # what cannot be read says nothing
+    evened = recognizer.with_balanced_prior([*samples, b""])  # what cannot be read says nothing
     rows = pd.DataFrame(before).assign(speaker="a", predicted="")
-    expected = even_out(rows, recognizer.emotions)
+    expected = balance_prior(rows, recognizer.emotions)
     for place, answer in enumerate(evened.recognize_many(samples)):
         wanted = expected.iloc[place]
         assert answer.probabilities == pytest.approx(
@@ -94,11 +100,14 @@ def test_a_recognizer_is_evened_by_what_it_answers(model_folder, samples):
         )
         assert answer.predicted == wanted["predicted"]
     assert max(abs(before[0][e] - expected.iloc[0][e]) for e in recognizer.emotions) > 1e-3
-    untouched = recognizer.evened([]).recognize(samples[0])
+    untouched = recognizer.with_balanced_prior([]).recognize(samples[0])
     assert untouched.probabilities == pytest.approx(before[0], abs=1e-5)
-    assert recognizer.evened(samples).evened(samples).offsets == evened.offsets
-    with pytest.raises(SettingsError, match="2 offsets; one for each of neutral, anger"):
-        Recognizer(recognizer.checkpoint, offsets=[0.1, -0.1])
+    assert (
+        recognizer.with_balanced_prior(samples).with_balanced_prior(samples).log_prior_shift
+        == evened.log_prior_shift
+    )
+    with pytest.raises(SettingsError, match="2 log prior shifts; one for each of neutral, anger"):
+        Recognizer(recognizer.checkpoint, log_prior_shift=[0.1, -0.1])
 
 
 def test_an_average_is_evened_by_what_it_answers(model_folder, samples):
@@ -106,9 +115,9 @@ def test_an_average_is_evened_by_what_it_answers(model_folder, samples):
     other = dataclasses.replace(alone.checkpoint, temperature=0.2)
     pair = Combination([alone, Recognizer(other, "cpu")])
     rows = [answer.probabilities for answer in pair.recognize_many(samples)]
-    expected = even_out(pd.DataFrame(rows).assign(speaker="a", predicted=""), alone.emotions)
+    expected = balance_prior(pd.DataFrame(rows).assign(speaker="a", predicted=""), alone.emotions)
     for place, path in enumerate(samples):
-        answer = pair.evened(samples).recognize(path)
+        answer = pair.with_balanced_prior(samples).recognize(path)
         wanted = expected.iloc[place][list(alone.emotions)].to_dict()
         assert answer.probabilities == pytest.approx(wanted, abs=1e-5)
         assert answer.timeline[0].probabilities != pair.recognize(path).timeline[0].probabilities
@@ -117,7 +126,7 @@ def test_an_average_is_evened_by_what_it_answers(model_folder, samples):
 def test_silence_is_told_of_once_and_stays_uncertain(model_folder, samples):
     recognizer = Recognizer.from_pretrained(model_folder, device="cpu")
     sources = [*samples, (np.zeros(16000, np.float32), 16000)]
-    evened = recognizer.evened(sources)  # a warning would be an error
+    evened = recognizer.with_balanced_prior(sources)  # a warning would be an error
     with pytest.warns(AudioWarning, match="silence"):
         *_, silent = evened.recognize_many(sources)
     assert silent.predicted == "uncertain"

@@ -119,30 +119,30 @@ def test_a_speaker_who_is_known_sounds_like_everybody(recognizer, samples):
     adapting = Recognizer(
         dataclasses.replace(
             checkpoint,
-            normalisation=dataclasses.replace(checkpoint.normalisation, speaker_mean=1.0),
+            normalisation=checkpoint.normalisation.changed(speaker_mean_norm=1.0),
         )
     )
     loud = [(make_noise(seconds, seed=7), 16000) for seconds in (65, 5)]
     quiet = [(waveform / 9, rate) for waveform, rate in loud]
     known = [
-        list(adapting.of_speaker([*recordings, b""]).recognize_many(recordings))
+        list(adapting.adapt_to_speaker([*recordings, b""]).recognize_many(recordings))
         for recordings in (quiet, loud)
     ]
     for one, other in zip(*known, strict=True):
         assert one.probabilities == pytest.approx(other.probabilities, abs=0.05)
-    strangers = [next(adapting.recognize_many(recordings)) for recordings in (quiet, loud)]
+    unknown_speakers = [next(adapting.recognize_many(recordings)) for recordings in (quiet, loud)]
     moved = [
         max(abs(one.probabilities[e] - other.probabilities[e]) for e in adapting.emotions)
-        for one, other in (strangers, (known[0][0], known[1][0]))
+        for one, other in (unknown_speakers, (known[0][0], known[1][0]))
     ]
     assert moved[0] > 3 * moved[1]
-    assert adapting.of_speaker([]).recognize(samples[0]) == recognizer.recognize(samples[0])
+    assert adapting.adapt_to_speaker([]).recognize(samples[0]) == recognizer.recognize(samples[0])
 
 
 def test_a_system_that_does_not_adapt_says_so(recognizer, samples):
-    assert not recognizer.adapts
+    assert not recognizer.is_speaker_adaptive
     with pytest.raises(SettingsError, match="random was not trained to adapt to a speaker"):
-        recognizer.of_speaker(samples)
+        recognizer.adapt_to_speaker(samples)
 
 
 def test_who_is_not_sure_enough_says_so(model_folder, samples, alone):

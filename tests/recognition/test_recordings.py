@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from seqcap.audio.spectrogram import Normalisation
+from seqcap.audio.normalisation import Normalisation, NormalisationSettings
 from seqcap.recognition.answers import Failure
 from seqcap.recognition.recordings import (
     batches_by_length,
@@ -65,7 +65,7 @@ def test_batches_hold_every_recording_once_and_at_most_a_minute():
 
 def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole():
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 75 + 7000).astype(np.float32)
-    level = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01)
+    level = Normalisation(PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01))
     recording = read_recording((noise, 16000), level)
     assert not recording.is_held
     blocks = list(recording.blocks())
@@ -78,10 +78,12 @@ def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole
 def test_the_quiet_around_a_recording_is_not_heard(speech_s):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, int(16000 * speech_s)).astype(np.float32)
     quiet = np.full(16000, 1e-4, np.float32)
-    trimming = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01, trim_db=30.0)
+    trimming = Normalisation(
+        PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01, trim_db=30.0)
+    )
     recording = read_recording((np.concatenate((quiet, noise, quiet)), 16000), trimming)
     assert (recording.start_s, recording.end_s) == (0.0, speech_s + 2)
-    assert recording.heard_from_s == 0.9
+    assert recording.trimmed_start_s == 0.9
     heard = np.concatenate(list(recording.blocks()))
     assert len(heard) == recording.bounds[-1][1] == (speech_s + 0.2) * 100
     whole = trimming.spectrogram(np.concatenate((quiet, noise, quiet)))

@@ -9,7 +9,7 @@ from scipy import stats
 
 from seqcap.errors import CorpusError, SettingsError
 from seqcap.reports.comparison import compare
-from seqcap.reports.comparison_predictions import read_contestants, read_predictions
+from seqcap.reports.comparison_predictions import read_compared, read_predictions
 from seqcap.reports.comparison_text import (
     comparison_as_json,
     comparison_as_markdown,
@@ -32,7 +32,7 @@ def answered() -> pd.DataFrame:
 
 
 def read(*arguments: object) -> list:
-    return [one for argument in arguments for one in read_contestants(str(argument))]
+    return [one for argument in arguments for one in read_compared(str(argument))]
 
 
 def test_entries_of_an_experiment_are_compared_run_by_run(experiment: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_run_stands_for_itself(experiment: Path) -> None:
     comparison = compare(read(runs / "CNN-paper-0-s0", runs / "CNN_SeqCap-paper-0-s0"))
     assert comparison.utterances == 12
     assert comparison.lines[0].wa_interval is None  # one speaker
-    (all_folds,) = read_contestants(str(runs / "CNN-paper-0-s0"))
+    (all_folds,) = read_compared(str(runs / "CNN-paper-0-s0"))
     assert all_folds.test_share == pytest.approx(12 / 96)
 
 
@@ -261,12 +261,12 @@ def test_nothing_in_common_is_said_with_an_example_of_each(tmp_path: Path) -> No
 
 def test_what_is_not_there_is_said_with_what_is(experiment: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
-        read_contestants(f"{experiment}:CNN_GRU")
+        read_compared(f"{experiment}:CNN_GRU")
     assert str(error.value) == (
         f"{experiment}:CNN_GRU: no entry 'CNN_GRU'; there are CNN, CNN_SeqCap, CNN + CNN_SeqCap"
     )
     with pytest.raises(SettingsError, match="no such thing; a run's folder"):
-        read_contestants(str(tmp_path / "absent"))
+        read_compared(str(tmp_path / "absent"))
     with pytest.raises(SettingsError, match=r"^1 to compare; two are expected"):
         compare(read(f"{experiment}:CNN"))
 
@@ -276,7 +276,7 @@ def test_an_entry_of_two_grids_is_asked_for_with_its_grid(tmp_path: Path) -> Non
     write_experiment(folder, {"CNN": 1.0}, seeds=[0])
     write_experiment(folder, {"CNN": 2.0}, seeds=[0], grid="default", recipe="default")
     with pytest.raises(SettingsError, match=r"one of \S+:table5/CNN, \S+:default/CNN is expected"):
-        read_contestants(f"{folder}:CNN")
+        read_compared(f"{folder}:CNN")
     names = [one.name for one in read(folder)]
     assert names == ["both:table5/CNN", "both:default/CNN"]
-    assert read_contestants(f"{folder}:default/CNN")[0].name == "both:default/CNN"
+    assert read_compared(f"{folder}:default/CNN")[0].name == "both:default/CNN"

@@ -23,7 +23,7 @@ from sklearn.metrics import recall_score
 from seqcap.errors import SettingsError
 from seqcap.models.systems import SYSTEMS
 from seqcap.reports import paper_values as paper
-from seqcap.reports.comparison_predictions import read_contestants
+from seqcap.reports.comparison_predictions import read_compared
 from seqcap.reports.experiment_results import Plan, read_plans
 from seqcap.reports.report import SECTIONS, make_report, write_report
 from seqcap.reports.report_blocks import Table, Text
@@ -255,12 +255,12 @@ def test_the_curriculum_is_told_as_a_difference(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_earlier_runs_do_not_know_is_told(tmp_path: Path) -> None:
-    later = {"speaker_mean": 1.0, "own_mean": 0.0, "least_steps": 1000}
+    later = {"speaker_mean_norm": 1.0, "utterance_mean_norm": 0.0, "min_steps": 1000}
     write_experiment(
         tmp_path, {"before": 1.0, "after": 2.0}, shows=["table5"], settings={"after": later}
     )
     text = " ".join(b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text))
-    assert "entries: `speaker_mean` – (before), 1.0 (after)." in text  # alone
+    assert "entries: `speaker_mean_norm` – (before), 1.0 (after)." in text  # alone
 
 
 def test_iterations_of_routing_stand_in_order_beside_the_papers(tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_trials_are_judged_by_their_validation_speakers(tmp_path: Path) -> None:
     assert float(rows[1]["UA less the first"]) == pytest.approx(means[1] - means[0], abs=0.06)
 
 
-def test_who_adapts_to_speakers_is_scored_on_strangers_too(tmp_path: Path) -> None:
+def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path) -> None:
     skills = {"CNN": 1.0, "CNN_GRU": 1.5, "CNN_SeqCap": 3.0}
     combinations = [("CNN_GRU", "CNN_SeqCap"), ("CNN", "CNN_SeqCap")]
     write_experiment(
@@ -405,21 +405,21 @@ def test_who_adapts_to_speakers_is_scored_on_strangers_too(tmp_path: Path) -> No
     for system in ("CNN_GRU", "CNN_SeqCap"):
         for run in (tmp_path / "runs").glob(f"{system}-paper-*"):
             tested = pd.read_csv(run / "test.csv", keep_default_na=False)
-            strangers = predictions(tested.drop(columns=[*EMOTIONS, "predicted"]), 0.5, 7)
-            strangers.to_csv(run / "test-strangers.csv", index=False)
+            unknown_speakers = predictions(tested.drop(columns=[*EMOTIONS, "predicted"]), 0.5, 7)
+            unknown_speakers.to_csv(run / "test-unknown-speakers.csv", index=False)
     rows = {row["system"]: row for row in table_with(tmp_path, "WA pooled")}
-    assert [name for name in rows if "strangers" in name] == [
-        "CNN_GRU, of strangers",
-        "CNN_SeqCap, of strangers",
-        "CNN_GRU + CNN_SeqCap, of strangers",  # the other combination does not adapt
+    assert [name for name in rows if "unknown speakers" in name] == [
+        "CNN_GRU, unknown speakers",
+        "CNN_SeqCap, unknown speakers",
+        "CNN_GRU + CNN_SeqCap, unknown speakers",  # the other combination does not adapt
     ]
-    files = sorted((tmp_path / "runs").glob("CNN_SeqCap-paper-*/test-strangers.csv"))
+    files = sorted((tmp_path / "runs").glob("CNN_SeqCap-paper-*/test-unknown-speakers.csv"))
     pooled = scores_of(pd.concat([pd.read_csv(f, keep_default_na=False) for f in files]), EMOTIONS)
-    assert rows["CNN_SeqCap, of strangers"]["WA pooled"] == f"{100 * pooled['wa']:.1f}"
+    assert rows["CNN_SeqCap, unknown speakers"]["WA pooled"] == f"{100 * pooled['wa']:.1f}"
     assert float(rows["CNN_SeqCap"]["WA pooled"]) > 100 * pooled["wa"]
     text = [b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text)]
     assert any("labels aside" in one for one in text)
     trials = table_with(tmp_path, "trial", "UA less the first")
-    assert not [row for row in trials if "strangers" in row["trial"]]
-    names = [one.name.partition(":")[2] for one in read_contestants(str(tmp_path))]
+    assert not [row for row in trials if "unknown speakers" in row["trial"]]
+    names = [one.name.partition(":")[2] for one in read_compared(str(tmp_path))]
     assert names == list(rows)

@@ -168,8 +168,8 @@ def iemocap_utterances() -> Iterator[tuple[str, str, str]]:
         codes = {f"{session}{letter}": improvised[f"{session}{letter}"] for letter in "FM"}
         rest = total - sum(map(len, codes.values()))
         numbers = itertools.count()
-        for speaker, of_speaker in codes.items():
-            for index, code in enumerate(of_speaker):
+        for speaker, adapt_to_speaker in codes.items():
+            for index, code in enumerate(adapt_to_speaker):
                 # Everybody speaks in dialogs where they wear the markers and where they do not.
                 number = ("01", "02", "03", "04", "05a", "05b", "06")[index % 7]
                 dialog = f"Ses0{session}{'FM'[index % 2]}_impro{number}"

@@ -1,8 +1,7 @@
-import dataclasses
-
 import numpy as np
 
-from seqcap.audio.spectrogram import Normalisation, log_spectrogram
+from seqcap.audio.normalisation import Normalisation, NormalisationSettings
+from seqcap.audio.spectrogram import log_spectrogram
 from seqcap.training.augmentation import Augmentation
 from seqcap.training.batches import (
     Segments,
@@ -11,7 +10,7 @@ from seqcap.training.batches import (
     by_length,
     collate,
     measure_normalisation,
-    of_speakers,
+    speaker_normalisations,
 )
 
 
@@ -77,7 +76,9 @@ def test_silence_survives_augmentation() -> None:
 def test_normalisation_gives_the_training_part_zero_mean_and_unit_variance() -> None:
     part = utterances(1.0, 2.0)
     for per_bin in (True, False):
-        normalisation = measure_normalisation(part, per_bin, level=0.01)
+        normalisation = measure_normalisation(
+            part, NormalisationSettings(per_bin=per_bin, target_rms=0.01)
+        )
         values = np.concatenate(
             [normalisation(normalisation.spectrogram(u.waveform)) for u in part]
         )
@@ -88,7 +89,9 @@ def test_normalisation_gives_the_training_part_zero_mean_and_unit_variance() -> 
 
 def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
     (utterance,) = utterances(1.0)
-    normalisation = Normalisation(PLAIN.mean, PLAIN.deviation, level=0.01)
+    normalisation = Normalisation(
+        PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01)
+    )
     np.testing.assert_allclose(
         normalisation.spectrogram(utterance.waveform * np.float32(0.01)),
         normalisation.spectrogram(utterance.waveform),
@@ -98,7 +101,7 @@ def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
 
 def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> None:
     part = utterances(1.0, 2.0)
-    normalisation = measure_normalisation(part, True, 0.0, own_mean=1.0)
+    normalisation = measure_normalisation(part, NormalisationSettings(utterance_mean_norm=1.0))
     spectrograms = [normalisation.spectrogram(one.waveform) for one in part]
     values = [normalisation(spectrogram) for spectrogram in spectrograms]
     for one in values:
@@ -106,7 +109,7 @@ def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> Non
     np.testing.assert_allclose(np.concatenate(values).std(0), 1, atol=1e-3)
     microphone = np.linspace(-3, 3, spectrograms[0].shape[1], dtype=np.float32)
     np.testing.assert_allclose(normalisation(spectrograms[0] + microphone), values[0], atol=1e-3)
-    half = dataclasses.replace(normalisation, own_mean=0.5)
+    half = normalisation.changed(utterance_mean_norm=0.5)
     moved = half(spectrograms[0] + microphone) - half(spectrograms[0])
     np.testing.assert_allclose(moved, moved * 0 + microphone / half.deviation / 2, rtol=1e-3)
 
@@ -118,8 +121,8 @@ def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() ->
         )
         for place, one in enumerate(utterances(*[9.0] * 12))
     ]
-    normalisation = measure_normalisation(part, True, 0.0, speaker_mean=1.0)
-    unadapted = dataclasses.replace(normalisation, speaker_mean=0.0)
+    normalisation = measure_normalisation(part, NormalisationSettings(speaker_mean_norm=1.0))
+    unadapted = normalisation.changed(speaker_mean_norm=0.0)
 
     def mean_difference(given: Normalisation) -> float:
         whole = WholeUtterances(part, given)
@@ -134,7 +137,7 @@ def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() ->
     values = np.concatenate([WholeUtterances(part, normalisation)[place][0] for place in range(12)])
     np.testing.assert_allclose(values.mean(0), 0, atol=1e-2)
     np.testing.assert_allclose(values.std(0), 1, atol=1e-2)
-    adapted = of_speakers(part, normalisation)
+    adapted = speaker_normalisations(part, normalisation)
     assert adapted[0] is adapted[2]
     segment, _ = Segments(part, normalisation, None, 0)[(0, 0)]
     expected = adapted[0](log_spectrogram(part[0].waveform[:32000]))
@@ -143,16 +146,16 @@ def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() ->
 
 def test_some_pieces_are_heard_as_if_their_speaker_were_not_known() -> None:
     part = utterances(1.0, 1.0, 1.0)
-    known = Normalisation(PLAIN.mean, PLAIN.deviation, speaker_mean=1.0)
+    known = Normalisation(PLAIN.mean, PLAIN.deviation, NormalisationSettings(speaker_mean_norm=1.0))
     unchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0)
-    heard, of_stranger, of_speaker = (
-        Segments(part, normalisation, unchanged, 0, strangers=strangers)
-        for normalisation, strangers in ((known, 0.3), (PLAIN, 0.0), (known, 0.0))
+    heard, of_stranger, adapt_to_speaker = (
+        Segments(part, normalisation, unchanged, 0, unknown_speaker_share=share)
+        for normalisation, share in ((known, 0.3), (PLAIN, 0.0), (known, 0.0))
     )
     counts = {"stranger": 0, "speaker": 0}
     for key in ((epoch, piece) for epoch in range(50) for piece in range(3)):
         is_stranger = np.array_equal(heard[key][0], of_stranger[key][0])
-        assert is_stranger != np.array_equal(heard[key][0], of_speaker[key][0])
+        assert is_stranger != np.array_equal(heard[key][0], adapt_to_speaker[key][0])
         counts["stranger" if is_stranger else "speaker"] += 1
     assert 0.2 < counts["stranger"] / 150 < 0.4
 
@@ -181,7 +184,7 @@ def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
     assert of_b.min() < loud - 1.5
     assert of_nobody.std() < 0.02  # whose recordings these are, nobody knows
     assert of_c.std() < 0.02  # nobody else speaks in that corpus
-    known = dataclasses.replace(PLAIN, speaker_mean=1.0)
+    known = PLAIN.changed(speaker_mean_norm=1.0)
     assert levels(known, 0).std() < 0.02  # the speaker's mean is taken out
 
 
@@ -189,12 +192,15 @@ def test_segments_leave_out_the_quiet_around_an_utterance() -> None:
     (utterance,) = utterances(2.0)
     quiet = np.zeros(16000, np.float32)
     padded = utterance._replace(waveform=np.concatenate((quiet, utterance.waveform, quiet)))
-    trimming = Normalisation(PLAIN.mean, PLAIN.deviation, trim_db=30.0)
+    trimming = Normalisation(PLAIN.mean, PLAIN.deviation, NormalisationSettings(trim_db=30.0))
     segments = Segments([padded], trimming, None, 0)
     assert len(segments) == 2  # 2 s and what was kept around them
     whole = np.concatenate([segments[(0, piece)][0] for piece in range(2)])
     assert len(whole) == len(trimming.spectrogram(padded.waveform)) == 220
-    assert measure_normalisation([padded], True, 0.0, 30.0).trim_db == 30.0
+    assert (
+        measure_normalisation([padded], NormalisationSettings(trim_db=30.0)).settings.trim_db
+        == 30.0
+    )
 
 
 def test_batches_hold_utterances_of_similar_length_and_pad_them_with_zeros() -> None:

@@ -6,18 +6,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqcap.audio.spectrogram import BIN_COUNT, Normalisation
+from seqcap.audio.normalisation import Normalisation
+from seqcap.audio.spectrogram import BIN_COUNT
 from seqcap.corpora.fold import Fold
 from seqcap.errors import CheckpointError, CorpusError, SettingsError
 from seqcap.models.systems import SYSTEMS, CapsuleSettings, System, build
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.training.fine_tuning import (
-    describe_starting_model,
-    inherit,
-    load_starting_model,
+    describe_init_model,
+    load_init_model,
+    load_pretrained_weights,
     refuse_known_speakers,
 )
-from seqcap.training.settings import read_settings, telling
+from seqcap.training.settings import hashed_settings, read_settings
 
 LARGE = {"CNN_Cap", "LSTM_Cap"}
 EMOTIONS = ("neutral", "anger", "sadness")
@@ -30,7 +31,7 @@ def checkpoint(system: str = "CNN_SeqCap", emotions: tuple[str, ...] = EMOTIONS)
         system_name=system,
         capsule_settings=CapsuleSettings(dropout=0.1),
         emotions=emotions,
-        normalisation=Normalisation(zeros, ones, 0.0, 0.0, 0.0, 0.0),
+        normalisation=Normalisation(zeros, ones),
         name="parent",
         provenance={
             "fold": {"train": ["b", "a"], "validation": ["c"], "test": ["d"]},
@@ -57,16 +58,16 @@ def test_the_same_emotions_in_another_order_are_answered_alike(name: str) -> Non
     order = [2, 0, 1]
     child = build(name, 3, seed=2)
     model = checkpoint(name)
-    inherit(child, [EMOTIONS[place] for place in order], model, seed=0)
+    load_pretrained_weights(child, [EMOTIONS[place] for place in order], model, seed=0)
     torch.testing.assert_close(answers(child), answers(model.system)[..., order])
 
 
 def test_new_emotions_are_as_large_as_those_that_are_known() -> None:
     model = checkpoint("CNN_GRU-SeqCap")
     child, again, other = (build("CNN_GRU-SeqCap", 5, seed=seed) for seed in (2, 3, 2))
-    inherit(child, ("calm", *EMOTIONS, "fear"), model, seed=0)
-    inherit(again, ("calm", *EMOTIONS, "fear"), model, seed=0)
-    inherit(other, ("calm", *EMOTIONS, "fear"), model, seed=1)
+    load_pretrained_weights(child, ("calm", *EMOTIONS, "fear"), model, seed=0)
+    load_pretrained_weights(again, ("calm", *EMOTIONS, "fear"), model, seed=0)
+    load_pretrained_weights(other, ("calm", *EMOTIONS, "fear"), model, seed=1)
     theirs, ours = model.system.state_dict(), child.state_dict()
     for name, weights in ours.items():
         torch.testing.assert_close(weights, again.state_dict()[name], rtol=0, atol=0)
@@ -80,23 +81,27 @@ def test_new_emotions_are_as_large_as_those_that_are_known() -> None:
 
 
 def test_what_a_training_begins_with_is_written_down(parent: Path) -> None:
-    settings = read_settings(start_from=str(parent))
-    described = describe_starting_model(settings)
+    settings = read_settings(init_from=str(parent))
+    described = describe_init_model(settings)
     assert described["speakers"] == ["a", "b", "c", "z"]
     assert (described["name"], described["emotions"]) == ("parent", list(EMOTIONS))
     assert len(described["weights_sha256"]) == 64
-    assert describe_starting_model(read_settings()) == {}
-    shipped = describe_starting_model(read_settings(system="CNN_GRU-SeqCap", start_from="-"))
+    assert describe_init_model(read_settings()) == {}
+    shipped = describe_init_model(read_settings(system="CNN_GRU-SeqCap", init_from="-"))
     assert "ravdess-01" in shipped["speakers"]
 
 
 def test_the_place_of_a_model_and_a_start_that_is_not_made_name_no_run() -> None:
-    here, there = ({"start_from": place, "start_in_the_middle": True} for place in "ab")
-    assert telling(here | {"epochs": 3}) == telling(there | {"epochs": 3}) == {"epochs": 3}
+    here, there = ({"init_from": place, "lsuv_init": True} for place in "ab")
+    assert (
+        hashed_settings(here | {"epochs": 3})
+        == hashed_settings(there | {"epochs": 3})
+        == {"epochs": 3}
+    )
 
 
 def test_nobody_is_tested_whom_the_starting_model_has_heard(parent: Path) -> None:
-    described = describe_starting_model(read_settings(start_from=str(parent)))
+    described = describe_init_model(read_settings(init_from=str(parent)))
     refuse_known_speakers(described, Fold("f", ("a", "b", "c"), ("d",), ("e",)))
     refuse_known_speakers({}, Fold("f", ("x",), ("a",), ("b",)))
     with pytest.raises(CorpusError, match=r"parent, with which .* has heard c, z of validation"):
@@ -106,11 +111,11 @@ def test_nobody_is_tested_whom_the_starting_model_has_heard(parent: Path) -> Non
 def test_another_system_other_windows_and_no_model_are_refused(
     parent: Path, tmp_path: Path
 ) -> None:
-    settings = read_settings(start_from=str(parent))
-    assert load_starting_model(settings).name == "parent"
+    settings = read_settings(init_from=str(parent))
+    assert load_init_model(settings).name == "parent"
     with pytest.raises(SettingsError, match="parent is CNN_SeqCap, CNN_RecCap is to be trained"):
-        load_starting_model(replace(settings, system="CNN_RecCap"))
+        load_init_model(replace(settings, system="CNN_RecCap"))
     with pytest.raises(SettingsError, match=r"capsules\.window_steps=10, 20 is to be"):
-        load_starting_model(replace(settings, capsules=CapsuleSettings(window_steps=20)))
+        load_init_model(replace(settings, capsules=CapsuleSettings(window_steps=20)))
     with pytest.raises(CheckpointError, match="no model here"):
-        load_starting_model(replace(settings, start_from=str(tmp_path / "nothing")))
+        load_init_model(replace(settings, init_from=str(tmp_path / "nothing")))

@@ -10,7 +10,7 @@ import torch
 from seqcap.models.systems import build
 from seqcap.training.batches import Utterance
 from seqcap.training.fit import TrainedSystem, train
-from seqcap.training.sampler import Order
+from seqcap.training.sampler import SegmentBatchSampler
 from seqcap.training.settings import TrainingSettings, read_settings
 
 
@@ -29,7 +29,7 @@ def tones(count: int, seed: int) -> list[Utterance]:
 
 def small(**changes: object) -> TrainingSettings:
     overrides = [f"{key}={value}" for key, value in changes.items()]
-    return read_settings(overrides=["batch_size=4", "averaging=0.5", *overrides])
+    return read_settings(overrides=["batch_size=4", "ema_decay=0.5", *overrides])
 
 
 def run(folder: Path, settings: TrainingSettings, devices: int = 1) -> TrainedSystem:
@@ -61,23 +61,23 @@ def test_the_more_speakers_validate_the_further_goes_the_temperature(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("schedule", "mixup", "choose"), [("paper", 0.0, "wa"), ("one_cycle", 0.3, "last")]
+    ("schedule", "mixup", "monitor"), [("paper", 0.0, "wa"), ("one_cycle", 0.3, "last")]
 )
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(
-    schedule: str, mixup: float, choose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    schedule: str, mixup: float, monitor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = small(epochs=3, schedule=schedule, mixup=mixup, choose=choose)
+    settings = small(epochs=3, schedule=schedule, mixup=mixup, monitor=monitor)
     whole = run(tmp_path / "whole", settings)
 
-    set_epoch = Order.set_epoch
+    set_epoch = SegmentBatchSampler.set_epoch
 
-    def stop_at_two(self: Order, epoch: int) -> None:
+    def stop_at_two(self: SegmentBatchSampler, epoch: int) -> None:
         if epoch == 2:
             raise RuntimeError("power cut")
         set_epoch(self, epoch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Order, "set_epoch", stop_at_two)
+        patch.setattr(SegmentBatchSampler, "set_epoch", stop_at_two)
         with pytest.raises(RuntimeError, match="power cut"):
             run(tmp_path / "cut", settings)
     resumed = run(tmp_path / "cut", settings)
@@ -117,9 +117,9 @@ def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_gradients_are_made_short_in_every_precision(precision: str, tmp_path: Path) -> None:
-    settings = small(precision=precision, epochs=1, weight_decay=0.0, start_in_the_middle="false")
-    free = run(tmp_path / "free", replace(settings, gradient_norm=0.0))
-    short = run(tmp_path / "short", replace(settings, gradient_norm=1e-9))
+    settings = small(precision=precision, epochs=1, weight_decay=0.0, lsuv_init="false")
+    free = run(tmp_path / "free", replace(settings, clip_grad_norm=0.0))
+    short = run(tmp_path / "short", replace(settings, clip_grad_norm=1e-9))
     before = build(settings.system, 2, settings.capsules, settings.seed).state_dict()
 
     def moved(trained: TrainedSystem) -> float:
@@ -133,5 +133,5 @@ def test_a_small_corpus_is_heard_more_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{TrainingSettings.__module__}._EPOCHS", 1)
-    settings = small(least_steps=5, label_smoothing=0.1, loss="margin")
+    settings = small(min_steps=5, label_smoothing=0.1)
     assert run(tmp_path, settings).steps == 6  # three epochs of two

@@ -4,9 +4,9 @@ from pathlib import Path
 import pandas as pd
 
 from seqcap.training.resume import (
-    drop_torn_checkpoints,
     join_metrics,
     keep_earlier_metrics,
+    remove_corrupt_checkpoints,
 )
 
 
@@ -15,7 +15,7 @@ def test_a_torn_checkpoint_is_dropped_and_a_whole_one_kept(tmp_path: Path) -> No
         archive.writestr("data", "x" * 1000)
     torn = (tmp_path / "whole.ckpt").read_bytes()[:500]
     (tmp_path / "torn.ckpt").write_bytes(torn)
-    drop_torn_checkpoints(tmp_path)
+    remove_corrupt_checkpoints(tmp_path)
     assert [file.name for file in tmp_path.glob("*")] == ["whole.ckpt"]
 
 

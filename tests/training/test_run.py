@@ -1,5 +1,6 @@
+import copy
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 import torch
 
+from seqcap.audio.normalisation import NormalisationSettings
 from seqcap.corpora.folds import choose_fold, make_folds
 from seqcap.corpora.labels import label_set_named
 from seqcap.errors import CorpusError, SettingsError
@@ -16,10 +18,13 @@ from seqcap.scoring.evaluation import scores
 from seqcap.scoring.score_text import report
 from seqcap.training.run import run_fold
 from seqcap.training.run_identity import describe_run, run_key, run_name
-from seqcap.training.settings import read_settings
+from seqcap.training.settings import TrainingSettings, hashed_settings, read_settings
+from seqcap.training.settings_history import current_names, first_names
 
 LABELS = label_set_named("anger,sadness")
-SETTINGS = read_settings(overrides=["batch_size=4", "epochs=1", "augment=false", "trim_db=0"])
+SETTINGS = read_settings(
+    overrides=["batch_size=4", "epochs=1", "augment=false", "normalisation.trim_db=0"]
+)
 
 
 @pytest.fixture
@@ -73,7 +78,7 @@ def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
     # A run that is done is read, not done again, though settings have come since.
     settings_file = tmp_path / "as is" / "settings.json"
     older = json.loads(settings_file.read_text())
-    del older["settings"]["trim_db"]
+    del older["settings"]["normalisation"]["trim_db"]
     settings_file.write_text(json.dumps(older))
     before = (tmp_path / "as is" / "model" / "model.safetensors").stat().st_mtime_ns
     assert run_fold(table, fold, LABELS, SETTINGS, tmp_path / "as is", "tiny") == all_scores[0]
@@ -130,7 +135,11 @@ def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> N
         run_name(describe_run(one, fold, LABELS, settings))
         for one in (table, table.assign(emotion=table["emotion"][::-1].to_numpy()))
         for fold in folds[:2]
-        for settings in (SETTINGS, replace(SETTINGS, seed=1), replace(SETTINGS, level=0.02))
+        for settings in (
+            SETTINGS,
+            replace(SETTINGS, seed=1),
+            replace(SETTINGS, normalisation=NormalisationSettings(target_rms=0.02)),
+        )
     }
     assert len(names) == 12
     same = run_name(describe_run(table, folds[0], LABELS, SETTINGS))
@@ -140,16 +149,26 @@ def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> N
 
 def test_a_later_setting_that_changes_nothing_keeps_the_name(table: pd.DataFrame) -> None:
     provenance = describe_run(table, make_folds(table, "loso")[0], LABELS, SETTINGS)
-    earlier = {**provenance, "settings": dict(provenance["settings"])}
-    for later in ("trim_db", "loss"):
-        del earlier["settings"][later]
-    earlier["settings"]["augmentation"] = dict(earlier["settings"]["augmentation"])
+    earlier = {**provenance, "settings": copy.deepcopy(provenance["settings"])}
+    del earlier["settings"]["normalisation"]["trim_db"]
+    del earlier["settings"]["init_from"]
     del earlier["settings"]["augmentation"]["stretch"]
     assert run_key(earlier) == run_key(provenance)
-    trimmed = {**provenance, "settings": {**provenance["settings"], "trim_db": 30.0}}
+    trimmed = copy.deepcopy(provenance)
+    trimmed["settings"]["normalisation"]["trim_db"] = 30.0
     stretched = {**earlier["settings"]["augmentation"], "stretch": 0.1}
     other = {**provenance, "settings": {**provenance["settings"], "augmentation": stretched}}
     assert len({run_key(one) for one in (earlier, trimmed, other)}) == 3
+
+
+def test_a_run_of_an_earlier_version_keeps_the_name_that_it_was_given() -> None:
+    """As results of version 0.1 have it, whose settings had other names."""
+    settings = first_names(asdict(TrainingSettings(epochs=3))) | {"loss": "cross_entropy"}
+    assert settings["averaging"] == 0.99
+    assert settings["level"] == 0.01
+    assert current_names(settings) == asdict(TrainingSettings(epochs=3))
+    assert hashed_settings(settings) == hashed_settings(asdict(TrainingSettings(epochs=3)))
+    assert "loss" in hashed_settings(settings | {"loss": "margin"})  # did something
 
 
 def test_the_least_number_of_steps_counts_where_epochs_are_not_given(table: pd.DataFrame) -> None:
@@ -157,8 +176,8 @@ def test_the_least_number_of_steps_counts_where_epochs_are_not_given(table: pd.D
         settings = replace(SETTINGS, **changes)
         return run_key(describe_run(table, make_folds(table, "loso")[0], LABELS, settings))
 
-    assert key(epochs=3, least_steps=7) == key(epochs=3, least_steps=8)
-    assert key(epochs=0, least_steps=7) != key(epochs=0, least_steps=8)
+    assert key(epochs=3, min_steps=7) == key(epochs=3, min_steps=8)
+    assert key(epochs=0, min_steps=7) != key(epochs=0, min_steps=8)
 
 
 def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:

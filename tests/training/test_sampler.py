@@ -1,8 +1,8 @@
 import numpy as np
 
-from seqcap.audio.spectrogram import Normalisation
+from seqcap.audio.normalisation import Normalisation
 from seqcap.training.batches import Segments, Utterance
-from seqcap.training.sampler import Order
+from seqcap.training.sampler import SegmentBatchSampler
 
 PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
 
@@ -21,7 +21,7 @@ def utterances(*durations_s: float) -> list[Utterance]:
 
 def test_each_piece_comes_once_an_epoch_and_curriculum_starts_short() -> None:
     segments = Segments(utterances(9.0, 1.0, 3.0), PLAIN, None, 0)
-    order = Order(segments, batch_size=2, curriculum=True, balance=0, seed=0)
+    order = SegmentBatchSampler(segments, batch_size=2, curriculum=True, balance=0, seed=0)
     first = [piece for batch in order for _, piece in batch]
     assert first == [5, 6, 7, 0, 1, 2, 3, 4]  # 1 s, 3 s, 9 s
     order.set_epoch(1)
@@ -33,7 +33,7 @@ def test_each_piece_comes_once_an_epoch_and_curriculum_starts_short() -> None:
 
 def test_balance_draws_rare_groups_as_often_as_common_ones() -> None:
     segments = Segments(utterances(*[2.0] * 2, *[2.0] * 98), PLAIN, None, 0)
-    order = Order(segments, batch_size=10, curriculum=False, balance=1, seed=0)
+    order = SegmentBatchSampler(segments, batch_size=10, curriculum=False, balance=1, seed=0)
     drawn = np.zeros(100)
     for epoch in range(20):
         order.set_epoch(epoch)
@@ -47,8 +47,8 @@ def test_batches_sorted_together_hold_every_piece_once_and_less_padding() -> Non
     lengths = np.random.default_rng(1).uniform(0.2, 2.0, 50)
     segments = Segments(utterances(*lengths), PLAIN, None, 0)
 
-    def padding(sorted_batches: int) -> int:
-        order = Order(segments, 4, False, 0, 0, sorted_batches)
+    def padding(bucket_size_batches: int) -> int:
+        order = SegmentBatchSampler(segments, 4, False, 0, 0, bucket_size_batches)
         batches = [[piece for _, piece in batch] for batch in order]
         assert sorted(piece for batch in batches for piece in batch) == list(range(50))
         assert [len(batch) for batch in batches] == [4] * 12 + [2]

@@ -13,7 +13,7 @@ def test_nothing_said_is_the_defaults() -> None:
 def test_the_recipe_of_the_paper_is_what_the_paper_says() -> None:
     settings = read_settings("paper")
     assert (settings.batch_size, settings.epochs, settings.learning_rate) == (16, 20, 1e-3)
-    assert (settings.curriculum, settings.schedule, settings.choose) == (True, "paper", "wa")
+    assert (settings.curriculum, settings.schedule, settings.monitor) == (True, "paper", "wa")
     assert not settings.augment
     assert settings.capsules.routing_iterations == 3
 
@@ -41,10 +41,19 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("epoch=3", "setting 'epoch' is unknown; did you mean 'epochs'?"),
         ("augmentation.maks=3", "setting 'augmentation.maks' is unknown; did you mean 'masks'?"),
         ("epochs=-1", "setting 'epochs': -1 came, 0 is the least"),
-        ("choose=best", "setting 'choose': 'best' came, one of wa, ua, loss, last is expected"),
-        ("speaker_mean=-1.0", "setting 'speaker_mean': -1.0 came, 0 to 1 is expected"),
-        ("strangers=0.5", "setting 'strangers' is a share of the crops of systems that adapt"),
-        ("own_mean=1.5", "setting 'own_mean': 1.5 came, 0 to 1 is expected"),
+        ("monitor=best", "setting 'monitor': 'best' came, one of wa, ua, loss, last is expected"),
+        (
+            "normalisation.speaker_mean_norm=-1.0",
+            "setting 'normalisation.speaker_mean_norm': -1.0 came, 0 to 1 is expected",
+        ),
+        (
+            "unknown_speaker_share=0.5",
+            "setting 'unknown_speaker_share' is a share of the crops of systems that adapt",
+        ),
+        (
+            "normalisation.utterance_mean_norm=1.5",
+            "setting 'normalisation.utterance_mean_norm': 1.5 came, 0 to 1 is expected",
+        ),
         ("epochs=many", "setting 'epochs': 'many' came, int is expected"),
         ("epochs=true", "setting 'epochs': True came, int is expected"),
         ("epochs", "setting 'epochs': key=value is expected"),
@@ -52,8 +61,8 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("capsules.window_steps=0", "setting 'capsules.window_steps': 0 came, 5 is the least"),
         ("seed=-1", "setting 'seed': -1 came, 0 is the least"),
         ("segment_s=0.05", "setting 'segment_s': 0.05 came, 0.2 is the least"),
-        ("averaging=1.5", "setting 'averaging': 1.5 came, 0 to 1 is expected"),
-        ("averaging=1", "setting 'averaging': 1.0 came, which keeps the first weights"),
+        ("ema_decay=1.5", "setting 'ema_decay': 1.5 came, 0 to 1 is expected"),
+        ("ema_decay=1", "setting 'ema_decay': 1.0 came, which keeps the first weights"),
         ("segment_s=inf", "setting 'segment_s': inf came, 0.2 is the least"),
         ("learning_rate=0", "setting 'learning_rate': 0.0 came, a number above 0 is expected"),
         ("augmentation.speed=2", "setting 'augmentation.speed': 2.0 came, 0 to 1 is expected"),

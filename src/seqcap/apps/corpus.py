@@ -191,12 +191,12 @@ def _read_labelled(path: Path, labels: str) -> "pd.DataFrame":
 
 def _check_folds(rows: "pd.DataFrame", scheme: str, audio: bool, allow_shared: bool) -> list[str]:
     """Checks each fold of a scheme; gives what is wrong and prints what is only to be known."""
-    from seqcap.corpora.audio_info import examine_all, unique_files
+    from seqcap.corpora.audio_info import probe_all_audio, unique_files
     from seqcap.corpora.folds import check_fold, make_folds
 
     hashes = {}
     if audio:  # heard a moment ago: nothing is read again
-        sounds, _ = examine_all(unique_files(rows))
+        sounds, _ = probe_all_audio(unique_files(rows))
         hashes = {file: sound.audio_hash for file, sound in sounds.items() if not sound.silent}
     try:
         made = make_folds(rows, scheme, allow_shared)

@@ -33,10 +33,10 @@ def evaluate(
             help="A model that adapts to speakers hears each recording by itself.",
         ),
     ] = False,
-    even_emotions: Annotated[
+    balanced_prior: Annotated[
         bool,
         typer.Option(
-            "--even-emotions",
+            "--balanced-prior",
             help="Each speaker shows all emotions about alike often: what the model answers too "
             "often about one is drawn back.",
         ),
@@ -62,10 +62,10 @@ def evaluate(
     with needs_extra("train"):
         from seqcap.corpora.folds import choose_fold, rows_of_part
         from seqcap.corpora.speakers import speaker_key
-        from seqcap.files import written_whole
+        from seqcap.files import atomic_write
         from seqcap.recognition.recognizer import Recognizer
         from seqcap.reports.confusion_figure import check_figure_ending, write_confusion_figure
-        from seqcap.scoring.balanced_prior import even_out
+        from seqcap.scoring.balanced_prior import balance_prior
         from seqcap.scoring.evaluation import labelled_for, predict_table
         from seqcap.scoring.score_text import report, write_card
         from seqcap.scoring.seen_speakers import heard_before
@@ -79,7 +79,7 @@ def evaluate(
     _say_what_is_left_out(recognizer.emotions, emotions, len(given), len(table))
     if folds is not None:
         table = rows_of_part(table, choose_fold(table, folds, fold, False), part)
-    if recognizer.adapts and not unknown_speakers:
+    if recognizer.is_speaker_adaptive and not unknown_speakers:
         tell("The model adapts to each speaker by all rows of theirs, labels aside.")
     unnamed = int((table["speaker"] == "").sum())
     if unnamed:
@@ -99,12 +99,12 @@ def evaluate(
     predictions = predict_table(
         recognizer, table, emotions, progress=True, know_speakers=not unknown_speakers
     )
-    if even_emotions:
-        predictions = even_out(predictions, emotions)
+    if balanced_prior:
+        predictions = balance_prior(predictions, emotions)
     if output is not None:
-        with written_whole(output) as path:
+        with atomic_write(output) as path:
             predictions.to_csv(path, index=False)
-    asked = (part if folds else "given") + (", emotions evened" if even_emotions else "")
+    asked = (part if folds else "given") + (", emotions evened" if balanced_prior else "")
     groups = {asked: ~known, f"{asked}, heard before": known}
     all_scores = {
         name: scores_by_corpus(predictions[rows], emotions)

@@ -20,7 +20,7 @@ def compare(
             help="Two or more: a run's folder, an experiment's folder (all its entries), "
             "FOLDER:LABEL (one of them; with ', seeds averaged' behind it, the mean of its seeds' "
             "probabilities, with ', emotions evened', answers evened out as evaluate "
-            "--even-emotions does, or with both in this order), or a CSV with predictions."
+            "--balanced-prior does, or with both in this order), or a CSV with predictions."
         ),
     ],
     output: Annotated[
@@ -48,15 +48,15 @@ def compare(
         )
     with needs_extra("train"):
         from seqcap.reports.comparison import compare as compare_all
-        from seqcap.reports.comparison_predictions import read_contestants
+        from seqcap.reports.comparison_predictions import read_compared
         from seqcap.reports.comparison_text import (
             comparison_as_json,
             comparison_as_markdown,
             comparison_as_rows,
         )
 
-    contestants = [one for source in sources for one in read_contestants(source)]
-    comparison = compare_all(contestants)
+    compared = [one for source in sources for one in read_compared(source)]
+    comparison = compare_all(compared)
     if output is not None:
         with open_output(output) as file:
             if output.suffix.lower() == ".csv":

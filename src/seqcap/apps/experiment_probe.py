@@ -56,7 +56,7 @@ def probe(
     """
     with needs_extra("train"):
         from seqcap.experiments.cores import Engine
-        from seqcap.experiments.engines import work_through
+        from seqcap.experiments.engines import run_all
         from seqcap.experiments.plan import write_plan
         from seqcap.experiments.probe_grid import (
             PROBE_SYSTEMS,
@@ -65,7 +65,7 @@ def probe(
             plan_probe,
             write_probe_corpus,
         )
-        from seqcap.experiments.worker import State, Work, failures
+        from seqcap.experiments.worker import JobContext, State, failures
         from seqcap.reports.probe_report import write_probe_report
 
     chosen = choose_probes(probes or ())
@@ -87,9 +87,11 @@ def probe(
                 places, table, systems or PROBE_SYSTEMS, range(seed_count), override or ()
             )
             write_plan(plan, folder, command)
-            work = Work(table, folder, accelerator=device, failures=failures(plan.runs, folder))
+            work = JobContext(
+                table, folder, accelerator=device, failures=failures(plan.runs, folder)
+            )
             line = progress.add_task(places.name, total=len(plan.runs))
-            for run, state in work_through(work, plan.runs, Engine(jobs=jobs)):
+            for run, state in run_all(work, plan.runs, Engine(jobs=jobs)):
                 failed += state is State.FAILED
                 progress.update(line, advance=1)
                 progress.console.print(f"{state}: {places.name}, {run.title}")

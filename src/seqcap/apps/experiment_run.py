@@ -18,7 +18,7 @@ from seqcap.apps.extras import needs_extra
 if TYPE_CHECKING:  # the command imports pandas and torch only when it runs
     from seqcap.experiments.cores import Engine
     from seqcap.experiments.plan import Plan, PlannedRun
-    from seqcap.experiments.worker import Work
+    from seqcap.experiments.worker import JobContext
 
 _ENDLESS = 1000  # columns of what is no terminal: a line is never broken
 
@@ -95,7 +95,7 @@ def run(
         from seqcap.experiments.cores import Engine
         from seqcap.experiments.grid_files import choose, read_grid
         from seqcap.experiments.plan import in_order, make_plan, write_plan
-        from seqcap.experiments.worker import Work, failures
+        from seqcap.experiments.worker import JobContext, failures
         from seqcap.training.run import read_tables
 
     chosen_engine = Engine(engine, jobs, address, gpus_per_run)
@@ -111,7 +111,7 @@ def run(
     command = shlex.join(["seqcap", *sys.argv[1:]])
     for plan in plans:
         typer.echo(f"plan: {write_plan(plan, output, command)}", err=True)
-    work = Work(
+    work = JobContext(
         table,
         output.absolute(),  # machines of a cluster work elsewhere
         accelerator=device,
@@ -166,10 +166,10 @@ def _list(plans: list["Plan"], runs: list["PlannedRun"], output: Path, engine: "
 
 
 def _do(
-    plans: list["Plan"], runs: list["PlannedRun"], work: "Work", engine: "Engine"
+    plans: list["Plan"], runs: list["PlannedRun"], work: "JobContext", engine: "Engine"
 ) -> list["PlannedRun"]:
     """Does the runs under one line of progress; gives those that failed."""
-    from seqcap.experiments.engines import work_through
+    from seqcap.experiments.engines import run_all
     from seqcap.experiments.estimate import rest_s
     from seqcap.experiments.worker import State, is_complete
     from seqcap.training.run_locks import is_locked
@@ -189,7 +189,7 @@ def _do(
     ) as progress:
         line = progress.add_task("", total=len(runs), completed=len(runs) - len(to_do), rest="")
         progress.update(line, rest=_rest(rest_s(plans, left, work.folder, engine), 0))
-        for run, state in work_through(work, to_do, engine):
+        for run, state in run_all(work, to_do, engine):
             left.remove(run)
             if state is State.FAILED:
                 failed.append(run)

@@ -46,16 +46,16 @@ def predict(
         float,
         typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
     ] = 0.0,
-    one_speaker: Annotated[
+    same_speaker: Annotated[
         bool,
         typer.Option(
-            "--one-speaker", help="All are of one speaker, to whom a model that can adapts."
+            "--same-speaker", help="All are of one speaker, to whom a model that can adapts."
         ),
     ] = False,
-    even_emotions: Annotated[
+    balanced_prior: Annotated[
         bool,
         typer.Option(
-            "--even-emotions",
+            "--balanced-prior",
             help="All are of one speaker who shows all emotions about alike often: what any model "
             "answers too often is drawn back.",
         ),
@@ -81,9 +81,9 @@ def predict(
 
     seqcap predict speech.wav --model runs/first/model --model runs/second/model
 
-    seqcap predict anna/ --model runs/adapting/model --one-speaker
+    seqcap predict anna/ --model runs/adapting/model --same-speaker
 
-    seqcap predict actor/ --even-emotions
+    seqcap predict actor/ --balanced-prior
     """
     from seqcap.apps.sources import find_recordings, unreadable
 
@@ -110,14 +110,14 @@ def predict(
                 keep_freed_memory()
             each = [Recognizer.from_pretrained(one, device, abstain_below) for one in models]
             recognizer = Combination(each, abstain_below) if len(each) > 1 else each[0]
-            if one_speaker:
+            if same_speaker:
                 known = _with_bar(sources, "Getting to know the speaker") if many else sources
-                recognizer = recognizer.of_speaker(known)
-            if even_emotions:
+                recognizer = recognizer.adapt_to_speaker(known)
+            if balanced_prior:
                 if len(sources) < _FEW:
                     tell(f"What is answered too often shows in {_FEW} or more; {len(sources)} came")
                 known = _with_bar(sources, "Evening out answers") if many else sources
-                recognizer = recognizer.evened(known)
+                recognizer = recognizer.with_balanced_prior(known)
             answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
             if many and (output or written_as is Format.TABLE):

@@ -63,7 +63,7 @@ def _rows() -> list[dict[str, Any]]:
     rows = []
     for name, description in SYSTEMS.items():
         with torch.device("meta"):  # shapes without numbers: 131 million parameters cost nothing
-            system = description.make(EMOTION_COUNT, CapsuleSettings())
+            system = description.build(EMOTION_COUNT, CapsuleSettings())
         rows.append(
             {
                 "system": name,

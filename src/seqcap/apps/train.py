@@ -48,7 +48,7 @@ def train(
         str | None,
         typer.Option(help="32-true, bf16-mixed, 16-mixed ...  [default: the recipe's]"),
     ] = None,
-    start_from: Annotated[
+    init_from: Annotated[
         str | None,
         typer.Option(help="Begin with what this model has learnt; '-' is the shipped one."),
     ] = None,
@@ -70,7 +70,7 @@ def train(
 
       seqcap train mine.csv --labels all --folds loso --fold all --output runs/mine
 
-      seqcap train mine.csv --system CNN_GRU-SeqCap --start-from - --output runs/mine
+      seqcap train mine.csv --system CNN_GRU-SeqCap --init-from - --output runs/mine
 
       seqcap train emodb.csv --recipe paper --system CNN_RecCap --set epochs=30 --output runs/paper
     """
@@ -78,7 +78,7 @@ def train(
         from seqcap.corpora.folds import ALL_FOLDS, choose_folds
         from seqcap.corpora.labels import apply_labels, label_set_named
         from seqcap.scoring.score_text import report, report_folds
-        from seqcap.training.fine_tuning import describe_starting_model
+        from seqcap.training.fine_tuning import describe_init_model
         from seqcap.training.run import pool_folds, read_tables, run_fold, training_steps
         from seqcap.training.run_checks import RUN_FILE, check_parts
         from seqcap.training.run_locks import lock_run
@@ -90,7 +90,7 @@ def train(
         system=system,
         seed=seed,
         precision=precision,
-        start_from=start_from,
+        init_from=init_from,
     )
     table = read_tables(tables)
     label_set = label_set_named(labels, table)
@@ -100,7 +100,7 @@ def train(
         labelled = apply_labels(table, label_set)
     console.print(f"{label_set.description}: {len(labelled):,} of {len(table):,} rows")
     chosen = choose_folds(table, folds, fold, allow_shared_speakers)
-    started_from = describe_starting_model(settings)
+    started_from = describe_init_model(settings)
     for one in chosen:  # all of them before the first is trained
         check_parts(labelled, one, label_set, started_from)
     by_fold = {}

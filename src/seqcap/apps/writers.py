@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from seqcap.apps.table import TableWriter
 from seqcap.errors import SettingsError
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer
@@ -81,7 +81,7 @@ def open_output(output: Path | None) -> Iterator[TextIO]:
                 yield file
             return
         with (
-            written_whole(output) as temporary,
+            atomic_write(output) as temporary,
             temporary.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file,
         ):
             yield file

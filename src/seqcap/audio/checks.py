@@ -17,7 +17,7 @@ _SILENCE_PEAK = 2.0**-16
 _CLIPPED_SHARE = 0.001
 
 
-class Judgement:
+class SignalChecker:
     """What is remembered of the pieces, to refuse or to doubt a recording."""
 
     def __init__(self, recording: Recording) -> None:

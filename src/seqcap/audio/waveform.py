@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
-from seqcap.audio.checks import Judgement
+from seqcap.audio.checks import SignalChecker
 from seqcap.audio.recording import PIECE_S, Recording, Samples, skip_frames
 from seqcap.audio.source import Source, opened
 from seqcap.errors import AudioError
@@ -142,14 +142,14 @@ def _pieces(
 ) -> Iterator[Samples]:
     """Gives the waveform in the pieces it is read in, never an empty one."""
     with opened(source, name) as recording:
-        judgement = Judgement(recording)
+        checker = SignalChecker(recording)
         resampler = None
         if recording.rate_hz != SAMPLE_RATE_HZ:
             resampler = soxr.ResampleStream(recording.rate_hz, SAMPLE_RATE_HZ, 1, quality="HQ")
         sample_count = 0
         for frames in _frames(recording, start_s, end_s):
             piece = _mono(frames)
-            judgement.add(frames, piece, start_s)
+            checker.add(frames, piece, start_s)
             if resampler is not None:
                 piece = resampler.resample_chunk(piece)
             sample_count += len(piece)
@@ -167,7 +167,7 @@ def _pieces(
                 f" at least {MINIMUM_DURATION_S} s is needed"
             )
         if warn:
-            judgement.warn()
+            checker.warn()
 
 
 def _frames(recording: Recording, start_s: float, end_s: float | None) -> Iterator[Samples]:

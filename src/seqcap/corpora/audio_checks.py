@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from seqcap.audio.waveform import MINIMUM_DURATION_S
-from seqcap.corpora.audio_info import Sound, examine_all, unique_files
+from seqcap.corpora.audio_info import AudioInfo, probe_all_audio, unique_files
 from seqcap.corpora.problems import FIRST_ROW, TOLERANCE_S, Problem, rows_where, said_differently
 from seqcap.corpora.speakers import speaker_key
 
@@ -25,7 +25,7 @@ def audio_problems(
     for index, file in enumerate(rows["file"]):
         first_row.setdefault(file, index)
     present = [file for file in unique_files(rows) if os.path.isfile(file)]  # noqa: PTH113
-    sounds, faults = examine_all(track(present))
+    sounds, faults = probe_all_audio(track(present))
     for file, fault in faults.items():
         yield Problem(first_row[file] + FIRST_ROW, "unusable audio", fault)
     for file, sound in sounds.items():
@@ -36,7 +36,7 @@ def audio_problems(
     yield from _sameaudio_problems(rows, sounds, first_row)
 
 
-def short_pieces(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Problem]:
+def short_pieces(rows: pd.DataFrame, sounds: dict[str, AudioInfo]) -> Iterable[Problem]:
     """Finds utterances that are too short for any system.
 
     Args:
@@ -55,7 +55,7 @@ def short_pieces(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Probl
         )
 
 
-def _time_problems(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Problem]:
+def _time_problems(rows: pd.DataFrame, sounds: dict[str, AudioInfo]) -> Iterable[Problem]:
     lengths = _lengths_s(rows, sounds)
     for row in rows_where(rows["end"] > lengths + TOLERANCE_S):
         index = row - FIRST_ROW
@@ -67,12 +67,12 @@ def _time_problems(rows: pd.DataFrame, sounds: dict[str, Sound]) -> Iterable[Pro
         )
 
 
-def _lengths_s(rows: pd.DataFrame, sounds: dict[str, Sound]) -> "pd.Series[float]":
+def _lengths_s(rows: pd.DataFrame, sounds: dict[str, AudioInfo]) -> "pd.Series[float]":
     return rows["file"].map({file: sound.duration_s for file, sound in sounds.items()})
 
 
 def _sameaudio_problems(
-    rows: pd.DataFrame, sounds: dict[str, Sound], first_row: dict[str, int]
+    rows: pd.DataFrame, sounds: dict[str, AudioInfo], first_row: dict[str, int]
 ) -> Iterable[Problem]:
     by_hash: dict[str, list[str]] = {}
     for file, sound in sounds.items():

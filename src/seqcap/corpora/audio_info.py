@@ -25,7 +25,7 @@ _SILENCE_PEAK = 2.0**-16  # half a step of 16 bit
 
 
 @dataclass(frozen=True)
-class Sound:
+class AudioInfo:
     """A recording that was heard from beginning to end.
 
     Attributes:
@@ -39,7 +39,7 @@ class Sound:
     silent: bool
 
 
-def examine(file: str | os.PathLike[str]) -> Sound:
+def probe_audio(file: str | os.PathLike[str]) -> AudioInfo:
     """Hears a recording from beginning to end; again only after the file has changed.
 
     Raises:
@@ -50,7 +50,7 @@ def examine(file: str | os.PathLike[str]) -> Sound:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     soundfile.write(f"{folder}/a.wav", np.ones(8000) / 2, 16000)
         ...     soundfile.write(f"{folder}/b.flac", np.ones((8000, 2)) / 2, 16000)
-        ...     wav, flac = examine(f"{folder}/a.wav"), examine(f"{folder}/b.flac")
+        ...     wav, flac = probe_audio(f"{folder}/a.wav"), probe_audio(f"{folder}/b.flac")
         >>> wav.duration_s, wav == flac
         (0.5, True)
     """
@@ -58,11 +58,11 @@ def examine(file: str | os.PathLike[str]) -> Sound:
         status = Path(file).stat()
     except OSError:
         raise AudioError(f"{file}: no such file; check the path") from None
-    return _examine(str(file), status.st_size, status.st_mtime_ns)
+    return _probe_audio(str(file), status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1 << 18)
-def _examine(file: str, size: int, mtime_ns: int) -> Sound:
+def _probe_audio(file: str, size: int, mtime_ns: int) -> AudioInfo:
     digest = hashlib.sha256()
     sample_count = 0
     peak = 0.0
@@ -72,21 +72,21 @@ def _examine(file: str, size: int, mtime_ns: int) -> Sound:
             digest.update(block.tobytes())
             sample_count += len(block)
             peak = max(peak, float(np.abs(block).max()))
-    return Sound(sample_count / SAMPLE_RATE_HZ, digest.hexdigest(), peak <= _SILENCE_PEAK)
+    return AudioInfo(sample_count / SAMPLE_RATE_HZ, digest.hexdigest(), peak <= _SILENCE_PEAK)
 
 
-def examine_all(files: Iterable[str]) -> tuple[dict[str, Sound], dict[str, str]]:
+def probe_all_audio(files: Iterable[str]) -> tuple[dict[str, AudioInfo], dict[str, str]]:
     """Hears many recordings; gives those that can be used, and why the others cannot.
 
     Example:
-        >>> examine_all(["/absent.wav"])
+        >>> probe_all_audio(["/absent.wav"])
         ({}, {'/absent.wav': '/absent.wav: no such file; check the path'})
     """
-    sounds: dict[str, Sound] = {}
+    sounds: dict[str, AudioInfo] = {}
     faults: dict[str, str] = {}
     for file in files:
         try:
-            sounds[file] = examine(file)
+            sounds[file] = probe_audio(file)
         except AudioError as error:
             faults[file] = str(error)
     return sounds, faults

@@ -7,7 +7,7 @@ import pandas as pd
 
 from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.emotions import EMOTIONS
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -84,5 +84,5 @@ def plot_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         tick_labels=list(counts.columns),
     )
     by_length.set_ylabel("duration of the utterances / s")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary)

@@ -13,7 +13,7 @@ from seqcap.corpora.leaks import FoldReport, check_fold
 from seqcap.corpora.provenance import table_hash
 from seqcap.corpora.schemes import SCHEMES, make_folds
 from seqcap.errors import CorpusError
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 
 __all__ = [
     "ALL_FOLDS",
@@ -58,7 +58,7 @@ def write_folds(folds: Sequence[Fold], path: str | os.PathLike[str], table: pd.D
         "utterances": len(table),
         "folds": [dataclasses.asdict(fold) for fold in folds],
     }
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         text = json.dumps(content, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -15,7 +15,7 @@ from seqcap.corpora.checks import check_table
 from seqcap.corpora.columns import COLUMNS, with_canonical_columns, with_canonical_values
 from seqcap.corpora.problems import Problem
 from seqcap.errors import CorpusError
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 
 __all__ = ["COLUMNS", "Problem", "check_table", "read_table", "write_table"]
 
@@ -73,7 +73,7 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         raise CorpusError(f"{path}: ends in {target.suffix!r}; .csv or .parquet was expected")
     folder = str(target.absolute().parent)
     written = table.assign(file=[_relative(file, folder) for file in table["file"]])
-    with written_whole(target) as temporary:
+    with atomic_write(target) as temporary:
         if target.suffix.lower() == ".csv":
             written.to_csv(temporary, index=False)
         else:

@@ -16,14 +16,14 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from seqcap.experiments.cores import Engine, core_count, share_cores
 from seqcap.experiments.plan import PlannedRun
-from seqcap.experiments.worker import State, Work, attempt, write_error
+from seqcap.experiments.worker import JobContext, State, run_job, write_error
 from seqcap.training.run_locks import is_locked
 
 _RECHECK_S = 2.0
 
 
-def work_through(
-    work: Work, runs: Sequence[PlannedRun], engine: Engine
+def run_all(
+    work: JobContext, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
     """Does all runs; those that somebody else is at are waited for.
 
@@ -49,15 +49,15 @@ def work_through(
 
 
 def _work_here(
-    work: Work, runs: Sequence[PlannedRun], engine: Engine
+    work: JobContext, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
     _, threads = share_cores(core_count(), 1, len(runs))
     for run in runs:
-        yield run, attempt(replace(work, threads=threads), run)
+        yield run, run_job(replace(work, threads=threads), run)
 
 
 def _work_by_joblib(
-    work: Work, runs: Sequence[PlannedRun], engine: Engine
+    work: JobContext, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
     """Keeps a pool of processes busy.
 
@@ -80,8 +80,8 @@ def _work_by_joblib(
             yield left.pop(name), state
 
 
-def _pool(work: Work, runs: Sequence[PlannedRun], jobs: int) -> Iterator[tuple[str, State]]:
-    calls = (joblib.delayed(_attempt_for)(sys.argv, work, run) for run in runs)
+def _pool(work: JobContext, runs: Sequence[PlannedRun], jobs: int) -> Iterator[tuple[str, State]]:
+    calls = (joblib.delayed(_run_job_for)(sys.argv, work, run) for run in runs)
     # joblib does without processes where there is one job; a process that may die is wanted.
     with joblib.parallel_config(
         "loky",
@@ -95,10 +95,10 @@ def _pool(work: Work, runs: Sequence[PlannedRun], jobs: int) -> Iterator[tuple[s
         )(calls)
 
 
-def _attempt_for(argv: list[str], work: Work, run: PlannedRun) -> tuple[str, State]:
+def _run_job_for(argv: list[str], work: JobContext, run: PlannedRun) -> tuple[str, State]:
     """Attempts a run in a process of its own."""
     sys.argv = list(argv)  # what was typed belongs to the record of a run
-    return run.name, attempt(work, run)
+    return run.name, run_job(work, run)
 
 
 def _end_with(parent: int) -> None:
@@ -113,14 +113,14 @@ def _end_with(parent: int) -> None:
 
 
 def _work_by_ray(
-    work: Work, runs: Sequence[PlannedRun], engine: Engine
+    work: JobContext, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
     from seqcap.experiments.ray_engine import work_by_ray
 
     yield from work_by_ray(work, runs, engine)
 
 
-_Doing = Callable[[Work, Sequence[PlannedRun], Engine], Iterator[tuple[PlannedRun, State]]]
+_Doing = Callable[[JobContext, Sequence[PlannedRun], Engine], Iterator[tuple[PlannedRun, State]]]
 ENGINES: dict[str, _Doing] = {
     "joblib": _work_by_joblib,
     "ray": _work_by_ray,

@@ -8,12 +8,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seqcap.audio.spectrogram import BIN_COUNT, Normalisation
+from seqcap.audio.normalisation import Normalisation, NormalisationSettings
+from seqcap.audio.spectrogram import BIN_COUNT
 from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.experiments.cores import Engine, core_count, share_cores
 from seqcap.experiments.plan import Plan, PlannedRun
-from seqcap.experiments.step_timing import choose_pace, finished_paces, measure_pace, measured_by
+from seqcap.experiments.step_timing import (
+    choose_step_time,
+    finished_step_times,
+    measure_step_time,
+    measured_by,
+)
 from seqcap.scoring.evaluation import load_rows
 
 _LISTENED_TO = 32
@@ -45,12 +51,14 @@ def estimate(
     Returns:
         By the run's name; runs of systems that cannot be built are left out.
     """
-    finished = finished_paces(folder)
-    paces = {run.name: choose_pace(run.settings, finished) for run in runs}
+    finished = finished_step_times(folder)
+    paces = {run.name: choose_step_time(run.settings, finished) for run in runs}
     unknown = {measured_by(run.settings): run for run in reversed(runs) if paces[run.name] is None}
     _, threads = share_cores(core_count(), engine.jobs, len(runs))
     measured = {
-        measured_by(run.settings): measure_pace(run.settings, len(run.label_set.emotions), threads)
+        measured_by(run.settings): measure_step_time(
+            run.settings, len(run.label_set.emotions), threads
+        )
         for run in track(list(unknown.values()))
     }
     steps = count_steps(_tables(plans), runs)
@@ -101,9 +109,9 @@ def rest_s(
         Seconds; runs of a system that has not been done yet take as long as the others do. None
         if nothing is done yet.
     """
-    finished = finished_paces(folder)
+    finished = finished_step_times(folder)
     steps = count_steps(_tables(plans), left)
-    paces = {run.name: choose_pace(run.settings, finished) for run in left}
+    paces = {run.name: choose_step_time(run.settings, finished) for run in left}
     known = [
         Estimate(steps[name] * pace.step_s + pace.testing_s, pace.source)
         for name, pace in paces.items()
@@ -133,9 +141,10 @@ def count_steps(labelled: Mapping[str, pd.DataFrame], runs: Sequence[PlannedRun]
     trained: dict[tuple[int, Fold, float], pd.Series[float]] = {}
     for run in runs:
         table = labelled[run.name]
-        key = (id(table), run.fold, run.settings.trim_db)
+        trim_db = run.settings.normalisation.trim_db
+        key = (id(table), run.fold, trim_db)
         if key not in trained:
-            durations = durations_s(table).fillna(0.0) * _heard_share(table, run.settings.trim_db)
+            durations = durations_s(table).fillna(0.0) * _share_after_trimming(table, trim_db)
             trained[key] = durations[part_of(table, run.fold) == "train"]
         segments = int(np.ceil(trained[key] / run.settings.segment_s).sum())
         steps = max(1, -(-segments // run.settings.batch_size))
@@ -143,13 +152,13 @@ def count_steps(labelled: Mapping[str, pd.DataFrame], runs: Sequence[PlannedRun]
     return counts
 
 
-def _heard_share(table: pd.DataFrame, trim_db: float) -> float:
+def _share_after_trimming(table: pd.DataFrame, trim_db: float) -> float:
     """What is left of a corpus without the quiet around its utterances, from some of them."""
     if not trim_db or table.empty:
         return 1.0
     some = table.sample(min(len(table), _LISTENED_TO), random_state=0)
     nothing = np.zeros(BIN_COUNT, np.float32)
-    unmeasured = Normalisation(nothing, nothing, trim_db=trim_db)
+    unmeasured = Normalisation(nothing, nothing, NormalisationSettings(trim_db=trim_db))
     waveforms = load_rows(some)
     heard = sum(len(unmeasured.prepare(waveform)) for waveform in waveforms)
     return heard / sum(len(waveform) for waveform in waveforms)

@@ -18,7 +18,7 @@ from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.fold import Fold
 from seqcap.corpora.folds import rows_of_part
 from seqcap.corpora.provenance import below_shared_folder
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.models.system import System
 from seqcap.recognition.recognizer import Recognizer
 from seqcap.scoring.evaluation import load_rows
@@ -108,7 +108,7 @@ def save_gradients(labelled: pd.DataFrame, fold: Fold, folder: Path) -> None:
 def _write_arrays(path: Path, **arrays: Any) -> None:
     """Writes what `numpy.load` reads; `numpy.savez` refuses an array named file."""
     with (
-        written_whole(path) as scratch,
+        atomic_write(path) as scratch,
         zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name, array in arrays.items():

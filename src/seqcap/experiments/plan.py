@@ -17,7 +17,7 @@ from seqcap.corpora.folds import ALL_FOLDS, choose_folds
 from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
 from seqcap.errors import SettingsError
 from seqcap.experiments.grid import Grid
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.training.fine_tuning import refuse_known_speakers
 from seqcap.training.run_identity import describe_run, run_name
 from seqcap.training.run_locks import lock_run
@@ -159,7 +159,7 @@ def write_plan(plan: Plan, folder: Path, command: str) -> Path:
             if file.is_file():
                 before = json.loads(file.read_text("utf-8"))
                 _keep_seeds(content, before)
-            with written_whole(file) as scratch:
+            with atomic_write(file) as scratch:
                 text = json.dumps(content, indent=1, ensure_ascii=False)
                 scratch.write_text(text + "\n", "utf-8")
             return file

@@ -18,7 +18,7 @@ from seqcap.errors import SettingsError
 from seqcap.experiments.grid import Entry, Grid
 from seqcap.experiments.plan import Plan, make_plan
 from seqcap.experiments.probe_voice import PLACES, Places, Sketch, draw_voice, speak
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 
 # Both: rises of 0.2 s, and a jitter that covers whole shifts of windows where it can, so that the
 # grid of windows gives nothing away.
@@ -37,13 +37,13 @@ PROBE_SEEDS = (0, 1, 2)
 _OVERRIDES = (
     "augment=false",
     "segment_s=3.0",
-    "balance=0.0",
+    "sampling_balance=0.0",
     "label_smoothing=0.0",
     "mixup=0.0",
     "batch_size=8",
     "epochs=16",
     "learning_rate=1e-3",
-    "averaging=0.9",
+    "ema_decay=0.9",
     "choose='loss'",
     "trim_db=0.0",
 )
@@ -120,7 +120,7 @@ def write_probe_corpus(places: Places, cast: Cast, folder: Path) -> pd.DataFrame
                     file = folder / "corpus" / f"{part}{speaker:02d}-{place}{take}.wav"
                     if not file.is_file():
                         waveform = sketch(places, part, speaker, take, place).waveform
-                        with written_whole(file) as scratch:
+                        with atomic_write(file) as scratch:
                             soundfile.write(scratch, waveform, SAMPLE_RATE_HZ)
                     rows.append((str(file), f"{part}{speaker:02d}", place, part))
     table = pd.DataFrame(rows, columns=["file", "speaker", "emotion", "split"])

@@ -12,11 +12,11 @@ import ray
 from seqcap.errors import SettingsError
 from seqcap.experiments.cores import Engine, share_cores
 from seqcap.experiments.plan import PlannedRun
-from seqcap.experiments.worker import State, Work, attempt, write_error
+from seqcap.experiments.worker import JobContext, State, run_job, write_error
 
 
 def work_by_ray(
-    work: Work, runs: Sequence[PlannedRun], engine: Engine
+    work: JobContext, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
     """Does runs on a Ray cluster.
 
@@ -36,7 +36,7 @@ def work_by_ray(
     """
     _connect(engine)
     jobs, threads = _share_cluster(engine, len(runs))
-    call = ray.remote(_attempt_for).options(
+    call = ray.remote(_run_job_for).options(
         num_cpus=threads, num_gpus=engine.gpus_per_run, max_retries=0
     )
     shared = ray.put(replace(work, threads=threads))
@@ -78,12 +78,12 @@ def _share_cluster(engine: Engine, runs: int) -> tuple[int, int]:
     return jobs, min([threads, *(cores for cores in machines if cores)])
 
 
-def _attempt_for(argv: list[str], work: Work, run: PlannedRun) -> State:
+def _run_job_for(argv: list[str], work: JobContext, run: PlannedRun) -> State:
     sys.argv = argv  # what was typed belongs to the record of a run
-    return attempt(work, run)
+    return run_job(work, run)
 
 
-def _state(ended: "ray.ObjectRef[State]", work: Work, run: PlannedRun) -> State:
+def _state(ended: "ray.ObjectRef[State]", work: JobContext, run: PlannedRun) -> State:
     try:
         return State(ray.get(ended))
     except ray.exceptions.RayError as error:  # the process or its machine died

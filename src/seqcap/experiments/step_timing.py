@@ -15,13 +15,13 @@ from seqcap.audio.spectrogram import BIN_COUNT, FRAMES_PER_S
 from seqcap.memory import keep_freed_memory
 from seqcap.models.systems import build
 from seqcap.training.run import is_done
-from seqcap.training.settings import TrainingSettings, telling
+from seqcap.training.settings import TrainingSettings, hashed_settings
 
 _WARM_UP = 1
 _MEASURED = 2
 
 
-class Pace(NamedTuple):
+class StepTime(NamedTuple):
     """What a step of training takes, and how that is known."""
 
     step_s: float
@@ -29,13 +29,13 @@ class Pace(NamedTuple):
     source: str
 
 
-def finished_paces(folder: Path) -> dict[str, list[tuple[Mapping[str, Any], Pace]]]:
+def finished_step_times(folder: Path) -> dict[str, list[tuple[Mapping[str, Any], StepTime]]]:
     """Reads what the runs that are done have taken, with their settings, by system.
 
     Args:
         folder: Of the experiment.
     """
-    paces: dict[str, list[tuple[Mapping[str, Any], Pace]]] = {}
+    paces: dict[str, list[tuple[Mapping[str, Any], StepTime]]] = {}
     for run in sorted(folder.glob("runs/*")):
         if not is_done(run):
             continue
@@ -43,12 +43,14 @@ def finished_paces(folder: Path) -> dict[str, list[tuple[Mapping[str, Any], Pace
         settings = json.loads((run / "settings.json").read_text("utf-8"))["settings"]
         # Of an interrupted training the last piece only was timed.
         step_s = max(cost["step_ms"] / 1000, cost["training_s"] / max(1, cost["training_steps"]))
-        pace = Pace(step_s, cost["testing_s"], "runs that are done")
+        pace = StepTime(step_s, cost["testing_s"], "runs that are done")
         paces.setdefault(settings["system"], []).append((settings, pace))
     return paces
 
 
-def measure_pace(settings: TrainingSettings, emotion_count: int, threads: int) -> Pace | None:
+def measure_step_time(
+    settings: TrainingSettings, emotion_count: int, threads: int
+) -> StepTime | None:
     """Times a step of training on noise.
 
     Args:
@@ -63,7 +65,7 @@ def measure_pace(settings: TrainingSettings, emotion_count: int, threads: int) -
     before = torch.get_num_threads()
     torch.set_num_threads(settings.threads or threads)
     try:
-        return Pace(_measure_step_s(settings, emotion_count), 0.0, "a step measured here")
+        return StepTime(_measure_step_s(settings, emotion_count), 0.0, "a step measured here")
     except Exception:
         if ":" in settings.system:
             return None
@@ -97,14 +99,14 @@ def _measure_step_s(settings: TrainingSettings, emotion_count: int) -> float:
     return min(times_s[_WARM_UP:])
 
 
-def choose_pace(
-    settings: TrainingSettings, finished: Mapping[str, Sequence[tuple[Mapping[str, Any], Pace]]]
-) -> Pace | None:
+def choose_step_time(
+    settings: TrainingSettings, finished: Mapping[str, Sequence[tuple[Mapping[str, Any], StepTime]]]
+) -> StepTime | None:
     """Takes the median of runs with the same settings but for the seed, or of the same system.
 
     Args:
         settings: Of the run to come.
-        finished: As `finished_paces` gives them.
+        finished: As `finished_step_times` gives them.
 
     Returns:
         None if the system has no run that is done.
@@ -116,7 +118,7 @@ def choose_pace(
     if not paces:
         return None
     source = paces[0].source if same else f"{paces[0].source}, with other settings"
-    return Pace(
+    return StepTime(
         statistics.median(pace.step_s for pace in paces),
         statistics.median(pace.testing_s for pace in paces),
         source,
@@ -124,8 +126,8 @@ def choose_pace(
 
 
 def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    of_a_step = telling(settings)
-    for name in ("seed", "epochs", "least_steps"):
+    of_a_step = hashed_settings(settings)
+    for name in ("seed", "epochs", "min_steps"):
         of_a_step.pop(name, None)
     return of_a_step
 

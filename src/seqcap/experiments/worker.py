@@ -13,7 +13,7 @@ from seqcap.corpora.labels import apply_labels
 from seqcap.errors import SettingsError
 from seqcap.experiments.gradients import GRADIENTS_FILE, save_gradients
 from seqcap.experiments.plan import PlannedRun
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.training.run import is_done, run_fold
 from seqcap.training.run_identity import describe_run, run_name
 from seqcap.training.run_locks import is_locked, lock_run
@@ -31,7 +31,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Work:
+class JobContext:
     """What all runs of a call have in common.
 
     Attributes:
@@ -82,7 +82,7 @@ def failures(runs: Sequence[PlannedRun], experiment: Path) -> dict[str, int]:
     return {name: time_ns for name, time_ns in times.items() if time_ns is not None}
 
 
-def attempt(work: Work, run: PlannedRun) -> State:
+def run_job(work: JobContext, run: PlannedRun) -> State:
     """Does a run, unless it is done or somebody else is at it.
 
     Args:
@@ -114,11 +114,11 @@ def attempt(work: Work, run: PlannedRun) -> State:
 
 def write_error(folder: Path, text: str) -> None:
     """Leaves the reason why a run failed in its folder."""
-    with written_whole(folder / ERROR_FILE) as scratch:
+    with atomic_write(folder / ERROR_FILE) as scratch:
         scratch.write_text(text, "utf-8")
 
 
-def _do(work: Work, run: PlannedRun, folder: Path) -> None:
+def _do(work: JobContext, run: PlannedRun, folder: Path) -> None:
     # Here and not in the settings: how many cores a machine has names no other run.
     torch.set_num_threads(work.threads)
     labelled = apply_labels(work.table, run.label_set).reset_index(drop=True)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqcap.models.branch import Branch, Trace
 from seqcap.models.capsules import UTTERANCE_DIM, Votes, lengths, output_vectors
-from seqcap.models.cnn import first_ones
+from seqcap.models.cnn import length_mask
 from seqcap.models.primary import PRIMARY_DIM, CapsuleSettings, PrimaryCapsules
 from seqcap.models.recurrent import DenseHead, freeze_second_bias, run_padded
 from seqcap.models.routing import squash
@@ -152,7 +152,7 @@ class FrameCapsuleBranch(nn.Module):
         """Turns spectrograms ``(batch, 1, frame, bin)`` of at most 1,000 frames into logits."""
         states, _ = run_padded(self.lstm, maps[:, 0], frame_counts)
         primary = squash(self.convolutions(states.transpose(1, 2)).transpose(1, 2))
-        mask = first_ones(frame_counts, primary.shape[1])
+        mask = length_mask(frame_counts, primary.shape[1])
         capsules, couplings = self.votes(primary, self.iterations, mask)
         if trace is not None:
             trace["utterance_couplings"] = couplings

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from seqcap.models.branch import Branch, Trace
-from seqcap.models.cnn import first_ones
-from seqcap.models.fast_routing import FEW, vote_and_route
+from seqcap.models.cnn import length_mask
+from seqcap.models.fast_routing import MIN_BATCH_FOR_FAST_PATH, vote_and_route
 from seqcap.models.primary import (
     PRIMARY_DIM,
     CapsuleSettings,
@@ -165,7 +165,7 @@ class CapsuleBranch(Branch):
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
         """Turns output vectors ``(batch, window, 72)`` into logits ``(batch, emotion)``."""
-        mask = first_ones(window_counts(step_counts, self.settings), features.shape[1])
+        mask = length_mask(window_counts(step_counts, self.settings), features.shape[1])
         capsules, couplings = self.route_utterance(features, mask)
         if trace is not None:
             trace["window_outputs"] = features
@@ -197,7 +197,9 @@ class CapsuleBranch(Branch):
             outputs = output_vectors(capsules).reshape(batch, window_count, -1)
             return outputs, couplings.reshape(batch, window_count, *couplings.shape[1:])
         output = primary.new_zeros(len(primary), OUTPUT_FEATURES) if before is None else before
-        ahead = max(1, FEW // len(primary))  # windows whose votes are found together
+        ahead = max(
+            1, MIN_BATCH_FOR_FAST_PATH // len(primary)
+        )  # windows whose votes are found together
         votes: Tensor | None = None
         all_outputs, all_couplings = [], []
         for window in range(primary.shape[1]):

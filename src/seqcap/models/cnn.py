@@ -41,7 +41,7 @@ CNN_COMPONENT = (
 )
 
 
-def first_ones(counts: Tensor, length: int) -> Tensor:
+def length_mask(counts: Tensor, length: int) -> Tensor:
     """Says which places of padded sequences count.
 
     Args:
@@ -52,7 +52,7 @@ def first_ones(counts: Tensor, length: int) -> Tensor:
         True for the first ``counts[n]`` places of sequence n, shape ``(batch, length)``.
 
     Example:
-        >>> first_ones(torch.tensor([1, 3]), 3).tolist()
+        >>> length_mask(torch.tensor([1, 3]), 3).tolist()
         [[True, False, False], [True, True, True]]
     """
     return torch.arange(length, device=counts.device) < counts.unsqueeze(1)
@@ -109,7 +109,7 @@ class ConvolutionStack(nn.Module):
         """
         step_counts = -(-frame_counts // self.frames_per_step)
         # where, not a product: padding may hold anything, NaN included.
-        counted = first_ones(frame_counts, spectrograms.shape[1]).unsqueeze(-1)
+        counted = length_mask(frame_counts, spectrograms.shape[1]).unsqueeze(-1)
         frames = torch.where(counted, spectrograms, 0)
         frames = F.pad(frames, (0, 0, 0, -frames.shape[1] % self.frames_per_step))
         # What goes through torch.compile or an exporter is the plain version; it fuses by itself.
@@ -124,7 +124,7 @@ class ConvolutionStack(nn.Module):
             rows_per_step //= time
             # Pooling before concatenation and ReLU: they commute, and fewer values are touched.
             maps = torch.cat([F.max_pool2d(c(maps), (time, frequency)) for c in convolutions], 1)
-            counted = first_ones(step_counts * rows_per_step, maps.shape[2])
+            counted = length_mask(step_counts * rows_per_step, maps.shape[2])
             maps = F.relu(maps) * counted[:, None, :, None]
         return maps
 

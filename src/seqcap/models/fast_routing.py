@@ -25,8 +25,8 @@ from seqcap.models.routing import route, squash, vote
 
 # Below so many side by side the batch is too short to be the innermost axis, and keeping all votes
 # (up to 16 MiB in float32) is faster.
-FEW = 16
-_FEW_VALUES = 2**22
+MIN_BATCH_FOR_FAST_PATH = 16
+_MIN_VALUES_FOR_FAST_PATH = 2**22
 
 _VALUES_AT_ONCE = 2**18  # votes of one part and thread, 1 MiB in float32: what a core's cache holds
 
@@ -63,7 +63,10 @@ def vote_and_route(
     offset = offset.expand(capsules.shape[0], -1, -1)
     batch, lower, dim_in = capsules.shape
     votes_per_capsule = weight.shape[1] * weight.shape[2]
-    few = batch < FEW and batch * lower * votes_per_capsule <= _FEW_VALUES
+    few = (
+        batch < MIN_BATCH_FOR_FAST_PATH
+        and batch * lower * votes_per_capsule <= _MIN_VALUES_FOR_FAST_PATH
+    )
     # What goes through torch.compile or an exporter is the plain version; it fuses by itself.
     if few or votes_per_capsule <= dim_in or torch.compiler.is_compiling() or iterations < 1:
         return route(vote(capsules, weight) + offset.unsqueeze(1), iterations, mask, squashed)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqcap.errors import SettingsError
-from seqcap.models.cnn import first_ones
+from seqcap.models.cnn import length_mask
 from seqcap.models.convolution import Convolution
 from seqcap.models.routing import squash
 
@@ -110,7 +110,7 @@ class PrimaryCapsules(nn.Module):
         rows = torch.arange(self.rows, device=maps.device) * self.settings.primary_stride
         counted = starts[:, None] + rows < step_counts[:, None, None]  # (batch, window, row)
         # Overlap alone makes no window: its steps are in the window before.
-        counted &= first_ones(window_counts(step_counts, self.settings), window_count)[:, :, None]
+        counted &= length_mask(window_counts(step_counts, self.settings), window_count)[:, :, None]
         return (
             capsules.reshape(-1, window_count, self.per_window, PRIMARY_DIM),
             counted.repeat_interleave(self.per_row, dim=2),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqcap.models.branch import Branch, Trace
-from seqcap.models.cnn import first_ones
+from seqcap.models.cnn import length_mask
 
 STEPS_PER_STACK = 8  # 8 steps x 16 channels x 16 bins = 2,048 values, Table II
 
@@ -161,7 +161,7 @@ class GRUBranch(Branch):
         if isinstance(self.head, DenseHead):
             logits = self.head(last_states)
             return logits
-        logits, attention = self.head(outputs, first_ones(stack_counts, features.shape[1]))
+        logits, attention = self.head(outputs, length_mask(stack_counts, features.shape[1]))
         if trace is not None:
             trace["attention"] = attention
         return logits

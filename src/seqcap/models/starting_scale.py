@@ -15,14 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seqcap.models.capsules import CapsuleBranch, output_vectors
-from seqcap.models.cnn import ConvolutionStack, first_ones
+from seqcap.models.cnn import ConvolutionStack, length_mask
 from seqcap.models.convolution import Convolution
 from seqcap.models.primary import PRIMARY_DIM, window_counts
 from seqcap.models.system import System
 
 
 @torch.no_grad()
-def start_in_the_middle(system: System, spectrograms: Tensor, frame_counts: Tensor) -> None:
+def lsuv_init(system: System, spectrograms: Tensor, frame_counts: Tensor) -> None:
     """Scales a freshly initialised system by a batch of training data, in place.
 
     Args:
@@ -38,7 +38,7 @@ def start_in_the_middle(system: System, spectrograms: Tensor, frame_counts: Tens
 
 
 def _scale_convolutions(cnn: ConvolutionStack, spectrograms: Tensor, counts: Tensor) -> None:
-    counted = first_ones(counts, spectrograms.shape[1])
+    counted = length_mask(counts, spectrograms.shape[1])
     maps = torch.where(counted.unsqueeze(-1), spectrograms, 0).unsqueeze(1)
     for layer, stage in zip(cnn.layers, cnn.stages, strict=True):
         pooled = []
@@ -60,14 +60,14 @@ def _scale_capsules(branch: CapsuleBranch, maps: Tensor, step_counts: Tensor) ->
     # Lengths |s| around one: squash gives capsules of length one half.
     _standardise(branch.primary.convolutions, maps, deviation=PRIMARY_DIM**-0.5)
     primary, counted = branch.primary(maps, step_counts)
-    mask = first_ones(window_counts(step_counts, branch.settings), primary.shape[1])
+    mask = length_mask(window_counts(step_counts, branch.settings), primary.shape[1])
 
     # s_j of the first iteration, where all couplings are 1 / upper, Eq. (5), without bias.
     upper = len(branch.votes.bias)
     heard = torch.where(counted.unsqueeze(-1), primary, 0)[mask]  # (window, lower, dim)
     sums = torch.einsum("wle,ljde->wjd", heard, branch.votes.weight) / upper
     voters = counted[mask].sum(-1).float().mean() / upper
-    scale = _middle(sums)
+    scale = _inverse_rms(sums)
     branch.votes.weight.mul_(scale)
     branch.votes.bias.copy_(-sums.mean(0) * scale / voters)
 
@@ -75,7 +75,7 @@ def _scale_capsules(branch: CapsuleBranch, maps: Tensor, step_counts: Tensor) ->
     votes = torch.einsum("kdf,bwf->bwkd", branch.utterance_weight, outputs)
     branch.utterance_bias.copy_(-votes[mask].mean(0))
     centred = (votes + branch.utterance_bias) * mask[:, :, None, None]
-    scale = _middle(centred.sum(1) / len(branch.utterance_bias))
+    scale = _inverse_rms(centred.sum(1) / len(branch.utterance_bias))
     branch.utterance_weight.mul_(scale)
     branch.utterance_bias.mul_(scale)
 
@@ -87,7 +87,7 @@ def _scale_capsules(branch: CapsuleBranch, maps: Tensor, step_counts: Tensor) ->
     branch.head.hidden.bias.sub_(hidden.mean(0)).mul_(scale)
 
 
-def _middle(sums: Tensor) -> Tensor:
+def _inverse_rms(sums: Tensor) -> Tensor:
     """The factor that makes capsules ``(example, capsule, dim)`` one long around their mean."""
     squared_lengths = (sums - sums.mean(0)).square().sum(-1)
     return squared_lengths.mean().clamp(min=1e-12).rsqrt()

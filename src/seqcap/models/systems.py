@@ -21,7 +21,7 @@ from seqcap.models.recurrent import GRUBranch
 from seqcap.models.satt import SATT_CNN, SATT_CNN_LSTM, LSTMBranch, PooledBranch
 from seqcap.models.system import System
 
-__all__ = ["SYSTEMS", "CapsuleSettings", "Description", "System", "build", "count_parameters"]
+__all__ = ["SYSTEMS", "CapsuleSettings", "System", "SystemSpec", "build", "count_parameters"]
 
 CAPSULE_SHARE = 0.6  # lambda, Sec. V-C
 
@@ -91,39 +91,35 @@ def _two_branches(emotion_count: int, recurrent: bool, settings: CapsuleSettings
 
 
 @dataclass(frozen=True)
-class Description:
+class SystemSpec:
     """One row of ``SYSTEMS``.
 
     Attributes:
-        make: Builds it from the number of emotions and the capsules' settings.
+        build: Builds it from the number of emotions and the capsules' settings.
         paper_count: Parameters in Table II; None where the paper counts none.
         section: Where the paper describes it.
         streams: Its answer can be carried on as sound comes, without looking back.
         any_length: Its weights know no greatest length (others answer in pieces).
     """
 
-    make: Callable[[int, CapsuleSettings], System] = field(repr=False)
+    build: Callable[[int, CapsuleSettings], System] = field(repr=False)
     paper_count: int | None
     section: str
     streams: bool
     any_length: bool
 
 
-SYSTEMS: dict[str, Description] = {
-    "CNN": Description(_cnn, None, "V-B [15]", streams=True, any_length=True),
-    "CNN_LSTM": Description(_cnn_lstm, None, "V-B [15]", streams=False, any_length=True),
-    "CNN_GRU": Description(_cnn_gru, 833_012, "V-B", streams=False, any_length=True),
-    "CNN_GRU_Att": Description(_cnn_gru_att, None, "V-B", streams=False, any_length=True),
-    "LSTM_Cap": Description(_lstm_cap, 17_607_492, "V-B [43]", streams=False, any_length=False),
-    "CNN_Cap": Description(_cnn_cap, 131_110_832, "V-D", streams=False, any_length=False),
-    "CNN_SeqCap": Description(_cnn_seqcap, 703_540, "IV-B", streams=True, any_length=True),
-    "CNN_RecCap": Description(_cnn_reccap, 708_148, "IV-C", streams=True, any_length=True),
-    "CNN_GRU-SeqCap": Description(
-        _cnn_gru_seqcap, 1_523_448, "V-C", streams=False, any_length=True
-    ),
-    "CNN_GRU-RecCap": Description(
-        _cnn_gru_reccap, 1_528_056, "V-C", streams=False, any_length=True
-    ),
+SYSTEMS: dict[str, SystemSpec] = {
+    "CNN": SystemSpec(_cnn, None, "V-B [15]", streams=True, any_length=True),
+    "CNN_LSTM": SystemSpec(_cnn_lstm, None, "V-B [15]", streams=False, any_length=True),
+    "CNN_GRU": SystemSpec(_cnn_gru, 833_012, "V-B", streams=False, any_length=True),
+    "CNN_GRU_Att": SystemSpec(_cnn_gru_att, None, "V-B", streams=False, any_length=True),
+    "LSTM_Cap": SystemSpec(_lstm_cap, 17_607_492, "V-B [43]", streams=False, any_length=False),
+    "CNN_Cap": SystemSpec(_cnn_cap, 131_110_832, "V-D", streams=False, any_length=False),
+    "CNN_SeqCap": SystemSpec(_cnn_seqcap, 703_540, "IV-B", streams=True, any_length=True),
+    "CNN_RecCap": SystemSpec(_cnn_reccap, 708_148, "IV-C", streams=True, any_length=True),
+    "CNN_GRU-SeqCap": SystemSpec(_cnn_gru_seqcap, 1_523_448, "V-C", streams=False, any_length=True),
+    "CNN_GRU-RecCap": SystemSpec(_cnn_gru_reccap, 1_528_056, "V-C", streams=False, any_length=True),
 }
 
 
@@ -153,7 +149,7 @@ def build(
             f"system '{name}' is unknown; one of {', '.join(SYSTEMS)}, "
             "or one's own as module:function, is expected"
         )
-    make = SYSTEMS[name].make if name in SYSTEMS else own_system(name)
+    make = SYSTEMS[name].build if name in SYSTEMS else own_system(name)
     if emotion_count < 2:
         raise SettingsError(f"{emotion_count} emotions came; at least 2 are needed")
     generator = torch.Generator()

@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from seqcap.audio.spectrogram import Normalisation
+from seqcap.audio.normalisation import Normalisation, NormalisationSettings
 from seqcap.errors import CheckpointError
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.models.systems import System, build
@@ -28,7 +28,7 @@ from seqcap.recognition.model_folder import (
     check_model_folder,
 )
 
-FORMAT = 1
+FORMAT = 2
 MEAN, DEVIATION = "normalisation.mean", "normalisation.deviation"
 
 
@@ -76,10 +76,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         "capsule_settings": dataclasses.asdict(checkpoint.capsule_settings),
         "emotions": list(checkpoint.emotions),
         "temperature": checkpoint.temperature,
-        "level": checkpoint.normalisation.level,
-        "trim_db": checkpoint.normalisation.trim_db,
-        "own_mean": checkpoint.normalisation.own_mean,
-        "speaker_mean": checkpoint.normalisation.speaker_mean,
+        "normalisation": dataclasses.asdict(checkpoint.normalisation.settings),
         "provenance": checkpoint.provenance,
     }
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -107,7 +104,7 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
     source = check_model_folder(folder)
     try:
         settings = json.loads((source / SETTINGS_FILE).read_text("utf-8"))
-        if settings["format"] != FORMAT:
+        if settings["format"] not in (1, FORMAT):
             raise CheckpointError(
                 f"{source}: model format {settings['format']} came, {FORMAT} is expected; "
                 "use the version of seqcap that wrote it"
@@ -117,12 +114,7 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
         system = build(settings["system"], len(emotions), capsule_settings)
         tensors = load_file(source / WEIGHTS_FILE)
         normalisation = Normalisation(
-            tensors.pop(MEAN).numpy(),
-            tensors.pop(DEVIATION).numpy(),
-            settings["level"],
-            settings.get("trim_db", 0.0),  # later than the first models, as are the next
-            settings.get("own_mean", 0.0),
-            settings.get("speaker_mean", 0.0),
+            tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy(), _normalisation(settings)
         )
         system.load_state_dict(tensors)
         return Checkpoint(
@@ -140,3 +132,14 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
             f"{source}: the model cannot be read ({type(error).__name__}: "
             f"{str(error).splitlines()[0]}); copy it again from where it was made"
         ) from error
+
+
+def _normalisation(settings: dict[str, Any]) -> NormalisationSettings:
+    if settings["format"] == FORMAT:
+        return NormalisationSettings(**settings["normalisation"])
+    return NormalisationSettings(  # the first models know the level only
+        target_rms=settings["level"],
+        trim_db=settings.get("trim_db", 0.0),
+        utterance_mean_norm=settings.get("own_mean", 0.0),
+        speaker_mean_norm=settings.get("speaker_mean", 0.0),
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from seqcap.audio.source import Source
 from seqcap.errors import CheckpointError
 from seqcap.recognition.answers import Answer, Failure, decide
-from seqcap.recognition.prior_correction import add_offsets, find_offsets
+from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
 from seqcap.recognition.recognizer import Recognizer
 
 
@@ -19,7 +19,7 @@ class Combination:
     Args:
         recognizers: Of the same emotions in the same order, with any systems and normalisations.
         abstain_below: Averages less sure than this are "uncertain"; 0 never abstains.
-        offsets: What `evened` has found, one for each emotion.
+        log_prior_shift: What `with_balanced_prior` has found, one for each emotion.
 
     Raises:
         CheckpointError: They do not tell the same emotions apart.
@@ -37,11 +37,11 @@ class Combination:
         self,
         recognizers: Sequence[Recognizer],
         abstain_below: float = 0.0,
-        offsets: Sequence[float] = (),
+        log_prior_shift: Sequence[float] = (),
     ) -> None:
         self.recognizers = recognizers
         self.abstain_below = abstain_below
-        self.offsets = tuple(offsets)
+        self.log_prior_shift = tuple(log_prior_shift)
         self.emotions = recognizers[0].emotions
         for other in recognizers[1:]:
             if other.emotions != self.emotions:
@@ -50,14 +50,16 @@ class Combination:
                     "only models of the same emotions can be combined"
                 )
 
-    def of_speaker(self, sources: Iterable[Source]) -> "Combination":
-        """The same for one speaker, as `Recognizer.of_speaker`; all of them have to adapt."""
+    def adapt_to_speaker(self, sources: Iterable[Source]) -> "Combination":
+        """The same for one speaker, as `Recognizer.adapt_to_speaker`; all of them have to adapt."""
         copies = itertools.tee(sources, len(self.recognizers))
-        adapted = [one.of_speaker(copy) for one, copy in zip(self.recognizers, copies, strict=True)]
-        return Combination(adapted, self.abstain_below, self.offsets)
+        adapted = [
+            one.adapt_to_speaker(copy) for one, copy in zip(self.recognizers, copies, strict=True)
+        ]
+        return Combination(adapted, self.abstain_below, self.log_prior_shift)
 
-    def evened(self, sources: Iterable[Source]) -> "Combination":
-        """The same for one speaker who shows all emotions alike often, as `Recognizer.evened`.
+    def with_balanced_prior(self, sources: Iterable[Source]) -> "Combination":
+        """The same for one speaker with balanced emotions: `Recognizer.with_balanced_prior`.
 
         Args:
             sources: Paths, bytes or arrays: each recognizer reads them for itself.
@@ -65,13 +67,13 @@ class Combination:
         plain = Combination(self.recognizers, self.abstain_below)
         answers = plain.recognize_many(sources, warn=False)
         rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
-        offsets = find_offsets(np.reshape(rows, (-1, len(self.emotions))))
-        return Combination(self.recognizers, self.abstain_below, tuple(offsets.tolist()))
+        log_prior_shift = estimate_log_prior_shift(np.reshape(rows, (-1, len(self.emotions))))
+        return Combination(self.recognizers, self.abstain_below, tuple(log_prior_shift.tolist()))
 
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
         """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
         answers = [one.recognize(source, timeline=timeline) for one in self.recognizers]
-        return average(answers, self.abstain_below, self.offsets)
+        return average(answers, self.abstain_below, self.log_prior_shift)
 
     def recognize_many(
         self, sources: Iterable[Source], *, timeline: bool = False, warn: bool = True
@@ -91,18 +93,22 @@ class Combination:
         for results in zip(*streams, strict=True):
             answers = [result for result in results if isinstance(result, Answer)]
             failures = [result for result in results if isinstance(result, Failure)]
-            yield failures[0] if failures else average(answers, self.abstain_below, self.offsets)
+            yield (
+                failures[0]
+                if failures
+                else average(answers, self.abstain_below, self.log_prior_shift)
+            )
 
 
 def average(
-    answers: Sequence[Answer], abstain_below: float = 0.0, offsets: Sequence[float] = ()
+    answers: Sequence[Answer], abstain_below: float = 0.0, log_prior_shift: Sequence[float] = ()
 ) -> Answer:
     """Averages the probabilities of answers to the same recording, and of its pieces.
 
     Args:
         answers: One or more.
         abstain_below: Averages less sure than this are "uncertain".
-        offsets: By how much each emotion is drawn to, of averages evened out.
+        log_prior_shift: By how much each emotion is drawn to, of averages evened out.
 
     Example:
         >>> one = Answer("a.wav", 0, 1, {"anger": 1.0, "sadness": 0.0}, "anger")
@@ -114,15 +120,15 @@ def average(
         emotion: sum(answer.probabilities[emotion] for answer in answers) / len(answers)
         for emotion in answers[0].probabilities
     }
-    if offsets:
-        (row,) = add_offsets([list(probabilities.values())], offsets).tolist()
+    if log_prior_shift:
+        (row,) = adjust_logits([list(probabilities.values())], log_prior_shift).tolist()
         probabilities = dict(zip(probabilities, row, strict=True))
     return dataclasses.replace(
         answers[0],
         probabilities=probabilities,
         predicted=decide(probabilities, abstain_below),
         timeline=tuple(
-            average(pieces, abstain_below, offsets)
+            average(pieces, abstain_below, log_prior_shift)
             for pieces in zip(*(answer.timeline for answer in answers), strict=True)
         ),
     )

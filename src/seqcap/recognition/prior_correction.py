@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # Choice: the whole of it would make the answers alike often at any price. By half, validation
-# speakers of EMO-DB, nEMO and RAVDESS are recognised better (`benchmarks/even_emotions.py`).
+# speakers of EMO-DB, nEMO and RAVDESS are recognised better (`benchmarks/balanced_prior.py`).
 SHARE = 0.5
-_DOUBTED_RECORDINGS = 8  # by so many of which nothing is known the mean is drawn to alike often
+_PRIOR_RECORDINGS = 8  # by so many of which nothing is known the mean is drawn to alike often
 _LEAST = 1e-6
 _ROUNDS = 100
 
 
-def find_offsets(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.float64]:
+def estimate_log_prior_shift(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.float64]:
     """Finds by how much a speaker's answers are to be drawn to each emotion.
 
     Args:
@@ -29,7 +29,7 @@ def find_offsets(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.f
         To be added to logarithms of probabilities, one for each emotion, their sum is zero.
 
     Example:
-        >>> find_offsets([[0.8, 0.2], [0.7, 0.3]]).round(2)
+        >>> estimate_log_prior_shift([[0.8, 0.2], [0.7, 0.3]]).round(2)
         array([-0.06,  0.06])
     """
     table = np.asarray(probabilities, float)
@@ -37,33 +37,33 @@ def find_offsets(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.f
     if not len(table):
         return np.zeros(table.shape[1:])
     logarithms = np.log(np.maximum(table, _LEAST))
-    offsets = np.zeros(table.shape[1])
+    log_prior_shift = np.zeros(table.shape[1])
     for _ in range(_ROUNDS):
-        means = _softmax(logarithms + offsets).mean(axis=0)
-        offsets -= np.log(means * len(offsets))
-        offsets -= offsets.mean()
-    known = len(table) / (len(table) + _DOUBTED_RECORDINGS)
-    return np.asarray(share * known * offsets)
+        means = _softmax(logarithms + log_prior_shift).mean(axis=0)
+        log_prior_shift -= np.log(means * len(log_prior_shift))
+        log_prior_shift -= log_prior_shift.mean()
+    known = len(table) / (len(table) + _PRIOR_RECORDINGS)
+    return np.asarray(share * known * log_prior_shift)
 
 
-def add_offsets(probabilities: ArrayLike, offsets: ArrayLike) -> NDArray[np.float64]:
+def adjust_logits(probabilities: ArrayLike, log_prior_shift: ArrayLike) -> NDArray[np.float64]:
     """Draws answers to each emotion by so much.
 
     Args:
         probabilities: Shape ``(recording, emotion)``.
-        offsets: As `find_offsets` gives them.
+        log_prior_shift: As `estimate_log_prior_shift` gives them.
 
     Returns:
         Probabilities, the same shape; rows in which all emotions are alike stay so.
 
     Example:
-        >>> add_offsets([[0.8, 0.2], [0.5, 0.5]], [-0.5, 0.5]).round(2)
+        >>> adjust_logits([[0.8, 0.2], [0.5, 0.5]], [-0.5, 0.5]).round(2)
         array([[0.6, 0.4],
                [0.5, 0.5]])
     """
     table = np.array(probabilities, float)
     told = ~_says_nothing(table)
-    table[told] = _softmax(np.log(np.maximum(table[told], _LEAST)) + offsets)
+    table[told] = _softmax(np.log(np.maximum(table[told], _LEAST)) + log_prior_shift)
     return table
 
 

@@ -16,7 +16,7 @@ from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
-from seqcap.recognition.prior_correction import add_offsets, find_offsets
+from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
 from seqcap.recognition.recordings import (
     Recording,
     batches_by_length,
@@ -34,11 +34,11 @@ class Recognizer:
         checkpoint: The system, its emotions and its normalisation.
         device: Where it runs, as PyTorch names it; "auto" takes a GPU if there is one.
         abstain_below: Answers less sure than this are "uncertain"; 0 never abstains.
-        offsets: What `evened` has found, one for each emotion.
+        log_prior_shift: What `with_balanced_prior` has found, one for each emotion.
 
     Raises:
         SettingsError: The device cannot be used, `abstain_below` is no probability, or there are
-            not as many offsets as emotions.
+            not as many log_prior_shift as emotions.
 
     Example:
         >>> recognizer = Recognizer.from_pretrained()
@@ -54,7 +54,7 @@ class Recognizer:
         checkpoint: Checkpoint,
         device: str = "auto",
         abstain_below: float = 0.0,
-        offsets: Sequence[float] = (),
+        log_prior_shift: Sequence[float] = (),
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -70,11 +70,11 @@ class Recognizer:
             ) from error
         self.checkpoint = checkpoint
         self.abstain_below = abstain_below
-        self.offsets = tuple(offsets)
-        if self.offsets and len(self.offsets) != len(self.emotions):
+        self.log_prior_shift = tuple(log_prior_shift)
+        if self.log_prior_shift and len(self.log_prior_shift) != len(self.emotions):
             raise SettingsError(
-                f"{len(self.offsets)} offsets; one for each of {', '.join(self.emotions)} is "
-                "expected"
+                f"{len(self.log_prior_shift)} log prior shifts; one for each of "
+                f"{', '.join(self.emotions)} is expected"
             )
 
     @classmethod
@@ -102,11 +102,11 @@ class Recognizer:
         return self.checkpoint.emotions
 
     @property
-    def adapts(self) -> bool:
-        """Whether `of_speaker` makes a difference."""
-        return self.checkpoint.normalisation.speaker_mean > 0
+    def is_speaker_adaptive(self) -> bool:
+        """Whether `adapt_to_speaker` makes a difference."""
+        return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
 
-    def of_speaker(self, sources: Iterable[Source]) -> "Recognizer":
+    def adapt_to_speaker(self, sources: Iterable[Source]) -> "Recognizer":
         """The same system for one speaker, whose voice and microphone it gets to know.
 
         Args:
@@ -116,10 +116,10 @@ class Recognizer:
         Raises:
             SettingsError: The system was not trained to.
         """
-        if not self.adapts:
+        if not self.is_speaker_adaptive:
             raise SettingsError(
                 f"{self.checkpoint.name} was not trained to adapt to a speaker; "
-                "--set speaker_mean=1 trains one that does"
+                "--set normalisation.speaker_mean_norm=1 trains one that does"
             )
         normalisation = self.checkpoint.normalisation
         blocks = (
@@ -130,16 +130,16 @@ class Recognizer:
             for block in recording.blocks()
         )
         adapted = dataclasses.replace(
-            self.checkpoint, normalisation=normalisation.of_speaker(blocks)
+            self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
         )
-        return Recognizer(adapted, str(self.device), self.abstain_below, self.offsets)
+        return Recognizer(adapted, str(self.device), self.abstain_below, self.log_prior_shift)
 
-    def evened(self, sources: Iterable[Source]) -> "Recognizer":
-        """The same system for one speaker who shows all emotions about alike often.
+    def with_balanced_prior(self, sources: Iterable[Source]) -> "Recognizer":
+        """The same system for one speaker whose emotions are roughly balanced.
 
-        What it answers too often is drawn back. Any system can be evened out; one that adapts, best
-        after `of_speaker`. Where nearly all that somebody says is neutral, say, fewer answers are
-        right.
+        Shifts the class prior of its answers halfway to uniform. Works with any system; use
+        `adapt_to_speaker` first where the system can. If a speaker is neutral nearly all the
+        time, accuracy falls.
 
         Args:
             sources: Recordings of the speaker, as for `recognize`, eight or more, those to be
@@ -148,9 +148,9 @@ class Recognizer:
         plain = Recognizer(self.checkpoint, str(self.device), self.abstain_below)
         answers = plain.recognize_many(sources, warn=False)
         rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
-        offsets = find_offsets(np.reshape(rows, (-1, len(self.emotions))))
+        log_prior_shift = estimate_log_prior_shift(np.reshape(rows, (-1, len(self.emotions))))
         return Recognizer(
-            self.checkpoint, str(self.device), self.abstain_below, tuple(offsets.tolist())
+            self.checkpoint, str(self.device), self.abstain_below, tuple(log_prior_shift.tolist())
         )
 
     def recognize(
@@ -268,7 +268,7 @@ class Recognizer:
     def _answer(
         self, recording: Recording, row: FloatArray, piece_rows: FloatArray | None
     ) -> Answer:
-        from_s, end_s = recording.heard_from_s, recording.end_s
+        from_s, end_s = recording.trimmed_start_s, recording.end_s
         timeline = []
         if piece_rows is not None:
             for (first, behind), piece_row in zip(recording.bounds, piece_rows, strict=True):
@@ -321,9 +321,9 @@ class Recognizer:
     def _calibrated(self, logits: Tensor) -> FloatArray:
         scaled = logits / self.checkpoint.temperature
         probabilities: FloatArray = self.system.probabilities(scaled).cpu().numpy()
-        if not self.offsets:
+        if not self.log_prior_shift:
             return probabilities
-        return add_offsets(probabilities, self.offsets).astype(np.float32)
+        return adjust_logits(probabilities, self.log_prior_shift).astype(np.float32)
 
     def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         counts = [len(s) for s in spectrograms]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqcap.audio.normalisation import Normalisation, block_powers
 from seqcap.audio.source import Source, source_name
 from seqcap.audio.spectrogram import (
     FRAMES_PER_S,
     FloatArray,
-    Normalisation,
-    block_powers,
     log_spectrogram,
     log_spectrogram_blocks,
 )
@@ -42,7 +41,7 @@ class Recording:
         name: What it is called in answers.
         start_s: Where it begins in its source.
         end_s: Where it ends in its source.
-        heard_from_s: Where its first frame begins in its source.
+        trimmed_start_s: Where its first frame begins in its source.
         bounds: Its pieces of 2 s, as `piece_bounds` gives them.
         blocks: Gives its log magnitudes, ``(frame, bin)``, some whole pieces at a time; a
             recording of up to a minute in one block.
@@ -51,7 +50,7 @@ class Recording:
     name: str
     start_s: float
     end_s: float
-    heard_from_s: float
+    trimmed_start_s: float
     bounds: list[tuple[int, int]]
     blocks: Callable[[], Iterator[FloatArray]]
 

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqcap.errors import SettingsError
-from seqcap.reports.comparison_alignment import Side, align, common_emotions
-from seqcap.reports.comparison_predictions import Contestant
+from seqcap.reports.comparison_alignment import AlignedPredictions, align, common_emotions
+from seqcap.reports.comparison_predictions import Predictions
 from seqcap.reports.comparison_runs import compare_over_runs
 from seqcap.scoring.bootstrap import (
     Interval,
@@ -86,23 +86,23 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-def compare(contestants: Sequence[Contestant]) -> Comparison:
+def compare(compared: Sequence[Predictions]) -> Comparison:
     """Compares answers to the same utterances.
 
     Args:
-        contestants: Two at least; the others are compared with the first.
+        compared: Two at least; the others are compared with the first.
 
     Raises:
         SettingsError: Fewer than two, nothing in common, nobody tells the truth, or one answers
             the same utterance twice.
     """
-    if len(contestants) < 2:
+    if len(compared) < 2:
         raise SettingsError(
-            f"{len(contestants)} to compare; two are expected, e.g. an experiment and a CSV"
+            f"{len(compared)} to compare; two are expected, e.g. an experiment and a CSV"
         )
-    contestants = _with_own_names(contestants)
-    emotions = common_emotions(contestants)
-    sides, notes = align(contestants, emotions)
+    compared = _with_own_names(compared)
+    emotions = common_emotions(compared)
+    sides, notes = align(compared, emotions)
     by_speaker = all((side.rows["group"] != "").all() for side in sides)
     if not by_speaker:
         notes.append("Nobody tells who speaks: intervals are by bootstrap over utterances, as if "
@@ -127,19 +127,24 @@ def compare(contestants: Sequence[Contestant]) -> Comparison:
     )  # fmt: skip
 
 
-def _with_own_names(contestants: Sequence[Contestant]) -> list[Contestant]:
+def _with_own_names(compared: Sequence[Predictions]) -> list[Predictions]:
     """Numbers those of equal names, in the order they came."""
-    names = [one.name for one in contestants]
+    names = [one.name for one in compared]
     return [
         replace(one, name=f"{one.name} ({names[: place + 1].count(one.name)})")
         if names.count(one.name) > 1
         else one
-        for place, one in enumerate(contestants)
+        for place, one in enumerate(compared)
     ]
 
 
 def _line(
-    side: Side, first: Side, draws: Scores, first_draws: Scores, groups: list[str], count: int
+    side: AlignedPredictions,
+    first: AlignedPredictions,
+    draws: Scores,
+    first_draws: Scores,
+    groups: list[str],
+    count: int,
 ) -> Line:
     total = score_confusions(_confusions(side, groups, count).sum(axis=0))
     difference = None
@@ -170,7 +175,7 @@ def _line(
     )
 
 
-def _confusions(side: Side, groups: list[str], count: int) -> NDArray[np.int64]:
+def _confusions(side: AlignedPredictions, groups: list[str], count: int) -> NDArray[np.int64]:
     # One column more than emotions: answers that are none of them.
     rows = side.rows
     return confusions_by_group(
@@ -178,7 +183,7 @@ def _confusions(side: Side, groups: list[str], count: int) -> NDArray[np.int64]:
     )
 
 
-def _first_answers(side: Side) -> "pd.Series[bool]":
+def _first_answers(side: AlignedPredictions) -> "pd.Series[bool]":
     """Says of each utterance whether it is right, with the first seed that answered it."""
     rows = side.rows.sort_values("seed", kind="stable").drop_duplicates("key")
     right = rows["actual"] == rows["predicted"]

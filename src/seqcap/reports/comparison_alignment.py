@@ -7,18 +7,18 @@ import pandas as pd
 
 from seqcap.errors import SettingsError
 from seqcap.reports.comparison_matching import common_utterances, match_utterances
-from seqcap.reports.comparison_predictions import Contestant
+from seqcap.reports.comparison_predictions import Predictions
 
 
 @dataclass(frozen=True)
-class Side:
+class AlignedPredictions:
     """One contestant on the utterances of all.
 
     Attributes:
         name: What it is called.
         rows: Columns key (which utterance), group (who speaks, "" if nobody tells), actual and
             predicted (indices of emotions; as many as there are: none of them), fold, seed.
-        test_share: As of the contestant.
+        test_share: As of the predictions.
     """
 
     name: str
@@ -26,15 +26,15 @@ class Side:
     test_share: float | None
 
 
-def common_emotions(contestants: Sequence[Contestant]) -> tuple[str, ...]:
+def common_emotions(compared: Sequence[Predictions]) -> tuple[str, ...]:
     """Lists the emotions that all tell apart, in the order of the first one that tells them.
 
     Raises:
         SettingsError: There are fewer than two, or nobody tells the truth.
     """
-    known = [one for one in contestants if one.emotions]
+    known = [one for one in compared if one.emotions]
     if not known:
-        raise _nobody_tells_the_truth(contestants)
+        raise _nobody_tells_the_truth(compared)
     common = [
         emotion for emotion in known[0].emotions if all(emotion in one.emotions for one in known)
     ]
@@ -45,12 +45,12 @@ def common_emotions(contestants: Sequence[Contestant]) -> tuple[str, ...]:
 
 
 def align(
-    contestants: Sequence[Contestant], emotions: tuple[str, ...]
-) -> tuple[list[Side], list[str]]:
+    compared: Sequence[Predictions], emotions: tuple[str, ...]
+) -> tuple[list[AlignedPredictions], list[str]]:
     """Keeps the utterances of all, with one truth and one speaker each.
 
     Args:
-        contestants: Two at least.
+        compared: Two at least.
         emotions: As `common_emotions` gives them.
 
     Returns:
@@ -60,12 +60,12 @@ def align(
         SettingsError: No utterance is left, nobody tells the truth, or one answers the same
             utterance twice in one run.
     """
-    keys = match_utterances([one.answers for one in contestants])
-    names = [one.name for one in contestants]
+    keys = match_utterances([one.answers for one in compared])
+    names = [one.name for one in compared]
     common, notes = common_utterances(names, keys)
     truths: dict[str, dict[str, str]] = {key: {} for key in common}  # and who tells it
     speakers: dict[object, str] = {}
-    for one, key in zip(contestants, keys, strict=True):
+    for one, key in zip(compared, keys, strict=True):
         told = zip(key, one.answers["truth"], one.answers["speaker"], strict=True)
         for utterance, truth, speaker in told:
             if utterance in truths:
@@ -73,18 +73,18 @@ def align(
                     truths[utterance].setdefault(truth, one.name)
                 speakers[utterance] = speakers.get(utterance) or speaker
     if not any(truths.values()):
-        raise _nobody_tells_the_truth(contestants)
+        raise _nobody_tells_the_truth(compared)
     notes += _without_one_truth(truths)
     kept = {key: next(iter(told)) for key, told in truths.items() if len(told) == 1}
     if not kept:
         raise SettingsError(f"nothing is left to compare: {' '.join(notes)}")
     within = {key: truth for key, truth in kept.items() if truth in emotions}
-    notes += _other_emotions(contestants, keys, kept, emotions)
+    notes += _other_emotions(compared, keys, kept, emotions)
     if not within:
         raise SettingsError(f"no common utterance is {' or '.join(emotions)}; nothing is left")
     order = {emotion: place for place, emotion in enumerate(emotions)}
     sides = []
-    for one, key in zip(contestants, keys, strict=True):
+    for one, key in zip(compared, keys, strict=True):
         rows = one.answers.assign(key=key)
         rows = rows[rows["key"].isin(list(within))].reset_index(drop=True)
         twice = rows.duplicated(["key", "fold", "seed"])
@@ -96,12 +96,12 @@ def align(
             actual=rows["key"].map(within).map(order),
             predicted=rows["predicted"].map(order).fillna(len(emotions)).astype(int),
         )
-        sides.append(Side(one.name, rows, one.test_share))
+        sides.append(AlignedPredictions(one.name, rows, one.test_share))
     return sides, notes
 
 
-def _nobody_tells_the_truth(contestants: Sequence[Contestant]) -> SettingsError:
-    names = ", ".join(one.name for one in contestants)
+def _nobody_tells_the_truth(compared: Sequence[Predictions]) -> SettingsError:
+    names = ", ".join(one.name for one in compared)
     return SettingsError(
         f"{names}: nobody tells the truth; a column 'truth' in one of them is expected"
     )
@@ -124,7 +124,7 @@ def _without_one_truth(truths: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def _other_emotions(
-    contestants: Sequence[Contestant],
+    compared: Sequence[Predictions],
     keys: Sequence["pd.Series[str]"],
     truths: Mapping[str, str],
     emotions: Sequence[str],
@@ -136,9 +136,9 @@ def _other_emotions(
     if count:
         notes.append(f"Not all tell {', '.join(words)} apart: {count:,} utterances of these "
                      "emotions are left out.")  # fmt: skip
-    for one, key in zip(contestants, keys, strict=True):
-        compared = key.map(truths).isin(list(emotions))
-        answers = one.answers["predicted"][compared]
+    for one, key in zip(compared, keys, strict=True):
+        scored = key.map(truths).isin(list(emotions))
+        answers = one.answers["predicted"][scored]
         others = answers[~answers.isin(list(emotions))]
         if len(others):
             said = ", ".join(

@@ -11,7 +11,7 @@ from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spell
 from seqcap.errors import SettingsError
 from seqcap.reports.experiment_results import Entry, Plan, read_plans
 from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, average_seeds, read_run
-from seqcap.scoring.balanced_prior import even_out
+from seqcap.scoring.balanced_prior import balance_prior
 
 # Behind an entry's label, one or both, in this order.
 AVERAGED = ", seeds averaged"
@@ -23,7 +23,7 @@ _PREDICTED = ("predicted", "prediction", "pred")
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Predictions:
     """Somebody's answers.
 
     Attributes:
@@ -41,7 +41,7 @@ class Contestant:
     test_share: float | None
 
 
-def read_contestants(argument: str) -> list[Contestant]:
+def read_compared(argument: str) -> list[Predictions]:
     """Reads what an argument of `compare` names.
 
     Args:
@@ -72,7 +72,7 @@ def read_contestants(argument: str) -> list[Contestant]:
     )
 
 
-def read_predictions(path: Path) -> Contestant:
+def read_predictions(path: Path) -> Predictions:
     """Reads a table of predictions under the column names and spellings that are in use.
 
     Args:
@@ -108,10 +108,10 @@ def read_predictions(path: Path) -> Contestant:
     answers = _answers(table, table["fold"], numbers.fillna(NO_SEED).astype(int))
     emotions = _emotions_of(table, answers)
     told = any(answers["truth"]) or any(canonical_emotion(str(name)) for name in table.columns)
-    return Contestant(path.stem, answers, emotions if told else (), None)
+    return Predictions(path.stem, answers, emotions if told else (), None)
 
 
-def _all_entries(folder: Path) -> list[Contestant]:
+def _all_entries(folder: Path) -> list[Predictions]:
     there: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
     for plan in read_plans(folder):
         for entry in plan.done:
@@ -125,7 +125,7 @@ def _all_entries(folder: Path) -> list[Contestant]:
     ]
 
 
-def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
+def _one_entry(folder: Path, label: str, argument: str) -> Predictions:
     plans = read_plans(folder)
     label, evened = label.removesuffix(EVENED), label.endswith(EVENED)
     label, averaged = label.removesuffix(AVERAGED), label.endswith(AVERAGED)
@@ -148,7 +148,9 @@ def _one_entry(folder: Path, label: str, argument: str) -> Contestant:
         entry = _averaged(plan, entry, argument)
         name += AVERAGED
     if evened:
-        runs = tuple(replace(run, test=even_out(run.test, plan.emotions)) for run in entry.done)
+        runs = tuple(
+            replace(run, test=balance_prior(run.test, plan.emotions)) for run in entry.done
+        )
         entry = replace(entry, runs=runs)
         name += EVENED
     return _entry(plan, entry, name)
@@ -178,11 +180,11 @@ def _unique(plan: Plan, entry: Entry, labels: Sequence[str]) -> str:
     return entry.label if labels.count(entry.label) == 1 else f"{plan.grid}/{entry.label}"
 
 
-def _entry(plan: Plan, entry: Entry, name: str) -> Contestant:
-    return Contestant(name, _answers_of(entry.done), plan.emotions, plan.test_share(entry.done))
+def _entry(plan: Plan, entry: Entry, name: str) -> Predictions:
+    return Predictions(name, _answers_of(entry.done), plan.emotions, plan.test_share(entry.done))
 
 
-def _runs(folder: Path) -> Contestant:
+def _runs(folder: Path) -> Predictions:
     """Reads one run, or all that `seqcap train --fold all` left in a folder."""
     one = (folder / "settings.json").is_file()
     folders = [folder] if one else sorted(file.parent for file in folder.glob("*/settings.json"))
@@ -199,7 +201,7 @@ def _runs(folder: Path) -> Contestant:
     shares = [len(r.test) / count for r, count in zip(runs, training, strict=True) if count > 0]
     answers = _answers_of(runs)
     share = sum(shares) / len(shares) if shares else None
-    return Contestant(folder.name, answers, _emotions_of(runs[0].test, answers), share)
+    return Predictions(folder.name, answers, _emotions_of(runs[0].test, answers), share)
 
 
 def _answers_of(runs: Sequence[Run]) -> pd.DataFrame:

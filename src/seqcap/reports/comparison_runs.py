@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from seqcap.reports.comparison_alignment import Side
+from seqcap.reports.comparison_alignment import AlignedPredictions
 from seqcap.reports.experiment_runs import NO_SEED
 from seqcap.scoring.bootstrap import Scores, confusions_by_group, score_confusions
 from seqcap.scoring.significance import RunTests, compare_runs
@@ -12,7 +12,7 @@ _Runs = dict[tuple[str, int], pd.DataFrame]
 
 
 def compare_over_runs(
-    first: Side, second: Side, emotion_count: int
+    first: AlignedPredictions, second: AlignedPredictions, emotion_count: int
 ) -> tuple[RunTests, RunTests] | tuple[None, None]:
     """Tests WA and UA, where both tell folds and tested the same utterances in each.
 
@@ -51,7 +51,7 @@ def _scores(runs: list[pd.DataFrame], emotion_count: int) -> Scores:
     return score_confusions(confusions)
 
 
-def _by_run(side: Side) -> _Runs:
+def _by_run(side: AlignedPredictions) -> _Runs:
     groups = side.rows.groupby(["fold", "seed"], sort=True)
     return {(str(rows["fold"].iloc[0]), int(rows["seed"].iloc[0])): rows for _, rows in groups}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqcap.errors import SettingsError
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.reports.report_drawing import INK, PAPER, new_figure, report_style
 from seqcap.scoring.metrics import recalls
 
@@ -57,5 +57,5 @@ def write_confusion_figure(
         axes.set_yticks(range(len(emotions)), emotions)
         axes.set_xlabel("predicted")
         axes.set_ylabel("actual")
-    with written_whole(path) as scratch:
+    with atomic_write(path) as scratch:
         figure.savefig(scratch, format=path.suffix[1:].lower())

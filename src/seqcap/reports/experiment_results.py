@@ -16,14 +16,14 @@ from seqcap.reports.experiment_runs import (
     DONE,
     Key,
     Run,
-    as_strangers,
+    as_unknown_speakers,
     average_runs,
     read_json,
     read_run,
 )
 
 _PAPER_RECIPE = "paper"
-_STRANGERS = ", of strangers"
+_UNKNOWN_SPEAKERS = ", unknown speakers"
 
 Track = Callable[[list[Any]], Iterable[Any]]
 
@@ -51,7 +51,7 @@ class Entry:
         return tuple(run for run in self.runs if run.state == DONE)
 
     @property
-    def is_of_strangers(self) -> bool:
+    def is_of_unknown_speakers(self) -> bool:
         """Whether a system that adapts to speakers answers without knowing them."""
         return len(self.of) == 1
 
@@ -164,12 +164,15 @@ def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
         averaged = [average_runs([part[key] for part in parts], emotions) for key in shared]
         label = combination["label"]
         combined.append(Entry(label, "", tuple(combination["of"]), tuple(averaged)))
-    strangers = [
+    unknown_speakers = [
         Entry(
-            f"{entry.label}{_STRANGERS}", "", (entry.label,), tuple(map(as_strangers, entry.runs))
+            f"{entry.label}{_UNKNOWN_SPEAKERS}",
+            "",
+            (entry.label,),
+            tuple(map(as_unknown_speakers, entry.runs)),
         )
         for entry in (*entries.values(), *combined)
-        if entry.done and not any(run.strangers.empty for run in entry.done)
+        if entry.done and not any(run.unknown_speakers.empty for run in entry.done)
     ]
     return Plan(
         grid=plan["grid"],
@@ -185,5 +188,5 @@ def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
         recipe=plan["recipe"],
         overrides=tuple(plan["overrides"]),
         command=plan["command"],
-        entries=(*entries.values(), *combined, *strangers),
+        entries=(*entries.values(), *combined, *unknown_speakers),
     )

@@ -36,8 +36,8 @@ class Run:
         resources: `resources.json`; empty before it is done.
         validation: Predictions; empty before it is done.
         test: Predictions; empty before it is done.
-        strangers: Predictions of the test part as if each recording were all of its speaker; empty
-            before it is done, and of systems that do not adapt to speakers.
+        unknown_speakers: Predictions of the test part without speaker adaptation; empty before it
+            is done, and of systems that do not adapt to speakers.
         error: Last line of what went wrong.
     """
 
@@ -51,7 +51,7 @@ class Run:
     resources: Mapping[str, Any]
     validation: pd.DataFrame
     test: pd.DataFrame
-    strangers: pd.DataFrame
+    unknown_speakers: pd.DataFrame
     error: str = ""
 
     @property
@@ -84,8 +84,8 @@ def read_run(folder: Path, fold: str, seed: int) -> Run:
         resources=read_json(folder / "resources.json") if done else {},
         validation=_read_predictions(folder / "validation.csv") if done else pd.DataFrame(),
         test=_read_predictions(folder / "test.csv") if done else pd.DataFrame(),
-        strangers=_read_predictions(strangers)
-        if done and (strangers := folder / "test-strangers.csv").is_file()
+        unknown_speakers=_read_predictions(unknown_speakers)
+        if done and (unknown_speakers := folder / "test-unknown-speakers.csv").is_file()
         else pd.DataFrame(),
         error=_last_line(folder / "error.txt") if failed and not done else "",
     )
@@ -120,10 +120,10 @@ def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
         state = next(s for s in (FAILED, WAITING, BEGUN) if s in states)
         return dataclasses.replace(
             first, name="", folder=None, state=state, scores={}, resources={},
-            validation=pd.DataFrame(), test=pd.DataFrame(), strangers=pd.DataFrame(),
+            validation=pd.DataFrame(), test=pd.DataFrame(), unknown_speakers=pd.DataFrame(),
         )  # fmt: skip
     averaged: dict[str, Any] = {}
-    for part in ("validation", "test", "strangers"):
+    for part in ("validation", "test", "unknown_speakers"):
         tables: list[pd.DataFrame] = [getattr(run, part) for run in runs]
         if any(table.empty for table in tables):
             averaged[part] = pd.DataFrame()  # not all of them adapt to speakers
@@ -160,12 +160,12 @@ def average_seeds(runs: Sequence[Run], emotions: Sequence[str]) -> tuple[Run, ..
     )
 
 
-def as_strangers(run: Run) -> Run:
+def as_unknown_speakers(run: Run) -> Run:
     """The same run where nobody tested is known by more than one recording; without costs."""
     if run.state != DONE:
         return dataclasses.replace(run, name="", folder=None)
     return dataclasses.replace(
-        run, name="", folder=None, scores={}, resources={}, test=run.strangers
+        run, name="", folder=None, scores={}, resources={}, test=run.unknown_speakers
     )
 
 

@@ -79,9 +79,9 @@ def findings(probed: Probed) -> list[str]:
         _finding(entry.label, heard_by(entry), probed.places, accuracy(probed, entry.label))
         for entry in plan.done
     ]
-    telling = {e.label for e in plan.done if is_above_chance(accuracy(probed, e.label))}
+    hashed_settings = {e.label for e in plan.done if is_above_chance(accuracy(probed, e.label))}
     for first, second in zip(plan.done, plan.done[1:], strict=False):
-        if telling.isdisjoint({first.label, second.label}):
+        if hashed_settings.isdisjoint({first.label, second.label}):
             continue  # guesses are not compared with guesses
         tests = compare_entries(first, second, plan.emotions, plan.test_share(second.done))
         if tests is None or tests.wa_interval is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.probe_voice import PLACES, Places
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.reports.entry_scores import confusions_of, speakers_of
 from seqcap.reports.experiment_results import Entry, read_plans
 from seqcap.reports.probe_figures import draw_results, draw_utterances
@@ -40,9 +40,9 @@ def write_probe_report(folder: Path, probes: Sequence[Places]) -> Path:
         "probe-results.svg": draw_results(all_probed),
     }
     for name, svg in figures.items():
-        with written_whole(folder / "figures" / name) as scratch:
+        with atomic_write(folder / "figures" / name) as scratch:
             scratch.write_text(svg, "utf-8")
-    with written_whole(folder / REPORT_FILE) as scratch:
+    with atomic_write(folder / REPORT_FILE) as scratch:
         scratch.write_text(probe_markdown(all_probed), "utf-8")
     return folder / REPORT_FILE
 

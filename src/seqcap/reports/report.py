@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from seqcap.errors import SettingsError
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.reports.experiment_results import Plan, Track, read_plans
 from seqcap.reports.report_blocks import Block, Figure, Heading, Text
 from seqcap.reports.report_html import as_html
@@ -104,7 +104,7 @@ def write_report(folder: Path, output: Path, track: Track = iter) -> list[Path]:
         },
     }
     for path, text in texts.items():
-        with written_whole(path) as scratch:
+        with atomic_write(path) as scratch:
             scratch.write_text(text, "utf-8", newline="\n")
     return list(texts)
 

@@ -74,7 +74,7 @@ def _states(plan: Plan) -> list[Block]:
     missing = [
         entry
         for entry in plan.entries
-        if len(entry.done) < len(entry.runs) and not entry.is_of_strangers
+        if len(entry.done) < len(entry.runs) and not entry.is_of_unknown_speakers
     ]
     asked = sum(len(entry.runs) for entry in plan.entries if not entry.of)
     there = sum(len(entry.done) for entry in plan.entries if not entry.of)
@@ -160,7 +160,7 @@ def _different_settings(plan: Plan) -> str:
 def _with_a_say(settings: Mapping[str, Any]) -> dict[str, Any]:
     flat = _flat(settings)
     if flat["epochs"]:
-        flat.pop("least_steps", None)
+        flat.pop("min_steps", None)
     return flat
 
 

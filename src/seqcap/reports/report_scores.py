@@ -28,9 +28,9 @@ _HOW_SPREAD = (
     "Percent. ± is the standard deviation over runs (folds × seeds); pooled: all runs' test "
     "utterances as one test; 95 %: interval of the pooled score by bootstrap over speakers."
 )
-_STRANGERS = (
+_UNKNOWN_SPEAKERS = (
     "Systems that adapt to speakers know each by all their recordings in the test part, labels "
-    'aside; "of strangers": each recording is heard as if it were all there is of its speaker.'
+    'aside; "unknown speakers": each recording is heard as if it were all there is of its speaker.'
 )
 
 
@@ -56,7 +56,11 @@ def table5(plan: Plan) -> list[Block]:
     speakers = max(scores.speaker_count for scores in scored.values())
     return [
         Text(f"{WHAT_SCORES_MEAN} {_HOW_SPREAD} Speakers tested: {speakers}."),
-        *([Text(_STRANGERS)] if any(entry.is_of_strangers for entry in plan.done) else []),
+        *(
+            [Text(_UNKNOWN_SPEAKERS)]
+            if any(entry.is_of_unknown_speakers for entry in plan.done)
+            else []
+        ),
         Table(header, tuple(rows)),
         Figure(
             f"{plan.grid}-scores",

@@ -49,7 +49,7 @@ def _count(system: str, emotion_count: int) -> int:
     from seqcap.models.own_systems import own_system
     from seqcap.models.systems import SYSTEMS, CapsuleSettings, count_parameters
 
-    make = SYSTEMS[system].make if system in SYSTEMS else own_system(system)
+    make = SYSTEMS[system].build if system in SYSTEMS else own_system(system)
     with torch.device("meta"):  # shapes without numbers: 131 million parameters cost nothing
         return count_parameters(make(emotion_count, CapsuleSettings()))
 

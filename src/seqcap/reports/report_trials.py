@@ -23,7 +23,7 @@ from seqcap.scoring.metrics import WHAT_SCORES_MEAN, log_loss
 
 def trials(plan: Plan) -> list[Block]:
     """WA and UA of every entry on validation speakers, and what it gains over the first entry."""
-    entries = [_on_validation(entry) for entry in plan.done if not entry.is_of_strangers]
+    entries = [_on_validation(entry) for entry in plan.done if not entry.is_of_unknown_speakers]
     rows = []
     for entry in entries:
         scores = score_entry(entry, plan.emotions)

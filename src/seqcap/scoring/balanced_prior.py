@@ -1,14 +1,14 @@
-"""Answers about each speaker of a table, evened out as if `Recognizer.evened` had given them."""
+"""Prior correction of predictions on file, speaker by speaker, as a recognizer does it."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from seqcap.corpora.speakers import speaker_key
-from seqcap.recognition.prior_correction import add_offsets, find_offsets
+from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
 
 
-def even_out(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
+def balance_prior(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
     """Evens out the answers about each speaker, by all rows of theirs, labels aside.
 
     Those without a name are left as they are, and so is digital silence.
@@ -26,7 +26,7 @@ def even_out(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame
     after = before.copy()
     for one in set(people) - {""}:
         own = (people == one).to_numpy()
-        after[own] = add_offsets(before[own], find_offsets(before[own]))
+        after[own] = adjust_logits(before[own], estimate_log_prior_shift(before[own]))
     answers = pd.DataFrame(after, index=predictions.index, columns=columns)
     same = (after == before).all(axis=1)
     predicted = predictions["predicted"].where(same, answers.idxmax(axis=1))

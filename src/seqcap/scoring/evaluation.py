@@ -67,7 +67,7 @@ def predict_table(
     kept = list(emotions or recognizer.emotions)
     given = track(
         _by_speaker(recognizer, sources, table["speaker"])
-        if recognizer.adapts and know_speakers
+        if recognizer.is_speaker_adaptive and know_speakers
         else recognizer.recognize_many(sources),
         "recognising",
         total=len(sources),
@@ -97,7 +97,7 @@ def _by_speaker(
     for one in people.unique():
         own = np.flatnonzero(people == one).tolist()
         recordings = [sources[place] for place in own]
-        adapted = recognizer.of_speaker(recordings) if one else recognizer
+        adapted = recognizer.adapt_to_speaker(recordings) if one else recognizer
         answers |= zip(own, adapted.recognize_many(recordings), strict=True)
     for place in range(len(sources)):
         yield answers[place]

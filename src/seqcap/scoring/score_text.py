@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcap.errors import CorpusError
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
 CARD_MARKER = "<!-- scores -->"
@@ -109,5 +109,5 @@ def write_card(card: Path, text: str, marker: str = CARD_MARKER) -> None:
     pieces = card.read_text("utf-8").split(marker) if card.is_file() else []
     if len(pieces) != 3:
         raise CorpusError(f"{card}: a file with two lines {marker} is expected")
-    with written_whole(card) as path:
+    with atomic_write(card) as path:
         path.write_text(f"{pieces[0]}{marker}\n\n{text}\n\n{marker}{pieces[2]}", "utf-8")

@@ -12,7 +12,7 @@ import soxr
 from seqcap.audio.spectrogram import BIN_COUNT, FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
-from seqcap.training.settings_history import later
+from seqcap.training.settings_history import added_field
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Augmentation:
     """
 
     speed: float = 0.12
-    stretch: float = later(0.0, neutral=0.0)
+    stretch: float = added_field(0.0, neutral=0.0)
     gain_db: float = 3.0
     tilt_db: float = 3.0
     noise_share: float = 0.1
@@ -46,7 +46,7 @@ class Augmentation:
     masks: int = 1
     mask_bins: int = 32
     mask_frames: int = 16
-    voices: float = later(0.0, neutral=0.0)
+    voices: float = added_field(0.0, neutral=0.0)
 
     def __post_init__(self) -> None:
         """Refuses changes that nothing can be changed by."""

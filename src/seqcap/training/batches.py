@@ -12,13 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from seqcap.audio.spectrogram import (
-    BIN_COUNT,
-    FloatArray,
-    Normalisation,
-    frame_count,
-    log_spectrogram,
-)
+from seqcap.audio.normalisation import Normalisation, NormalisationSettings
+from seqcap.audio.spectrogram import BIN_COUNT, FloatArray, frame_count, log_spectrogram
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.training.augmentation import (
     Augmentation,
@@ -50,51 +45,42 @@ class Batch(NamedTuple):
 
 
 def measure_normalisation(
-    utterances: Sequence[Utterance],
-    per_bin: bool,
-    level: float,
-    trim_db: float = 0.0,
-    own_mean: float = 0.0,
-    speaker_mean: float = 0.0,
+    utterances: Sequence[Utterance], settings: NormalisationSettings
 ) -> Normalisation:
     """Mean and deviation of the training part's log magnitudes.
 
     Args:
         utterances: The training part, nothing else.
-        per_bin: Each bin by its own statistics, or all by one.
-        level: See `Normalisation`.
-        trim_db: See `Normalisation`.
-        own_mean: See `Normalisation`.
-        speaker_mean: See `Normalisation`.
+        settings: What else recordings lose.
     """
     nothing = np.zeros(BIN_COUNT, np.float32)
-    unmeasured = Normalisation(nothing, nothing, level, trim_db, own_mean, speaker_mean)
+    unmeasured = Normalisation(nothing, nothing, settings)
     total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
-        spectrogram = unmeasured.without_own_mean(unmeasured.spectrogram(utterance.waveform))
+        spectrogram = unmeasured.subtract_utterance_mean(unmeasured.spectrogram(utterance.waveform))
         total += spectrogram.sum(0, dtype=float)
         squares += np.square(spectrogram, dtype=float).sum(0)
         frames += len(spectrogram)
     mean, mean_square = total / frames, squares / frames
-    if not per_bin:
+    if not settings.per_bin:
         mean, mean_square = np.full(BIN_COUNT, mean.mean()), np.full(BIN_COUNT, mean_square.mean())
     deviation = np.sqrt(np.maximum(mean_square - mean**2, 1e-6))
     measured = dataclasses.replace(
         unmeasured, mean=mean.astype(np.float32), deviation=deviation.astype(np.float32)
     )
-    if speaker_mean:  # what is left without it deviates less
+    if settings.speaker_mean_norm:  # what is left without it deviates less
         squares = np.zeros(BIN_COUNT)
-        for utterance, of_speaker in zip(
-            utterances, of_speakers(utterances, measured), strict=True
+        for utterance, adapt_to_speaker in zip(
+            utterances, speaker_normalisations(utterances, measured), strict=True
         ):
-            left = of_speaker(of_speaker.spectrogram(utterance.waveform))
+            left = adapt_to_speaker(adapt_to_speaker.spectrogram(utterance.waveform))
             squares += np.square(left, dtype=float).sum(0)
         left_over = np.sqrt(squares / frames).astype(np.float32)
         measured = dataclasses.replace(measured, deviation=measured.deviation * left_over)
     return measured
 
 
-def of_speakers(
+def speaker_normalisations(
     utterances: Sequence[Utterance], normalisation: Normalisation
 ) -> list[Normalisation]:
     """Finds each utterance's normalisation: that of its speaker, by all that is here of them.
@@ -103,10 +89,10 @@ def of_speakers(
         utterances: All that there are of each speaker; their labels are not looked at.
         normalisation: Of the training part.
     """
-    if not normalisation.speaker_mean:
+    if not normalisation.settings.speaker_mean_norm:
         return [normalisation] * len(utterances)
     found = {
-        speaker: normalisation.of_speaker(
+        speaker: normalisation.adapt_to_speaker(
             normalisation.spectrogram(each.waveform)
             for each in utterances
             if each.speaker == speaker
@@ -128,7 +114,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
             they are (Sec. VI-A), instead of random ones.
         seed: Of everything that is drawn.
         segment_s: Longest piece.
-        strangers: Share of random pieces heard as if their speaker were not known.
+        unknown_speaker_share: Share of random pieces heard as if their speaker were not known.
     """
 
     def __init__(
@@ -138,13 +124,13 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         augmentation: Augmentation | None,
         seed: int,
         segment_s: float = SEGMENT_S,
-        strangers: float = 0.0,
+        unknown_speaker_share: float = 0.0,
     ) -> None:
         self.utterances = utterances
         self.waveforms = [normalisation.prepare(utterance.waveform) for utterance in utterances]
         self.normalisation = normalisation
-        self.normalisations = of_speakers(utterances, normalisation)
-        self.strangers = strangers
+        self.normalisations = speaker_normalisations(utterances, normalisation)
+        self.unknown_speaker_share = unknown_speaker_share
         self.augmentation = augmentation
         self.voices = self._measure_voices()
         self.seed = seed
@@ -178,7 +164,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         speed = draw_factor(self.augmentation.speed, generator)
         # Nothing is drawn for what is not done, so that earlier trainings can be repeated.
         stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
-        if self.strangers and generator.random() < self.strangers:
+        if self.unknown_speaker_share and generator.random() < self.unknown_speaker_share:
             normalisation = self.normalisation
         if normalisation is self.normalisation:
             normalisation = self._in_another_voice(index, generator)
@@ -196,8 +182,8 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         """Mean spectra `(512,)` of all speakers who are named, by corpus."""
         voices: dict[str, dict[str, FloatArray]] = {}
         if self.augmentation and self.augmentation.voices:
-            everybody = dataclasses.replace(self.normalisation, speaker_mean=1.0)
-            found = of_speakers(self.utterances, everybody)
+            everybody = self.normalisation.changed(speaker_mean_norm=1.0)
+            found = speaker_normalisations(self.utterances, everybody)
             for utterance, of_one in zip(self.utterances, found, strict=True):
                 if utterance.speaker:
                     voices.setdefault(utterance.corpus, {})[utterance.speaker] = of_one.mean
@@ -222,7 +208,7 @@ class WholeUtterances(Dataset[tuple[FloatArray, int]]):
 
     def __init__(self, utterances: Sequence[Utterance], normalisation: Normalisation) -> None:
         self.utterances = utterances
-        self.normalisations = of_speakers(utterances, normalisation)
+        self.normalisations = speaker_normalisations(utterances, normalisation)
 
     def __len__(self) -> int:
         return len(self.utterances)

@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning import Callback
 
 
-class Cost(Callback):
+class ResourceUsage(Callback):
     """Measures every step of a training, also over an interruption."""
 
     def __init__(self) -> None:

@@ -27,11 +27,11 @@ from seqcap.training.settings import TrainingSettings
 _NAMED = 3  # of the speakers that are known
 
 
-def load_starting_model(settings: TrainingSettings) -> Checkpoint:
+def load_init_model(settings: TrainingSettings) -> Checkpoint:
     """Loads the model that a training begins with.
 
     Args:
-        settings: With `start_from`.
+        settings: With `init_from`.
 
     Raises:
         CheckpointError: There is no model.
@@ -40,34 +40,34 @@ def load_starting_model(settings: TrainingSettings) -> Checkpoint:
     model = load_checkpoint(_folder(settings))
     if model.system_name != settings.system:
         raise SettingsError(
-            f"setting 'start_from': {model.name} is {model.system_name}, {settings.system} is to "
+            f"setting 'init_from': {model.name} is {model.system_name}, {settings.system} is to "
             f"be trained; give '--system {model.system_name}', or another model"
         )
     for name, theirs in dataclasses.asdict(model.capsule_settings).items():
         ours = getattr(settings.capsules, name)
         if name != "dropout" and theirs != ours:
             raise SettingsError(
-                f"setting 'start_from': {model.name} has capsules.{name}={theirs}, {ours} is to be "
+                f"setting 'init_from': {model.name} has capsules.{name}={theirs}, {ours} is to be "
                 "trained; give the same, or another model"
             )
     return model
 
 
-def describe_starting_model(settings: TrainingSettings) -> dict[str, Any]:
+def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
     """Writes down, for the record of a run, what its weights began with.
 
     Args:
-        settings: With or without `start_from`.
+        settings: With or without `init_from`.
 
     Returns:
         Name, SHA-256 of the weights, and everybody whom it has heard; nothing without one.
 
     Raises:
-        CheckpointError, SettingsError: As `load_starting_model`.
+        CheckpointError, SettingsError: As `load_init_model`.
     """
-    if not settings.start_from:
+    if not settings.init_from:
         return {}
-    model = load_starting_model(settings)
+    model = load_init_model(settings)
     return {
         "name": model.name,
         "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
@@ -80,7 +80,7 @@ def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
     """Keeps a training from being judged by people whom its starting model has heard.
 
     Args:
-        started_from: As `describe_starting_model` gives it.
+        started_from: As `describe_init_model` gives it.
         fold: Who is to validate and test.
 
     Raises:
@@ -101,7 +101,9 @@ def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
 
 
 @torch.no_grad()
-def inherit(system: System, emotions: Sequence[str], model: Checkpoint, seed: int) -> None:
+def load_pretrained_weights(
+    system: System, emotions: Sequence[str], model: Checkpoint, seed: int
+) -> None:
     """Gives a system the weights of a model, in place.
 
     Args:
@@ -135,4 +137,4 @@ def _axis_of_emotions(weights: Tensor, with_one_more: Tensor) -> int | None:
 
 
 def _folder(settings: TrainingSettings) -> Path:
-    return check_model_folder(settings.start_from)
+    return check_model_folder(settings.init_from)

@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torch.utils.data import DataLoader
 
-from seqcap.audio.spectrogram import Normalisation
+from seqcap.audio.normalisation import Normalisation
 from seqcap.errors import SettingsError
 from seqcap.memory import keep_freed_memory
-from seqcap.models.starting_scale import start_in_the_middle
+from seqcap.models.starting_scale import lsuv_init
 from seqcap.models.systems import System, build
 from seqcap.scoring.calibration import fit_temperature
 from seqcap.training.batches import (
@@ -38,16 +38,16 @@ from seqcap.training.batches import (
     measure_normalisation,
 )
 from seqcap.training.callbacks import TrainingProgress
-from seqcap.training.cost import Cost
-from seqcap.training.fine_tuning import inherit, load_starting_model
-from seqcap.training.lightning_module import Lessons
-from seqcap.training.quiet import QuietProcesses, quiet_lightning
+from seqcap.training.cost import ResourceUsage
+from seqcap.training.fine_tuning import load_init_model, load_pretrained_weights
+from seqcap.training.lightning_module import LitModule
+from seqcap.training.quiet import WorkerLogFilter, filter_lightning_warnings
 from seqcap.training.resume import (
-    drop_torn_checkpoints,
     join_metrics,
     keep_earlier_metrics,
+    remove_corrupt_checkpoints,
 )
-from seqcap.training.sampler import Order
+from seqcap.training.sampler import SegmentBatchSampler
 from seqcap.training.settings import TrainingSettings
 
 _STARTING_SEGMENTS = 48
@@ -116,14 +116,7 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
-    normalisation = measure_normalisation(
-        training,
-        settings.normalise_per_bin,
-        settings.level,
-        settings.trim_db,
-        settings.own_mean,
-        settings.speaker_mean,
-    )
+    normalisation = measure_normalisation(training, settings.normalisation)
     augmentation = settings.augmentation if settings.augment else None
     segments = Segments(
         training,
@@ -131,15 +124,15 @@ def train(
         augmentation,
         settings.seed,
         settings.segment_s,
-        settings.strangers,
+        settings.unknown_speaker_share,
     )
-    order = Order(
+    order = SegmentBatchSampler(
         segments,
         settings.batch_size,
         settings.curriculum,
-        settings.balance,
+        settings.sampling_balance,
         settings.seed,
-        settings.sorted_batches,
+        settings.bucket_size_batches,
     )
     whole = DataLoader(
         WholeUtterances(validation, normalisation),
@@ -147,25 +140,25 @@ def train(
         collate_fn=collate,
     )
     system = build(settings.system, len(emotions), settings.capsules, settings.seed)
-    if settings.start_from:
-        inherit(system, emotions, load_starting_model(settings), settings.seed)
-    elif settings.start_in_the_middle:
+    if settings.init_from:
+        load_pretrained_weights(system, emotions, load_init_model(settings), settings.seed)
+    elif settings.lsuv_init:
         pieces = np.random.default_rng(settings.seed).permutation(len(segments))[
             :_STARTING_SEGMENTS
         ]
         first = collate([segments[(0, int(piece))] for piece in pieces])
-        start_in_the_middle(system, first.spectrograms, first.frame_counts)
-    lessons = Lessons(system, settings, len(emotions))
-    best = ModelCheckpoint(folder, "best", **_CHOICES[settings.choose])
+        lsuv_init(system, first.spectrograms, first.frame_counts)
+    module = LitModule(system, settings, len(emotions))
+    best = ModelCheckpoint(folder, "best", **_CHOICES[settings.monitor])
     latest = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    cost = Cost()
-    moving = functools.partial(_moving_average, decay=settings.averaging)
-    average = [WeightAveraging(avg_fn=moving)] if settings.averaging else []
+    cost = ResourceUsage()
+    moving = functools.partial(_moving_average, decay=settings.ema_decay)
+    average = [WeightAveraging(avg_fn=moving)] if settings.ema_decay else []
     bars = [TrainingProgress()] if progress else []
     keep_earlier_metrics(folder)
-    drop_torn_checkpoints(folder)
+    remove_corrupt_checkpoints(folder)
     last = folder / "last.ckpt"
-    with quiet_lightning():
+    with filter_lightning_warnings():
         trainer = _trainer(
             accelerator=accelerator,
             devices=devices,
@@ -173,8 +166,8 @@ def train(
             use_distributed_sampler=False,  # the order shares out its batches itself
             precision=settings.precision,
             max_epochs=settings.count_epochs(len(order)),
-            gradient_clip_val=settings.gradient_norm or None,
-            callbacks=[best, latest, *average, cost, QuietProcesses(), *bars],
+            gradient_clip_val=settings.clip_grad_norm or None,
+            callbacks=[best, latest, *average, cost, WorkerLogFilter(), *bars],
             logger=[
                 CSVLogger(folder, name="", version=""),
                 TensorBoardLogger(folder, name="tensorboard", version=""),
@@ -186,7 +179,7 @@ def train(
         )
         try:
             trainer.fit(
-                lessons,
+                module,
                 DataLoader(segments, batch_sampler=order, collate_fn=collate),
                 whole,
                 ckpt_path=last if last.exists() else None,
@@ -202,11 +195,11 @@ def train(
                 raise SettingsError(diverged[1]) from None
             raise
     join_metrics(folder)
-    lessons.load_state_dict(_read(best.best_model_path)["state_dict"])
+    module.load_state_dict(_read(best.best_model_path)["state_dict"])
     # Other processes may have trained: what they know is in the checkpoint.
     ended = _read(last)
     cost.load_state_dict(ended["callbacks"][cost.state_key])
-    system = lessons.system.cpu().eval()
+    system = module.system.cpu().eval()
     logits, labels = _answers(system, whole)
     if not logits.isfinite().all():
         raise SettingsError(

@@ -13,7 +13,7 @@ from seqcap.errors import SettingsError
 from seqcap.models.systems import System
 from seqcap.scoring.metrics import confusion_matrix, unweighted_accuracy, weighted_accuracy
 from seqcap.training.batches import Batch
-from seqcap.training.lr_schedule import LearningRateFall
+from seqcap.training.lr_schedule import LossDrivenSchedule
 from seqcap.training.settings import TrainingSettings
 
 
@@ -42,26 +42,7 @@ def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, T
     )
 
 
-def margin_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """The right emotion's probability is to be above .9, the others' below .1.
-
-    Sabour et al., "Dynamic routing between capsules", 2017, Eq. 4, of probabilities in place of
-    capsules' lengths.
-
-    Args:
-        logits: Shape ``(batch, emotion)``.
-        targets: Shares of the emotions, ``(batch, emotion)``.
-
-    Returns:
-        The mean over the batch.
-    """
-    probabilities = logits.float().softmax(1)
-    missing = targets * F.relu(0.9 - probabilities) ** 2
-    undue = 0.5 * (1 - targets) * F.relu(probabilities - 0.1) ** 2
-    return (missing + undue).sum(1).mean()
-
-
-class Lessons(pl.LightningModule):
+class LitModule(pl.LightningModule):
     """Losses, scores and the optimiser of a training, for pytorch-lightning."""
 
     def __init__(self, system: System, settings: TrainingSettings, emotion_count: int) -> None:
@@ -70,7 +51,7 @@ class Lessons(pl.LightningModule):
         self.settings = settings
         self.emotion_count = emotion_count
         self.confusion = np.zeros((emotion_count, emotion_count), np.int64)
-        self.fall = LearningRateFall()
+        self.schedule = LossDrivenSchedule()
         self.mean_loss = MeanMetric(nan_strategy="disable")  # a NaN has to be seen
 
     def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
@@ -89,8 +70,7 @@ class Lessons(pl.LightningModule):
         targets = torch.lerp(
             targets, 1 / targets.new_tensor(self.emotion_count), self.settings.label_smoothing
         )
-        measure = margin_loss if self.settings.loss == "margin" else F.cross_entropy
-        loss = torch.stack([measure(one, targets) for one in logits]).sum()
+        loss = torch.stack([F.cross_entropy(one, targets) for one in logits]).sum()
         self.mean_loss.update(loss.detach(), len(targets))
         return loss
 
@@ -105,9 +85,9 @@ class Lessons(pl.LightningModule):
             return
         # The same for all processes that share the batch.
         losses = torch.as_tensor(self.all_gather(outputs["loss"]))
-        self.fall.see(float(losses.mean()), self.current_epoch)
+        self.schedule.update(float(losses.mean()), self.current_epoch)
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
-            group["lr"] = self.settings.learning_rate * self.fall.share
+            group["lr"] = self.settings.learning_rate * self.schedule.share
 
     def configure_gradient_clipping(
         self,
@@ -121,11 +101,11 @@ class Lessons(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps what the learning rate depends on."""
-        checkpoint["fall"] = self.fall.state()
+        checkpoint["schedule"] = self.schedule.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes up what the learning rate depends on."""
-        self.fall = LearningRateFall(**checkpoint["fall"])
+        self.schedule = LossDrivenSchedule(**checkpoint["schedule"])
 
     def on_validation_epoch_start(self) -> None:
         """Starts a new confusion matrix."""

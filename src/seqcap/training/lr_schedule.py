@@ -12,7 +12,7 @@ _FIRST_EPOCHS = 3
 _FACTOR = 10.0
 
 
-class LearningRateFall:
+class LossDrivenSchedule:
     """Steps down when the average of the last 100 losses is a tenth of what it was.
 
     Choice: "reduced by a factor of 10" needs something to compare with, of which the paper says
@@ -37,7 +37,7 @@ class LearningRateFall:
         """Of the greatest learning rate."""
         return _SHARES[self.level]
 
-    def see(self, loss: float, epoch: int) -> None:
+    def update(self, loss: float, epoch: int) -> None:
         """Takes note of the loss of one step, and steps down if it is time.
 
         Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint
 from seqcap.recognition.model_folder import CARD_FILE
@@ -15,7 +15,7 @@ from seqcap.scoring.score_text import CARD_MARKER, report
 _ADAPTS = (
     "It adapts to speakers: each was known by all their recordings, labels aside. Whoever is known "
     "by one recording is recognised less well (`seqcap evaluate --unknown-speakers`); "
-    "`seqcap predict --one-speaker` adapts to the speaker of all recordings given.",
+    "`seqcap predict --same-speaker` adapts to the speaker of all recordings given.",
     "",
 )
 _PARTS = ("train", "validation", "test")
@@ -36,7 +36,7 @@ def write_own_card(
         folder: Of the model.
     """
     made = checkpoint.provenance
-    kept_last = made["settings"]["choose"] == "last"
+    kept_last = made["settings"]["monitor"] == "last"
     chosen = "the temperature" if kept_last else "the epoch and the temperature"
     lines = [
         f"# {checkpoint.name}",
@@ -73,7 +73,7 @@ def write_own_card(
         "",
         "## How good it is",
         "",
-        *(_ADAPTS if checkpoint.normalisation.speaker_mean else ()),
+        *(_ADAPTS if checkpoint.normalisation.settings.speaker_mean_norm else ()),
         CARD_MARKER,
         "",
         report(all_scores, checkpoint.emotions),
@@ -88,7 +88,7 @@ def write_own_card(
         f"{made['versions']['torch']}; all settings in `model.json`, which "
         "`seqcap model FOLDER --format json` prints.",
     ]
-    with written_whole(folder / CARD_FILE) as path:
+    with atomic_write(folder / CARD_FILE) as path:
         path.write_text("\n".join(lines) + "\n", "utf-8")
 
 

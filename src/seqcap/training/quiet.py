@@ -11,23 +11,23 @@ from pytorch_lightning import Callback
 
 
 @contextmanager
-def quiet_lightning() -> Iterator[None]:
+def filter_lightning_warnings() -> Iterator[None]:
     """Keeps pytorch-lightning quiet while it trains."""
     with warnings.catch_warnings():
-        _be_quiet()
+        _filter_warnings()
         yield
 
 
-class QuietProcesses(Callback):
+class WorkerLogFilter(Callback):
     """Keeps the processes quiet that share a training."""
 
     def setup(self, *_: Any, **__: Any) -> None:
         """Before anything else, in each process."""
         if multiprocessing.parent_process() is not None:
-            _be_quiet()
+            _filter_warnings()
 
 
-def _be_quiet() -> None:
+def _filter_warnings() -> None:
     for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It asks torch in a way that torch no longer likes,

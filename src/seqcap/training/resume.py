@@ -9,13 +9,13 @@ import csv
 import zipfile
 from pathlib import Path
 
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 
 METRICS_FILE = "metrics.csv"
 _EARLIER_FILE = "metrics-before.csv"
 
 
-def drop_torn_checkpoints(folder: Path) -> None:
+def remove_corrupt_checkpoints(folder: Path) -> None:
     """Removes checkpoints that an interruption left half-written.
 
     pytorch-lightning writes them to the system's temporary folder and moves them, which is a copy
@@ -42,7 +42,7 @@ def join_metrics(folder: Path) -> None:
     first = min((int(row["epoch"]) for row in later), default=None)
     rows = [row for row in earlier if first is None or int(row["epoch"]) < first] + later
     with (
-        written_whole(folder / METRICS_FILE) as scratch,
+        atomic_write(folder / METRICS_FILE) as scratch,
         scratch.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))

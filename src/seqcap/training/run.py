@@ -2,8 +2,8 @@
 
 `settings.json` is all that it was made with, `metrics.csv` the training epoch by epoch, `model/`
 the trained system with its card, `validation.csv` and `test.csv` every utterance's probabilities
-(of systems that adapt to speakers, `test-strangers.csv` too), `resources.json` time and memory.
-`scores.json` is written last: a run that has it is done.
+(of systems that adapt to speakers, `test-unknown-speakers.csv` too), `resources.json` time and
+memory. `scores.json` is written last: a run that has it is done.
 """
 
 import dataclasses
@@ -15,13 +15,13 @@ from typing import Any
 
 import pandas as pd
 
-from seqcap.corpora.audio_info import examine_all
+from seqcap.corpora.audio_info import probe_all_audio
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
 from seqcap.corpora.provenance import below_shared_folder
 from seqcap.corpora.speakers import speaker_key
 from seqcap.corpora.table import read_table
-from seqcap.files import written_whole
+from seqcap.files import atomic_write
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
@@ -39,7 +39,9 @@ from seqcap.training.run_checks import (
 from seqcap.training.run_identity import describe_machine, describe_run
 from seqcap.training.settings import TrainingSettings
 
-STRANGERS = "test-strangers"  # the test part, as if each recording were all of its speaker
+UNKNOWN_SPEAKERS = (
+    "test-unknown-speakers"  # the test part, as if each recording were all of its speaker
+)
 
 
 def run_fold(
@@ -84,7 +86,7 @@ def run_fold(
     refuse_another_run(folder, provenance)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
-    sounds, faults = examine_all(dict.fromkeys(labelled["file"]))
+    sounds, faults = probe_all_audio(dict.fromkeys(labelled["file"]))
     refuse_unusable(labelled, sounds, faults)
     audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
     shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
@@ -120,13 +122,17 @@ def run_fold(
     below = pd.Series(below_shared_folder(labelled["file"]))
     all_scores = {}
     testing_s = 0.0
-    for asked in ("validation", "test", *([STRANGERS] if recognizer.adapts else [])):
-        known = asked != STRANGERS
+    for asked in (
+        "validation",
+        "test",
+        *([UNKNOWN_SPEAKERS] if recognizer.is_speaker_adaptive else []),
+    ):
+        known = asked != UNKNOWN_SPEAKERS
         rows = labelled[parts == (asked if known else "test")]
         began_s = time.perf_counter()
         predictions = predict_table(recognizer, rows, know_speakers=known)
         testing_s += time.perf_counter() - began_s
-        with written_whole(folder / f"{asked}.csv") as path:
+        with atomic_write(folder / f"{asked}.csv") as path:
             predictions.assign(file=below).to_csv(path, index=False)
         all_scores[asked] = scores_by_corpus(predictions, label_set.emotions)
         before = predict_table(uncalibrated, rows, know_speakers=known)
@@ -187,18 +193,18 @@ def pool_folds(
     Args:
         folders: Of the folds' runs, all done.
         emotions: Which are told apart.
-        output: Where `validation.csv`, `test.csv` (`test-strangers.csv`) and `scores.json` of
-            all folds go.
+        output: Where `validation.csv`, `test.csv` (`test-unknown-speakers.csv`) and `scores.json`
+            of all folds go.
 
     Returns:
         The scores by part, overall and per corpus.
     """
     pooled = {}
-    for part in ("validation", "test", STRANGERS):
+    for part in ("validation", "test", UNKNOWN_SPEAKERS):
         if not (folders[0] / f"{part}.csv").is_file():
             continue  # systems that adapt to speakers have answered as strangers too
         predictions = pd.concat([_read_answers(folder / f"{part}.csv") for folder in folders])
-        with written_whole(output / f"{part}.csv") as path:
+        with atomic_write(output / f"{part}.csv") as path:
             predictions.to_csv(path, index=False)
         pooled[part] = scores_by_corpus(predictions, emotions)
     _write_json(output / SCORES_FILE, pooled)
@@ -218,5 +224,5 @@ def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    with written_whole(path) as scratch:
+    with atomic_write(path) as scratch:
         scratch.write_text(json.dumps(value, indent=1) + "\n", "utf-8")

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from seqcap.corpora.audio_checks import short_pieces
-from seqcap.corpora.audio_info import Sound
+from seqcap.corpora.audio_info import AudioInfo
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet
 from seqcap.corpora.leaks import FoldReport, check_fold
 from seqcap.errors import CorpusError, SettingsError
 from seqcap.training.fine_tuning import refuse_known_speakers
-from seqcap.training.settings import telling
+from seqcap.training.settings import hashed_settings
 
 RUN_FILE = "settings.json"
 SCORES_FILE = "scores.json"
@@ -55,7 +55,7 @@ def check_parts(
         labelled: The corpus, its labels applied.
         fold: Who trains, validates and tests; shared speakers have been allowed.
         label_set: Which emotions.
-        started_from: As `describe_starting_model` gives it.
+        started_from: As `describe_init_model` gives it.
         audio_hashes: As for `check_fold`.
 
     Raises:
@@ -67,7 +67,9 @@ def check_parts(
     return shared
 
 
-def refuse_unusable(table: pd.DataFrame, sounds: dict[str, Sound], faults: dict[str, str]) -> None:
+def refuse_unusable(
+    table: pd.DataFrame, sounds: dict[str, AudioInfo], faults: dict[str, str]
+) -> None:
     """Finds before a training what would end it, or the test after it, or count twice."""
     again = table[table.duplicated(["file", "start", "end"])]
     texts = [
@@ -102,7 +104,7 @@ def refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
     # As they are read back: tuples become lists.
     before, now = json.loads(kept.read_text("utf-8")), json.loads(json.dumps(provenance))
     for one in (before, now):
-        one["settings"] = telling(one["settings"])
+        one["settings"] = hashed_settings(one["settings"])
         one["started_from"] = one.get("started_from", {}).get("weights_sha256", "")
     for key in _WORDS:
         was, is_now = before.get(key, now[key]), now[key]

@@ -22,8 +22,8 @@ from seqcap.corpora.fold import Fold
 from seqcap.corpora.labels import LabelSet
 from seqcap.corpora.provenance import below_shared_folder, file_hashes, table_hash
 from seqcap.models.own_systems import source_hash
-from seqcap.training.fine_tuning import describe_starting_model
-from seqcap.training.settings import TrainingSettings, telling
+from seqcap.training.fine_tuning import describe_init_model
+from seqcap.training.settings import TrainingSettings, hashed_settings
 
 _KEYS = ("settings", "fold", "label_set", "table_sha256", "files", "system_source", "versions")
 
@@ -37,7 +37,9 @@ def run_key(provenance: dict[str, Any]) -> str:
     Returns:
         SHA-256, 64 hexadecimal digits.
     """
-    what = {key: provenance[key] for key in _KEYS} | {"settings": telling(provenance["settings"])}
+    what = {key: provenance[key] for key in _KEYS} | {
+        "settings": hashed_settings(provenance["settings"])
+    }
     if provenance.get("started_from"):  # earlier runs do not say
         what["started_from"] = provenance["started_from"]["weights_sha256"]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -77,7 +79,7 @@ def describe_run(
         "table_sha256": table_hash(table),
         "files": dict(zip(below_shared_folder(hashes), hashes.values(), strict=True)),
         "system_source": source_hash(settings.system),
-        "started_from": describe_starting_model(settings),
+        "started_from": describe_init_model(settings),
         "command": shlex.join(["seqcap", *sys.argv[1:]]),
         "commit": _commit(),
         "versions": {

@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 from seqcap.training.batches import Segments
 
 
-class Order(Sampler[list[tuple[int, int]]]):
+class SegmentBatchSampler(Sampler[list[tuple[int, int]]]):
     """Which pieces stand in which batch of an epoch.
 
     Args:
@@ -20,7 +20,7 @@ class Order(Sampler[list[tuple[int, int]]]):
         balance: 0 draws every piece once an epoch; 1 draws as many pieces, but each corpus and
             emotion as often as any other; between them is between.
         seed: Of the shuffling.
-        sorted_batches: So many batches' worth of shuffled pieces are sorted by length before
+        bucket_size_batches: So many batches' worth of shuffled pieces are sorted by length before
             they are cut into batches, so that less is computed on padding; 1 sorts none.
     """
 
@@ -31,10 +31,10 @@ class Order(Sampler[list[tuple[int, int]]]):
         curriculum: bool,
         balance: float,
         seed: int,
-        sorted_batches: int = 1,
+        bucket_size_batches: int = 1,
     ) -> None:
         self.batch_size = batch_size
-        self.sorted_pieces = batch_size * sorted_batches
+        self.sorted_pieces = batch_size * bucket_size_batches
         self.lengths = segments.lengths
         self.curriculum = curriculum
         self.seed = seed
@@ -44,7 +44,7 @@ class Order(Sampler[list[tuple[int, int]]]):
         self.shares = _shares([f"{o.corpus} {o.label}" for o in owners], balance)
 
     @property
-    def sampler(self) -> "Order":
+    def sampler(self) -> "SegmentBatchSampler":
         """Where pytorch-lightning looks for ``set_epoch``."""
         return self
 

@@ -6,6 +6,7 @@ Its defaults are the recipe `default`; other recipes, in `recipes/`, say what th
 import dataclasses
 import difflib
 import math
+import operator
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -13,43 +14,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from seqcap.audio.normalisation import NormalisationSettings
 from seqcap.errors import SettingsError
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.training.augmentation import Augmentation
 from seqcap.training.batches import SEGMENT_S
 from seqcap.training.settings_files import find_toml, read_toml
-from seqcap.training.settings_history import later, leave_out_neutral
+from seqcap.training.settings_history import (
+    added_field,
+    current_names,
+    first_names,
+    without_neutral,
+)
 
 RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "default"
 _EPOCHS = 20
 _WORDS = {
     "schedule": ("one_cycle", "paper"),
-    "loss": ("cross_entropy", "margin"),
-    "choose": ("wa", "ua", "loss", "last"),
+    "monitor": ("wa", "ua", "loss", "last"),
 }
 _LEAST = {
     "seed": 0,
     "epochs": 0,
-    "least_steps": 1,
+    "min_steps": 1,
     "batch_size": 1,
-    "sorted_batches": 1,
+    "bucket_size_batches": 1,
     "threads": 0,
     "weight_decay": 0.0,
-    "gradient_norm": 0.0,
+    "clip_grad_norm": 0.0,
     "mixup": 0.0,
-    "level": 0.0,
-    "trim_db": 0.0,
     "segment_s": 0.2,  # a syllable
+    "normalisation.target_rms": 0.0,
+    "normalisation.trim_db": 0.0,
 }
 _SHARES = (
     "warmup_share",
     "label_smoothing",
-    "averaging",
-    "balance",
-    "own_mean",
-    "speaker_mean",
-    "strangers",
+    "ema_decay",
+    "sampling_balance",
+    "unknown_speaker_share",
+    "normalisation.utterance_mean_norm",
+    "normalisation.speaker_mean_norm",
 )
 
 
@@ -59,52 +65,42 @@ class TrainingSettings:
 
     Attributes:
         system: One of ``SYSTEMS``.
-        seed: Of weights, order, crops and dropout.
-        epochs: Times through the training part; 0: 20 times, or as often as it takes to make
-            `least_steps`.
-        least_steps: Of a small corpus, where the number of epochs is not given.
+        seed: Random seed of initialisation, shuffling, cropping and dropout.
+        epochs: Passes over the training part; 0: 20, or as many as `min_steps` takes.
+        min_steps: Least number of steps on a small corpus where `epochs` is 0.
         batch_size: Segments of a step.
         schedule: "one_cycle", a learning rate that rises and falls, or "paper", one that falls
             with the training loss (Sec. V-E).
         learning_rate: Greatest one.
         warmup_share: Of one cycle: share of all steps in which the learning rate rises.
         weight_decay: Of AdamW; 0 makes it Adam.
-        gradient_norm: Longest gradient, all parameters together; 0 leaves gradients as they are.
-        loss: "cross_entropy", Sec. V-C, or "margin", that of capsule networks (Sabour et al.,
-            2017), of the probabilities; each branch's by itself.
+        clip_grad_norm: Largest norm of the gradient of all parameters; 0 clips nothing.
         label_smoothing: Share of the target spread over all emotions.
-        mixup: How much two segments of a batch are mixed, the first parameter of the Beta
-            distribution that draws their shares; 0 mixes none.
-        averaging: Decay of the moving average of the weights that is kept; 0 keeps the weights.
-        choose: What the kept epoch is best in on validation speakers: "wa", "ua" or "loss";
-            "last" keeps the last one.
+        mixup: First parameter of the Beta distribution that draws the shares in which two
+            segments of a batch are mixed; 0 mixes none.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights that is kept; 0
+            keeps the weights themselves.
+        monitor: The validation metric that picks the checkpoint: "wa", "ua" or "loss"; "last"
+            keeps the last epoch.
         curriculum: First epoch by increasing length, Sec. IV-D.
-        balance: 0 as the corpus is, 1 all corpora and emotions alike often.
-        sorted_batches: So many batches' worth of shuffled segments are sorted by length before
-            they are cut into batches, so that less is computed on padding; 1 sorts none.
-        segment_s: Longest piece of an utterance that a batch holds, Sec. VI-A.
-        normalise_per_bin: Each bin by its own mean and deviation.
-        level: Loudness that every recording is brought to; 0 leaves it. With the spectrogram's
-            floor it decides how far below the loudest speech is still looked at: 0.01, 60 dB.
-        trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
-            off, in training and in use; 0 keeps it.
-        own_mean: Share of its own mean, bin by bin, that each piece loses, 0 to 1: of what
-            microphone, room and voice add, and of how loud somebody speaks.
-        speaker_mean: Share of what a speaker's mean over all their recordings differs from that
-            of all, bin by bin, that each of them loses, 0 to 1. Of those who are recognised,
-            too, several recordings have to be known, without labels.
-        strangers: Share of crops heard as if nothing else of their speaker were known, so that
-            a system that adapts to speakers can also do without, 0 to 1.
-        start_in_the_middle: Scale Xavier's weights by a batch of training data, see
-            `seqcap.models.starting_scale`.
-        start_from: Folder of a model of the same system whose weights the training begins with,
-            see `seqcap.training.fine_tuning`; "-" is the shipped one. Nobody whom it has
-            heard may validate or test.
+        sampling_balance: 0 draws as the corpus is, 1 all corpora and emotions equally often.
+        bucket_size_batches: Bucketing: so many batches' worth of shuffled segments are sorted by
+            length before they are cut into batches, which saves padding; 1 sorts none.
+        segment_s: Longest segment of an utterance in a batch, s, Sec. VI-A.
+        lsuv_init: Scale Xavier's weights by a batch of training data (LSUV), see
+            `seqcap.models.initialisation`.
+        init_from: Folder of a model of the same system whose weights the training begins with,
+            see `seqcap.training.fine_tuning`; "-" is the shipped one. Speakers it was trained on
+            cannot validate or test.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
             knows bfloat16.
         threads: Of the processor; 0 takes all cores. One is better when others use them too: a
             thread that waits for its turn holds up all.
         augment: Random crops, changed as `augmentation` says, instead of fixed segments.
+        unknown_speaker_share: Speaker dropout: share of crops normalised as if nothing else of
+            their speaker were known, 0 to 1, so that a system that adapts to speakers also works
+            on unknown ones.
+        normalisation: Level, trimming, mean and deviation.
         augmentation: How far crops are changed.
         capsules: Windows and routing.
     """
@@ -112,33 +108,30 @@ class TrainingSettings:
     system: str = "CNN_SeqCap"
     seed: int = 0
     epochs: int = 0
-    least_steps: int = later(1000, neutral=1000)
+    min_steps: int = added_field(1000, neutral=1000)
     batch_size: int = 16
     schedule: str = "one_cycle"
     learning_rate: float = 2e-3
     warmup_share: float = 0.1
     weight_decay: float = 1e-2
-    gradient_norm: float = 5.0
-    loss: str = later("cross_entropy", neutral="cross_entropy")
+    clip_grad_norm: float = 5.0
     label_smoothing: float = 0.0
     mixup: float = 0.0
-    averaging: float = 0.99
-    choose: str = "last"
+    ema_decay: float = 0.99
+    monitor: str = "last"
     curriculum: bool = False
-    balance: float = 0.5
-    sorted_batches: int = 1
+    sampling_balance: float = 0.5
+    bucket_size_batches: int = 1
     segment_s: float = SEGMENT_S
-    normalise_per_bin: bool = True
-    level: float = 0.01
-    trim_db: float = later(30.0, neutral=0.0)
-    own_mean: float = later(0.0, neutral=0.0)
-    speaker_mean: float = later(0.0, neutral=0.0)
-    strangers: float = later(0.0, neutral=0.0)
-    start_in_the_middle: bool = True
-    start_from: str = later("", neutral="")
+    lsuv_init: bool = True
+    init_from: str = added_field("", neutral="")
     precision: str = "32-true"
     threads: int = 0
     augment: bool = True
+    unknown_speaker_share: float = added_field(0.0, neutral=0.0)
+    normalisation: NormalisationSettings = field(
+        default_factory=lambda: NormalisationSettings(target_rms=0.01, trim_db=30.0)
+    )
     augmentation: Augmentation = field(default_factory=Augmentation)
     capsules: CapsuleSettings = field(default_factory=lambda: CapsuleSettings(dropout=0.3))
 
@@ -151,29 +144,30 @@ class TrainingSettings:
                     f"one of {', '.join(words)} is expected"
                 )
         for name, least in _LEAST.items():
-            if not least <= getattr(self, name) < math.inf:
-                raise SettingsError(
-                    f"setting '{name}': {getattr(self, name)} came, {least} is the least"
-                )
-        if self.averaging == 1.0:
-            raise SettingsError("setting 'averaging': 1.0 came, which keeps the first weights")
+            value = operator.attrgetter(name)(self)
+            if not least <= value < math.inf:
+                raise SettingsError(f"setting '{name}': {value} came, {least} is the least")
+        if self.ema_decay == 1.0:
+            raise SettingsError("setting 'ema_decay': 1.0 came, which keeps the first weights")
         if not 0.0 < self.learning_rate < math.inf:
             raise SettingsError(
                 f"setting 'learning_rate': {self.learning_rate} came, a number above 0 is expected"
             )
         for name in _SHARES:
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise SettingsError(
-                    f"setting '{name}': {getattr(self, name)} came, 0 to 1 is expected"
-                )
-        if self.strangers and not (self.speaker_mean and self.augment):
+            value = operator.attrgetter(name)(self)
+            if not 0.0 <= value <= 1.0:
+                raise SettingsError(f"setting '{name}': {value} came, 0 to 1 is expected")
+        adaptive = self.normalisation.speaker_mean_norm
+        if self.unknown_speaker_share and not (adaptive and self.augment):
             raise SettingsError(
-                "setting 'strangers' is a share of the crops of systems that adapt to speakers: "
-                "'speaker_mean' above 0 and 'augment = true' are expected"
+                "setting 'unknown_speaker_share' is a share of the crops of systems that adapt to "
+                "speakers: 'normalisation.speaker_mean_norm' above 0 and 'augment = true' are "
+                "expected"
             )
-        if self.speaker_mean and not self.normalise_per_bin:
+        if adaptive and not self.normalisation.per_bin:
             raise SettingsError(
-                "setting 'speaker_mean' compares bins: 'normalise_per_bin = true' is expected"
+                "setting 'normalisation.speaker_mean_norm' compares bins: "
+                "'normalisation.per_bin = true' is expected"
             )
 
     def count_epochs(self, steps: int) -> int:
@@ -188,23 +182,23 @@ class TrainingSettings:
             >>> TrainingSettings(epochs=3).count_epochs(steps=40)
             3
         """
-        return self.epochs or max(_EPOCHS, -(-self.least_steps // steps))
+        return self.epochs or max(_EPOCHS, -(-self.min_steps // steps))
 
 
-def telling(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out settings that change nothing, so that runs keep their names.
+def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives what names a run: settings that change something, under their first names.
 
     Where a model lies changes nothing: what it is stands beside the settings of a run.
 
     Args:
-        settings: All of them, by name.
+        settings: All of them, by name, of any version of the program.
     """
-    told = leave_out_neutral(settings, TrainingSettings())
-    if told.pop("start_from", ""):
-        told.pop("start_in_the_middle")  # there is no start to be scaled
-    if told["epochs"]:
-        told.pop("least_steps", None)  # it has no say
-    return told
+    hashed = without_neutral(current_names(settings), TrainingSettings())
+    if hashed.pop("init_from", ""):
+        hashed.pop("lsuv_init")  # there is no initialisation to be scaled
+    if hashed["epochs"]:
+        hashed.pop("min_steps", None)  # it has no say
+    return first_names(hashed)
 
 
 def recipe_file(recipe: str | os.PathLike[str]) -> Path:
@@ -243,8 +237,9 @@ def read_settings(
         seqcap.errors.SettingsError: setting 'epoch' is unknown; did you mean 'epochs'?
     """
     _, values = read_toml("settings", recipe_file(recipe))
+    values = current_names(values)
     for override in overrides:
-        _merge(values, _parse_override(override))
+        _merge(values, current_names(_parse_override(override)))
     _merge(values, {key: value for key, value in fixed.items() if value is not None})
     settings: TrainingSettings = _settings(TrainingSettings(), values, "")
     return settings

@@ -1,17 +1,93 @@
-"""Settings that came after runs were made: at a neutral value, runs keep their names."""
+"""How settings were called and what they were before: runs on file keep their identity.
+
+The name of a run is a hash of its settings (`hashed_settings`). Settings that were added later are
+left out of it where they change nothing, and settings that were renamed enter it under their first
+name.
+"""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+# First name -> today's, with its table.
+RENAMED = {
+    "averaging": "ema_decay",
+    "balance": "sampling_balance",
+    "choose": "monitor",
+    "gradient_norm": "clip_grad_norm",
+    "least_steps": "min_steps",
+    "level": "normalisation.target_rms",
+    "normalise_per_bin": "normalisation.per_bin",
+    "own_mean": "normalisation.utterance_mean_norm",
+    "sorted_batches": "bucket_size_batches",
+    "speaker_mean": "normalisation.speaker_mean_norm",
+    "start_from": "init_from",
+    "start_in_the_middle": "lsuv_init",
+    "strangers": "unknown_speaker_share",
+    "trim_db": "normalisation.trim_db",
+}
+# Settings that are gone, with the value that does what is done today.
+REMOVED = {"loss": "cross_entropy"}
 
-def later(default: Any, neutral: Any) -> Any:
-    """Declares a setting, with the value that does what was done before there was it."""
+
+def added_field(default: Any, neutral: Any) -> Any:
+    """Declares a setting that came later, with the value that does what was done before it.
+
+    Args:
+        default: Its value where nothing is said; a function without arguments makes a new one.
+        neutral: The value at which it is left out of a run's name.
+    """
     return dataclasses.field(default=default, metadata={"neutral": neutral})
 
 
-def leave_out_neutral(settings: Mapping[str, Any], like: Any) -> dict[str, Any]:
-    """Leaves out later settings where they change nothing.
+def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives settings on file the names of today.
+
+    Args:
+        settings: By name, of any version of the program.
+
+    Returns:
+        A copy; tables of settings are dictionaries. A removed setting stays if it did something.
+
+    Example:
+        >>> current_names({"averaging": 0.9, "level": 0.01, "loss": "cross_entropy"})
+        {'ema_decay': 0.9, 'normalisation': {'target_rms': 0.01}}
+    """
+    current: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in REMOVED and value == REMOVED[name]:
+            continue
+        table, _, key = RENAMED.get(name, name).rpartition(".")
+        if table:
+            current.setdefault(table, {})[key] = value
+        elif isinstance(value, Mapping):
+            current.setdefault(key, {}).update(value)
+        else:
+            current[key] = value
+    return current
+
+
+def first_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives settings the names that runs are hashed with; undoes `current_names`.
+
+    Example:
+        >>> first_names({"ema_decay": 0.9, "normalisation": {"target_rms": 0.01}})
+        {'averaging': 0.9, 'level': 0.01}
+    """
+    first_of = {today: first for first, today in RENAMED.items()}
+    tables = {today.partition(".")[0] for today in first_of if "." in today}
+    first: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in tables and isinstance(value, Mapping):
+            for key, one in value.items():
+                first[first_of.get(f"{name}.{key}", f"{name}.{key}")] = one
+        else:
+            first[first_of.get(name, name)] = value
+    return first
+
+
+def without_neutral(settings: Mapping[str, Any], like: Any) -> dict[str, Any]:
+    """Leaves out added settings where they change nothing.
 
     Args:
         settings: By name; tables of settings are mappings.
@@ -24,7 +100,7 @@ def leave_out_neutral(settings: Mapping[str, Any], like: Any) -> dict[str, Any]:
         if field is not None and "neutral" in field.metadata:
             if value == field.metadata["neutral"]:
                 continue
-        elif isinstance(value, Mapping):
-            value = leave_out_neutral(value, getattr(like, name))
+        elif isinstance(value, Mapping) and field is not None:
+            value = without_neutral(value, getattr(like, name))
         left[name] = value
     return left

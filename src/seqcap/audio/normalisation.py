@@ -1,0 +1,177 @@
+"""What recordings lose before a system sees them: level, quiet edges, mean and deviation.
+
+Axis order: ``(frame, bin)``. Frames are 10 ms apart, bins 10 Hz.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqcap.audio.spectrogram import (
+    BIN_COUNT,
+    SHIFT_SAMPLES,
+    FloatArray,
+    frame_count,
+    log_spectrogram,
+)
+
+_UNCHANGED = np.float32(1)
+_MARGIN_FRAMES = 10  # kept around what is left after trimming
+_PRIOR_FRAMES = 500  # 5 s: the weight of the mean of all speakers in that of one speaker
+
+
+@dataclass(frozen=True)
+class NormalisationSettings:
+    """What is normalised; by default, recordings stay as they are but for mean and deviation.
+
+    Attributes:
+        per_bin: Each bin has a mean and a deviation of its own; otherwise all share one.
+        target_rms: RMS that the louder half of a recording is brought to (see
+            `rms_of_louder_half`); 0 keeps the level. With the spectrogram's floor it decides how
+            far below the loudest speech is still visible: 0.01 means 60 dB.
+        trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
+            off (see `trim_bounds`); 0 keeps it.
+        utterance_mean_norm: Utterance-level cepstral-style mean normalisation (CMN): share of its
+            own mean over frames, bin by bin, that each recording loses, 0 to 1.
+        speaker_mean_norm: Speaker-level CMN: share of the difference between a speaker's mean
+            spectrum and the mean of all that the speaker's recordings lose, 0 to 1.
+    """
+
+    per_bin: bool = True
+    target_rms: float = 0.0
+    # "neutral": left out of a run's name at this value, see `seqcap.training.settings_history`.
+    trim_db: float = field(default=0.0, metadata={"neutral": 0.0})
+    utterance_mean_norm: float = field(default=0.0, metadata={"neutral": 0.0})
+    speaker_mean_norm: float = field(default=0.0, metadata={"neutral": 0.0})
+
+
+def block_powers(waveform: FloatArray) -> NDArray[np.float64]:
+    """Mean square of every started 10 ms, zeros behind the end, shape ``(frame,)``."""
+    count = frame_count(len(waveform))
+    padded = np.zeros(count * SHIFT_SAMPLES, np.float32)
+    padded[: len(waveform)] = waveform
+    return np.square(padded).reshape(count, SHIFT_SAMPLES).mean(axis=1, dtype=float)
+
+
+def rms_of_louder_half(powers: NDArray[np.float64]) -> float:
+    """Root mean square of the louder half of a recording.
+
+    Pauses, and silence before and after, count for nothing.
+
+    Args:
+        powers: Of the whole recording, as `block_powers` gives them.
+
+    Example:
+        >>> half_silent = np.repeat([0.0, 0.5], 1600).astype(np.float32)
+        >>> rms_of_louder_half(block_powers(half_silent))
+        0.5
+    """
+    return float(np.sqrt(np.sort(powers)[len(powers) // 2 :].mean()))
+
+
+def trim_bounds(powers: NDArray[np.float64], trim_db: float) -> tuple[int, int]:
+    """Finds what is left of a recording without the quiet before and after it.
+
+    Args:
+        powers: Of the whole recording, as `block_powers` gives them.
+        trim_db: What is so far below the loudest 10 ms is quiet; 0 keeps everything.
+
+    Returns:
+        The first frame and the frame behind the last one: from the first to the last that is not
+        quiet, and 0.1 s around them.
+
+    Example:
+        >>> trim_bounds(np.repeat([0.0, 1.0, 0.0], 100), trim_db=30)
+        (90, 210)
+    """
+    quiet_power = powers.max() * 10 ** (-trim_db / 10)
+    loud = np.flatnonzero(powers > quiet_power)
+    if not trim_db or not len(loud):  # digital silence is never loud
+        return 0, len(powers)
+    return max(0, int(loud[0]) - _MARGIN_FRAMES), min(
+        len(powers), int(loud[-1]) + 1 + _MARGIN_FRAMES
+    )
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Zero mean and unit variance, by statistics of the training part only, Sec. VI-A.
+
+    Choice: recordings can also be brought to one level first, which a microphone's distance
+    decides as much as a speaker's emotion, and lose the quiet before and after them. And each can
+    lose its own mean, which microphone, room and voice decide (but also how loud somebody speaks).
+
+    Attributes:
+        mean: Shape ``(512,)``; where recordings lose their own, of what is left.
+        deviation: Shape ``(512,)``, above zero.
+        settings: What else recordings lose.
+    """
+
+    mean: FloatArray
+    deviation: FloatArray
+    settings: NormalisationSettings = field(default_factory=NormalisationSettings)
+
+    def changed(self, **settings: Any) -> "Normalisation":
+        """The same mean and deviation with other settings, by name."""
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **settings))
+
+    def prepare(self, waveform: FloatArray) -> FloatArray:
+        """What is heard of a whole recording, at this level."""
+        gain, first, behind = self.measure(block_powers(waveform))
+        return waveform[first * SHIFT_SAMPLES : behind * SHIFT_SAMPLES] * gain
+
+    def spectrogram(self, waveform: FloatArray) -> FloatArray:
+        """Log magnitudes of what is heard of a whole recording, not yet normalised."""
+        gain, first, behind = self.measure(block_powers(waveform))
+        return log_spectrogram(waveform * gain)[first:behind]
+
+    def measure(self, powers: NDArray[np.float64]) -> tuple[np.float32, int, int]:
+        """What has to be done with a recording of these powers.
+
+        Returns:
+            What it is multiplied with, 1 for digital silence; the first frame that is heard and
+            the frame behind the last one.
+        """
+        first, behind = trim_bounds(powers, self.settings.trim_db)
+        loud = rms_of_louder_half(powers[first:behind]) if self.settings.target_rms else 0.0
+        return np.float32(self.settings.target_rms / loud) if loud else _UNCHANGED, first, behind
+
+    def __call__(self, spectrogram: FloatArray) -> FloatArray:
+        """Normalises log magnitudes of a recording or a piece of one, shape ``(frame, 512)``."""
+        return (self.subtract_utterance_mean(spectrogram) - self.mean) / self.deviation
+
+    def subtract_utterance_mean(self, spectrogram: FloatArray) -> FloatArray:
+        """Log magnitudes ``(frame, 512)`` less their share `utterance_mean_norm` of their mean."""
+        if not self.settings.utterance_mean_norm:
+            return spectrogram
+        return spectrogram - np.float32(self.settings.utterance_mean_norm) * spectrogram.mean(0)
+
+    def adapt_to_speaker(self, spectrograms: Iterable[FloatArray]) -> "Normalisation":
+        """The normalisation of one speaker, whose voice and microphone become everybody's.
+
+        Nothing but sound is needed, no label. The fewer seconds there are, the less is taken out:
+        half of it of 5 s.
+
+        Args:
+            spectrograms: Log magnitudes of the speaker's recordings or pieces of them, each
+                ``(frame, 512)``; not looked at where `speaker_mean_norm` is 0.
+
+        Example:
+            >>> adapting = NormalisationSettings(speaker_mean_norm=1.0)
+            >>> everybody = Normalisation(np.zeros(512), np.ones(512), adapting)
+            >>> everybody.adapt_to_speaker([np.full((500, 512), 4.0, np.float32)]).mean[0]
+            np.float32(2.0)
+        """
+        if not self.settings.speaker_mean_norm:
+            return self
+        total, frames = np.zeros(BIN_COUNT), 0
+        for spectrogram in spectrograms:
+            total += self.subtract_utterance_mean(spectrogram).sum(0, dtype=float)
+            frames += len(spectrogram)
+        trusted = self.settings.speaker_mean_norm / (frames + _PRIOR_FRAMES)
+        mean = self.mean + trusted * (total - frames * self.mean)
+        return dataclasses.replace(self, mean=mean.astype(np.float32))
