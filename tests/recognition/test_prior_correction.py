@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seqcap import Recognizer
-from seqcap.errors import AudioWarning, SettingsError
+from seqcap import Failure, Recognizer
+from seqcap.errors import AudioWarning
 from seqcap.recognition.combination import Combination
 from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
 from seqcap.scoring.balanced_prior import balance_prior
@@ -87,47 +87,43 @@ def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
     assert (evened["predicted"] != table["predicted"]).any()
 
 
-def test_a_recognizer_is_evened_by_what_it_answers(model_folder, samples):
+def test_one_speakers_answers_are_corrected_by_themselves(model_folder, samples):
     recognizer = Recognizer.from_pretrained(model_folder, device="cpu")
-    before = [answer.probabilities for answer in recognizer.recognize_many(samples)]
-    evened = recognizer.with_balanced_prior([*samples, b""])  # what cannot be read says nothing
-    rows = pd.DataFrame(before).assign(speaker="a", predicted="")
-    expected = balance_prior(rows, recognizer.emotions)
-    for place, answer in enumerate(evened.recognize_many(samples)):
+    before = list(recognizer.recognize_many(samples, timeline=True))
+    rows = pd.DataFrame([answer.probabilities for answer in before])
+    expected = balance_prior(rows.assign(speaker="a", predicted=""), recognizer.emotions)
+    sources = [*samples, b""]  # what cannot be read changes nothing
+    *after, failure = recognizer.recognize_speaker(sources, balanced_prior=True, timeline=True)
+    assert isinstance(failure, Failure)
+    for place, answer in enumerate(after):
         wanted = expected.iloc[place]
         assert answer.probabilities == pytest.approx(
             {emotion: wanted[emotion] for emotion in recognizer.emotions}, abs=1e-5
         )
         assert answer.predicted == wanted["predicted"]
-    assert max(abs(before[0][e] - expected.iloc[0][e]) for e in recognizer.emotions) > 1e-3
-    untouched = recognizer.with_balanced_prior([]).recognize(samples[0])
-    assert untouched.probabilities == pytest.approx(before[0], abs=1e-5)
-    assert (
-        recognizer.with_balanced_prior(samples).with_balanced_prior(samples).log_prior_shift
-        == evened.log_prior_shift
-    )
-    with pytest.raises(SettingsError, match="2 log prior shifts; one for each of neutral, anger"):
-        Recognizer(recognizer.checkpoint, log_prior_shift=[0.1, -0.1])
+        assert answer.timeline[0].probabilities != before[place].timeline[0].probabilities
+    assert after[0].confidence != pytest.approx(before[0].confidence, abs=1e-4)
+    assert list(recognizer.recognize_speaker([], balanced_prior=True)) == []
+    (bad,) = recognizer.recognize_speaker([b""], balanced_prior=True)
+    assert isinstance(bad, Failure)
 
 
-def test_an_average_is_evened_by_what_it_answers(model_folder, samples):
+def test_an_average_is_corrected_by_its_own_answers(model_folder, samples):
     alone = Recognizer.from_pretrained(model_folder, device="cpu")
     other = dataclasses.replace(alone.checkpoint, temperature=0.2)
     pair = Combination([alone, Recognizer(other, "cpu")])
     rows = [answer.probabilities for answer in pair.recognize_many(samples)]
     expected = balance_prior(pd.DataFrame(rows).assign(speaker="a", predicted=""), alone.emotions)
-    for place, path in enumerate(samples):
-        answer = pair.with_balanced_prior(samples).recognize(path)
+    for place, answer in enumerate(pair.recognize_speaker(samples, balanced_prior=True)):
         wanted = expected.iloc[place][list(alone.emotions)].to_dict()
         assert answer.probabilities == pytest.approx(wanted, abs=1e-5)
-        assert answer.timeline[0].probabilities != pair.recognize(path).timeline[0].probabilities
 
 
-def test_silence_is_told_of_once_and_stays_uncertain(model_folder, samples):
+def test_silence_is_warned_of_once_and_stays_uncertain(model_folder, samples):
     recognizer = Recognizer.from_pretrained(model_folder, device="cpu")
     sources = [*samples, (np.zeros(16000, np.float32), 16000)]
-    evened = recognizer.with_balanced_prior(sources)  # a warning would be an error
-    with pytest.warns(AudioWarning, match="silence"):
-        *_, silent = evened.recognize_many(sources)
+    with pytest.warns(AudioWarning, match="silence") as warned:
+        *_, silent = recognizer.recognize_speaker(sources, balanced_prior=True)
+    assert len(warned) == 1
     assert silent.predicted == "uncertain"
     assert set(silent.probabilities.values()) == {0.25}

@@ -9,6 +9,7 @@ from seqcap.recognition.answers import Failure
 from seqcap.recognition.recordings import (
     batches_by_length,
     piece_bounds,
+    prepare,
     read_ahead,
     read_recording,
 )
@@ -21,17 +22,17 @@ def make_source(duration_s):
 
 
 def test_groups_are_bounded_by_files():
-    groups = read_ahead([make_source(0.1)] * 130, PLAIN)
+    groups = read_ahead([make_source(0.1)] * 130)
     assert [len(group) for group in groups] == [64, 64, 2]
 
 
 def test_groups_are_bounded_by_their_duration():
-    groups = read_ahead([make_source(100)] * 4, PLAIN)
+    groups = read_ahead([make_source(100)] * 4)
     assert [len(group) for group in groups] == [3, 1]
 
 
 def test_failures_keep_their_place():
-    (group,) = read_ahead([make_source(0.1), b"", make_source(0.2)], PLAIN)
+    (group,) = read_ahead([make_source(0.1), b"", make_source(0.2)])
     assert [isinstance(entry, Failure) for entry in group] == [False, True, False]
 
 
@@ -42,7 +43,7 @@ def test_the_next_group_is_read_while_one_is_worked_on():
         yield from [make_source(0.1)] * 65
         second_read.set()
 
-    groups = read_ahead(sources(), PLAIN)
+    groups = read_ahead(sources())
     next(groups)
     assert second_read.wait(timeout=60)
 
@@ -66,8 +67,8 @@ def test_batches_hold_every_recording_once_and_at_most_a_minute():
 def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole():
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 75 + 7000).astype(np.float32)
     level = Normalisation(PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01))
-    recording = read_recording((noise, 16000), level)
-    assert not recording.is_held
+    recording = prepare(read_recording((noise, 16000)), level)
+    assert not recording.recording.is_short
     blocks = list(recording.blocks())
     assert [len(block) for block in blocks] == [3000, 3000, 1544]
     np.testing.assert_allclose(np.concatenate(blocks), level.spectrogram(noise), atol=1e-5)
@@ -81,8 +82,8 @@ def test_the_quiet_around_a_recording_is_not_heard(speech_s):
     trimming = Normalisation(
         PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01, trim_db=30.0)
     )
-    recording = read_recording((np.concatenate((quiet, noise, quiet)), 16000), trimming)
-    assert (recording.start_s, recording.end_s) == (0.0, speech_s + 2)
+    recording = prepare(read_recording((np.concatenate((quiet, noise, quiet)), 16000)), trimming)
+    assert (recording.recording.start_s, recording.recording.end_s) == (0.0, speech_s + 2)
     assert recording.trimmed_start_s == 0.9
     heard = np.concatenate(list(recording.blocks()))
     assert len(heard) == recording.bounds[-1][1] == (speech_s + 0.2) * 100
@@ -91,7 +92,22 @@ def test_the_quiet_around_a_recording_is_not_heard(speech_s):
     assert heard[:5].mean() < heard[10:15].mean() - 4  # quiet, then speech
 
 
-def test_a_recording_of_a_minute_is_held():
-    recording = read_recording(make_source(60), PLAIN)
-    assert recording.is_held
-    assert len(next(recording.blocks())) == 6000
+def test_a_recording_of_a_minute_is_one_block_with_or_without_its_samples_in_memory():
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 960000).astype(np.float32)
+    recording = read_recording((noise, 16000))
+    assert recording.is_short
+    assert recording.waveform is not None
+    (held,) = prepare(recording, PLAIN).blocks()
+    assert len(held) == 6000
+    assert recording.release().waveform is None
+    (again,) = prepare(recording.release(), PLAIN).blocks()
+    np.testing.assert_array_equal(held, again)
+
+
+def test_a_long_recording_of_which_less_than_a_minute_is_left_loses_nothing():
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 50 * 16000).astype(np.float32)
+    quiet = np.full(10 * 16000, 1e-4, np.float32)
+    trimming = PLAIN.changed(trim_db=30.0)
+    prepared = prepare(read_recording((np.concatenate((quiet, noise, quiet)), 16000)), trimming)
+    assert not prepared.recording.is_short
+    assert sum(len(block) for block in prepared.blocks()) == prepared.bounds[-1][1] == 5020

@@ -103,22 +103,26 @@ def predict(
 
             from seqcap.memory import keep_freed_memory
             from seqcap.recognition.combination import Combination
-            from seqcap.recognition.recognizer import Failure, Recognizer
+            from seqcap.recognition.recognizer import Answer, Failure, Recognizer
 
             many = len(sources) >= _MANY
             if many:
                 keep_freed_memory()
             each = [Recognizer.from_pretrained(one, device, abstain_below) for one in models]
             recognizer = Combination(each, abstain_below) if len(each) > 1 else each[0]
-            if same_speaker:
-                known = _with_bar(sources, "Getting to know the speaker") if many else sources
-                recognizer = recognizer.adapt_to_speaker(known)
-            if balanced_prior:
-                if len(sources) < _FEW:
-                    tell(f"What is answered too often shows in {_FEW} or more; {len(sources)} came")
-                known = _with_bar(sources, "Evening out answers") if many else sources
-                recognizer = recognizer.with_balanced_prior(known)
-            answers = recognizer.recognize_many(sources, timeline=timeline)
+            if balanced_prior and len(sources) < _FEW:
+                tell(
+                    f"--balanced-prior: {len(sources)} recordings tell little about a speaker; "
+                    f"{_FEW} or more are expected"
+                )
+            answers: Iterator[Answer | Failure]
+            if same_speaker or balanced_prior:
+                reading = _with_bar(sources, "Reading", len(sources)) if many else sources
+                answers = recognizer.recognize_speaker(
+                    reading, adapt=same_speaker, balanced_prior=balanced_prior, timeline=timeline
+                )
+            else:
+                answers = recognizer.recognize_many(sources, timeline=timeline)
             writer = writer_for(written_as, file, recognizer.emotions, timeline)
             if many and (output or written_as is Format.TABLE):
                 answers = _with_bar(answers, "Recognising", len(sources))

@@ -1,25 +1,22 @@
 """Finished systems that answer as one: ``CNN_GRU + CNN_SeqCap``, Sec. VI-F, Table V."""
 
 import dataclasses
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
-
-import numpy as np
 
 from seqcap.audio.source import Source
 from seqcap.errors import CheckpointError
 from seqcap.recognition.answers import Answer, Failure, decide
-from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
+from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.recognition.recordings import LoadedRecording, read_ahead, read_recording
 
 
 class Combination:
-    """The average of several recognizers' probabilities.
+    """The average of several recognizers' probabilities; each recording is decoded once.
 
     Args:
         recognizers: Of the same emotions in the same order, with any systems and normalisations.
         abstain_below: Averages less sure than this are "uncertain"; 0 never abstains.
-        log_prior_shift: What `with_balanced_prior` has found, one for each emotion.
 
     Raises:
         CheckpointError: They do not tell the same emotions apart.
@@ -33,15 +30,9 @@ class Combination:
         True
     """
 
-    def __init__(
-        self,
-        recognizers: Sequence[Recognizer],
-        abstain_below: float = 0.0,
-        log_prior_shift: Sequence[float] = (),
-    ) -> None:
+    def __init__(self, recognizers: Sequence[Recognizer], abstain_below: float = 0.0) -> None:
         self.recognizers = recognizers
         self.abstain_below = abstain_below
-        self.log_prior_shift = tuple(log_prior_shift)
         self.emotions = recognizers[0].emotions
         for other in recognizers[1:]:
             if other.emotions != self.emotions:
@@ -50,65 +41,69 @@ class Combination:
                     "only models of the same emotions can be combined"
                 )
 
-    def adapt_to_speaker(self, sources: Iterable[Source]) -> "Combination":
-        """The same for one speaker, as `Recognizer.adapt_to_speaker`; all of them have to adapt."""
-        copies = itertools.tee(sources, len(self.recognizers))
-        adapted = [
-            one.adapt_to_speaker(copy) for one, copy in zip(self.recognizers, copies, strict=True)
-        ]
-        return Combination(adapted, self.abstain_below, self.log_prior_shift)
+    def __repr__(self) -> str:
+        return f"Combination({', '.join(map(repr, self.recognizers))})"
 
-    def with_balanced_prior(self, sources: Iterable[Source]) -> "Combination":
-        """The same for one speaker with balanced emotions: `Recognizer.with_balanced_prior`.
+    @property
+    def is_speaker_adaptive(self) -> bool:
+        """Whether all of them adapt to a speaker."""
+        return all(one.is_speaker_adaptive for one in self.recognizers)
+
+    def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Combination":
+        """The same for one speaker; all recognizers have to adapt.
 
         Args:
-            sources: Paths, bytes or arrays: each recognizer reads them for itself.
+            recordings: Of the speaker, as `read_recording` gives them.
+
+        Raises:
+            SettingsError: One of the models was not trained to adapt.
         """
-        plain = Combination(self.recognizers, self.abstain_below)
-        answers = plain.recognize_many(sources, warn=False)
-        rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
-        log_prior_shift = estimate_log_prior_shift(np.reshape(rows, (-1, len(self.emotions))))
-        return Combination(self.recognizers, self.abstain_below, tuple(log_prior_shift.tolist()))
+        known = list(recordings)
+        adapted = [one.adapt_to_recordings(known) for one in self.recognizers]
+        return Combination(adapted, self.abstain_below)
 
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
         """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
-        answers = [one.recognize(source, timeline=timeline) for one in self.recognizers]
-        return average(answers, self.abstain_below, self.log_prior_shift)
+        (answer,) = self.answer([read_recording(source)], timeline)
+        return answer
 
     def recognize_many(
         self, sources: Iterable[Source], *, timeline: bool = False, warn: bool = True
     ) -> Iterator[Answer | Failure]:
-        """Recognises many recordings, as `Recognizer.recognize_many`.
+        """Recognises many recordings; arguments and answers as `Recognizer.recognize_many`."""
+        yield from recognize_groups(self, read_ahead(sources, warn), timeline)
 
-        Args:
-            sources: Paths, bytes or arrays: each recognizer reads them for itself.
-            timeline: Also answer for each 2-s piece.
-            warn: Of silence and clipping.
-        """
-        copies = itertools.tee(sources, len(self.recognizers))
-        streams = [
-            one.recognize_many(copy, timeline=timeline, warn=warn)
-            for one, copy in zip(self.recognizers, copies, strict=True)
-        ]
-        for results in zip(*streams, strict=True):
-            answers = [result for result in results if isinstance(result, Answer)]
-            failures = [result for result in results if isinstance(result, Failure)]
-            yield (
-                failures[0]
-                if failures
-                else average(answers, self.abstain_below, self.log_prior_shift)
-            )
+    def recognize_speaker(
+        self,
+        sources: Iterable[Source],
+        *,
+        adapt: bool | None = None,
+        balanced_prior: bool = False,
+        timeline: bool = False,
+        warn: bool = True,
+    ) -> Iterator[Answer | Failure]:
+        """Recognises one speaker; arguments and answers as `Recognizer.recognize_speaker`."""
+        yield from recognize_one_speaker(
+            self,
+            sources,
+            adapt=self.is_speaker_adaptive if adapt is None else adapt,
+            balanced_prior=balanced_prior,
+            timeline=timeline,
+            warn=warn,
+        )
+
+    def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:
+        """Answers recordings that were decoded already, in their order."""
+        each = [one.answer(recordings, timeline) for one in self.recognizers]
+        return [average(answers, self.abstain_below) for answers in zip(*each, strict=True)]
 
 
-def average(
-    answers: Sequence[Answer], abstain_below: float = 0.0, log_prior_shift: Sequence[float] = ()
-) -> Answer:
+def average(answers: Sequence[Answer], abstain_below: float = 0.0) -> Answer:
     """Averages the probabilities of answers to the same recording, and of its pieces.
 
     Args:
         answers: One or more.
         abstain_below: Averages less sure than this are "uncertain".
-        log_prior_shift: By how much each emotion is drawn to, of averages evened out.
 
     Example:
         >>> one = Answer("a.wav", 0, 1, {"anger": 1.0, "sadness": 0.0}, "anger")
@@ -120,15 +115,12 @@ def average(
         emotion: sum(answer.probabilities[emotion] for answer in answers) / len(answers)
         for emotion in answers[0].probabilities
     }
-    if log_prior_shift:
-        (row,) = adjust_logits([list(probabilities.values())], log_prior_shift).tolist()
-        probabilities = dict(zip(probabilities, row, strict=True))
     return dataclasses.replace(
         answers[0],
         probabilities=probabilities,
         predicted=decide(probabilities, abstain_below),
         timeline=tuple(
-            average(pieces, abstain_below, log_prior_shift)
+            average(pieces, abstain_below)
             for pieces in zip(*(answer.timeline for answer in answers), strict=True)
         ),
     )

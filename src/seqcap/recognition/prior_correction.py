@@ -1,32 +1,36 @@
-"""Evening out what a system answers about one speaker too often.
+"""Prior correction (logit adjustment) for one speaker whose emotions are roughly balanced.
 
-A voice that nobody of the training part had can sound, say, angry throughout. Of somebody who shows
-all emotions about alike often, that shows in the answers' mean, without labels, and part of it can
-be taken back (as in "distribution alignment", Berthelot et al., ReMixMatch, 2020).
+A model may answer one emotion too often about a voice that is new to it. For a speaker with
+balanced emotions this shows in the mean of the answers, without labels. Their class prior is
+shifted halfway to uniform (as in "distribution alignment", Berthelot et al., ReMixMatch, 2020).
 """
+
+import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Choice: the whole of it would make the answers alike often at any price. By half, validation
-# speakers of EMO-DB, nEMO and RAVDESS are recognised better (`benchmarks/balanced_prior.py`).
+from seqcap.recognition.answers import Answer, Failure, decide
+
+# Choice: the full shift would force equal frequencies. With half of it, UAR rises on validation
+# speakers of EMO-DB, nEMO and RAVDESS (`benchmarks/balanced_prior.py`).
 SHARE = 0.5
-_PRIOR_RECORDINGS = 8  # by so many of which nothing is known the mean is drawn to alike often
+_PRIOR_RECORDINGS = 8  # pseudo-count: with few recordings the correction shrinks to zero
 _LEAST = 1e-6
 _ROUNDS = 100
 
 
 def estimate_log_prior_shift(probabilities: ArrayLike, share: float = SHARE) -> NDArray[np.float64]:
-    """Finds by how much a speaker's answers are to be drawn to each emotion.
+    """Estimates how far a speaker's class prior is to be shifted.
 
     Args:
-        probabilities: Of the speaker's recordings, ``(recording, emotion)``; of few of them
-            little follows, of none nothing. Those in which all emotions are alike, as in
-            silence, say nothing.
-        share: How far answers of many recordings are drawn to be alike often, 0 to 1.
+        probabilities: Of the speaker's recordings, ``(recording, emotion)``. With few recordings
+            the correction shrinks to zero. Uniform rows (silence) are ignored.
+        share: How far the mean is shifted to uniform if there are many recordings, 0 to 1.
 
     Returns:
-        To be added to logarithms of probabilities, one for each emotion, their sum is zero.
+        Shape ``(emotion,)``, to be added to log probabilities; the sum is zero.
 
     Example:
         >>> estimate_log_prior_shift([[0.8, 0.2], [0.7, 0.3]]).round(2)
@@ -47,14 +51,14 @@ def estimate_log_prior_shift(probabilities: ArrayLike, share: float = SHARE) -> 
 
 
 def adjust_logits(probabilities: ArrayLike, log_prior_shift: ArrayLike) -> NDArray[np.float64]:
-    """Draws answers to each emotion by so much.
+    """Shifts log probabilities and normalises them again.
 
     Args:
         probabilities: Shape ``(recording, emotion)``.
-        log_prior_shift: As `estimate_log_prior_shift` gives them.
+        log_prior_shift: Shape ``(emotion,)``, as `estimate_log_prior_shift` gives it.
 
     Returns:
-        Probabilities, the same shape; rows in which all emotions are alike stay so.
+        Probabilities, the same shape; uniform rows are left as they are.
 
     Example:
         >>> adjust_logits([[0.8, 0.2], [0.5, 0.5]], [-0.5, 0.5]).round(2)
@@ -65,6 +69,54 @@ def adjust_logits(probabilities: ArrayLike, log_prior_shift: ArrayLike) -> NDArr
     told = ~_says_nothing(table)
     table[told] = _softmax(np.log(np.maximum(table[told], _LEAST)) + log_prior_shift)
     return table
+
+
+def balance_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Corrects the class prior of one speaker's answers by these answers themselves.
+
+    Args:
+        probabilities: Of all recordings of the speaker, ``(recording, emotion)``.
+
+    Returns:
+        Probabilities, the same shape.
+
+    Example:
+        >>> balance_probabilities([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]]).round(2)
+        array([[0.88, 0.12],
+               [0.88, 0.12],
+               [0.36, 0.64]])
+    """
+    return adjust_logits(probabilities, estimate_log_prior_shift(probabilities))
+
+
+def balance_answers(
+    answers: Sequence[Answer | Failure], abstain_below: float = 0.0
+) -> list[Answer | Failure]:
+    """Corrects the class prior of one speaker's answers, pieces included.
+
+    Args:
+        answers: All answers about the speaker; failures keep their places.
+        abstain_below: Answers less sure than this are "uncertain".
+    """
+    rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
+    if not rows:
+        return list(answers)
+    shift = estimate_log_prior_shift(rows)
+    return [
+        each if isinstance(each, Failure) else _shift_answer(each, shift, abstain_below)
+        for each in answers
+    ]
+
+
+def _shift_answer(answer: Answer, shift: NDArray[np.float64], abstain_below: float) -> Answer:
+    (row,) = adjust_logits([list(answer.probabilities.values())], shift).tolist()
+    probabilities = dict(zip(answer.probabilities, row, strict=True))
+    return dataclasses.replace(
+        answer,
+        probabilities=probabilities,
+        predicted=decide(probabilities, abstain_below),
+        timeline=tuple(_shift_answer(piece, shift, abstain_below) for piece in answer.timeline),
+    )
 
 
 def _says_nothing(table: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -16,10 +16,12 @@ from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
-from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
+from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
 from seqcap.recognition.recordings import (
-    Recording,
+    LoadedRecording,
+    PreparedRecording,
     batches_by_length,
+    prepare,
     read_ahead,
     read_recording,
 )
@@ -34,11 +36,9 @@ class Recognizer:
         checkpoint: The system, its emotions and its normalisation.
         device: Where it runs, as PyTorch names it; "auto" takes a GPU if there is one.
         abstain_below: Answers less sure than this are "uncertain"; 0 never abstains.
-        log_prior_shift: What `with_balanced_prior` has found, one for each emotion.
 
     Raises:
-        SettingsError: The device cannot be used, `abstain_below` is no probability, or there are
-            not as many log_prior_shift as emotions.
+        SettingsError: The device cannot be used, or `abstain_below` is no probability.
 
     Example:
         >>> recognizer = Recognizer.from_pretrained()
@@ -54,7 +54,6 @@ class Recognizer:
         checkpoint: Checkpoint,
         device: str = "auto",
         abstain_below: float = 0.0,
-        log_prior_shift: Sequence[float] = (),
     ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -70,12 +69,12 @@ class Recognizer:
             ) from error
         self.checkpoint = checkpoint
         self.abstain_below = abstain_below
-        self.log_prior_shift = tuple(log_prior_shift)
-        if self.log_prior_shift and len(self.log_prior_shift) != len(self.emotions):
-            raise SettingsError(
-                f"{len(self.log_prior_shift)} log prior shifts; one for each of "
-                f"{', '.join(self.emotions)} is expected"
-            )
+
+    def __repr__(self) -> str:
+        return (
+            f"Recognizer({self.checkpoint.name!r}, {self.checkpoint.system_name}, "
+            f"emotions={', '.join(self.emotions)}; device={str(self.device)!r})"
+        )
 
     @classmethod
     def from_pretrained(
@@ -107,15 +106,22 @@ class Recognizer:
         return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
 
     def adapt_to_speaker(self, sources: Iterable[Source]) -> "Recognizer":
-        """The same system for one speaker, whose voice and microphone it gets to know.
+        """Adapts to one speaker's voice and microphone, without labels.
 
         Args:
-            sources: Recordings of the speaker, as for `recognize`, those to be recognised among
-                them; what cannot be read is left out.
+            sources: Recordings of the speaker, as for `recognize`; what cannot be read is left
+                out. To recognise these same recordings, use `recognize_speaker`.
 
         Raises:
-            SettingsError: The system was not trained to.
+            SettingsError: The model was not trained to adapt.
         """
+        groups = read_ahead(sources, warn=False)
+        return self.adapt_to_recordings(
+            entry for group in groups for entry in group if isinstance(entry, LoadedRecording)
+        )
+
+    def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Recognizer":
+        """As `adapt_to_speaker`, for recordings that were decoded already."""
         if not self.is_speaker_adaptive:
             raise SettingsError(
                 f"{self.checkpoint.name} was not trained to adapt to a speaker; "
@@ -124,34 +130,13 @@ class Recognizer:
         normalisation = self.checkpoint.normalisation
         blocks = (
             block
-            for group in read_ahead(sources, normalisation, warn=False)
-            for recording in group
-            if isinstance(recording, Recording)
-            for block in recording.blocks()
+            for recording in recordings
+            for block in prepare(recording, normalisation).blocks()
         )
         adapted = dataclasses.replace(
             self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
         )
-        return Recognizer(adapted, str(self.device), self.abstain_below, self.log_prior_shift)
-
-    def with_balanced_prior(self, sources: Iterable[Source]) -> "Recognizer":
-        """The same system for one speaker whose emotions are roughly balanced.
-
-        Shifts the class prior of its answers halfway to uniform. Works with any system; use
-        `adapt_to_speaker` first where the system can. If a speaker is neutral nearly all the
-        time, accuracy falls.
-
-        Args:
-            sources: Recordings of the speaker, as for `recognize`, eight or more, those to be
-                recognised among them, which will be read again; what cannot be read is left out.
-        """
-        plain = Recognizer(self.checkpoint, str(self.device), self.abstain_below)
-        answers = plain.recognize_many(sources, warn=False)
-        rows = [list(each.probabilities.values()) for each in answers if isinstance(each, Answer)]
-        log_prior_shift = estimate_log_prior_shift(np.reshape(rows, (-1, len(self.emotions))))
-        return Recognizer(
-            self.checkpoint, str(self.device), self.abstain_below, tuple(log_prior_shift.tolist())
-        )
+        return Recognizer(adapted, str(self.device), self.abstain_below)
 
     def recognize(
         self,
@@ -174,14 +159,8 @@ class Recognizer:
         Raises:
             AudioError: It cannot be read, or is too short or not made of numbers.
         """
-        recording = read_recording(
-            source,
-            self.checkpoint.normalisation,
-            start_s=start_s,
-            end_s=end_s,
-            name=name,
-        )
-        (answer,) = self._answers([recording], timeline)
+        recording = read_recording(source, start_s=start_s, end_s=end_s, name=name)
+        (answer,) = self.answer([recording], timeline)
         return answer
 
     def recognize_many(
@@ -199,25 +178,68 @@ class Recognizer:
         Yields:
             An answer, or a failure with its reason, for each source in its turn.
         """
-        for group in read_ahead(sources, self.checkpoint.normalisation, warn):
-            read = [entry for entry in group if isinstance(entry, Recording)]
-            answers = iter(self._answers(read, timeline))
-            for entry in group:
-                yield entry if isinstance(entry, Failure) else next(answers)
+        yield from recognize_groups(self, read_ahead(sources, warn), timeline)
 
-    def _answers(self, recordings: Sequence[Recording], timeline: bool) -> list[Answer]:
-        held = [r for r in recordings if r.is_held]
-        spectrograms = [next(r.blocks()) for r in held]
-        rows = self.probabilities(spectrograms)
-        piece_rows = self._piece_rows(held, spectrograms, rows) if timeline else [None] * len(held)
-        answers = iter(
-            [self._answer(*answered) for answered in zip(held, rows, piece_rows, strict=True)]
+    def recognize_speaker(
+        self,
+        sources: Iterable[Source],
+        *,
+        adapt: bool | None = None,
+        balanced_prior: bool = False,
+        timeline: bool = False,
+        warn: bool = True,
+    ) -> Iterator[Answer | Failure]:
+        """Recognises all recordings of one speaker, using what they have in common.
+
+        Args:
+            sources: All recordings of the speaker, as for `recognize`.
+            adapt: Adapt to the speaker first; None: if the model was trained to.
+            balanced_prior: Shift the class prior of the answers halfway to uniform. For a speaker
+                whose emotions are roughly balanced, eight recordings or more. If a speaker is
+                neutral nearly all the time, accuracy falls.
+            timeline: Also answer for each 2-s piece.
+            warn: Of silence and clipping.
+
+        Yields:
+            As `recognize_many`; the first answer comes after the last recording was read.
+
+        Raises:
+            SettingsError: `adapt` is set, and the model was not trained to adapt.
+        """
+        yield from recognize_one_speaker(
+            self,
+            sources,
+            adapt=self.is_speaker_adaptive if adapt is None else adapt,
+            balanced_prior=balanced_prior,
+            timeline=timeline,
+            warn=warn,
         )
-        return [next(answers) if r.is_held else self._long_answer(r, timeline) for r in recordings]
+
+    def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:
+        """Answers recordings that were decoded already, in their order.
+
+        Args:
+            recordings: As `read_recording` gives them.
+            timeline: Also answer for each 2-s piece.
+        """
+        prepared = [prepare(each, self.checkpoint.normalisation) for each in recordings]
+        short = [each for each in prepared if each.recording.is_short]
+        spectrograms = [next(each.blocks()) for each in short]
+        rows = self.probabilities(spectrograms)
+        piece_rows = (
+            self._piece_rows(short, spectrograms, rows) if timeline else [None] * len(short)
+        )
+        answers = iter(
+            [self._answer(*answered) for answered in zip(short, rows, piece_rows, strict=True)]
+        )
+        return [
+            next(answers) if each.recording.is_short else self._long_answer(each, timeline)
+            for each in prepared
+        ]
 
     def _piece_rows(
         self,
-        recordings: Sequence[Recording],
+        recordings: Sequence[PreparedRecording],
         spectrograms: Sequence[FloatArray],
         rows: FloatArray,
     ) -> list[FloatArray]:
@@ -241,7 +263,7 @@ class Recognizer:
         return result
 
     @torch.inference_mode()
-    def _long_answer(self, recording: Recording, timeline: bool) -> Answer:
+    def _long_answer(self, recording: PreparedRecording, timeline: bool) -> Answer:
         """Reads a long recording block by block, once for the whole and its pieces."""
         piece_rows: list[FloatArray] = []
         silent = True
@@ -266,16 +288,17 @@ class Recognizer:
         return self._answer(recording, row, np.concatenate(piece_rows) if timeline else None)
 
     def _answer(
-        self, recording: Recording, row: FloatArray, piece_rows: FloatArray | None
+        self, recording: PreparedRecording, row: FloatArray, piece_rows: FloatArray | None
     ) -> Answer:
-        from_s, end_s = recording.trimmed_start_s, recording.end_s
+        whole = recording.recording
+        from_s = recording.trimmed_start_s
         timeline = []
         if piece_rows is not None:
             for (first, behind), piece_row in zip(recording.bounds, piece_rows, strict=True):
-                piece_end_s = min(from_s + behind / FRAMES_PER_S, end_s)
-                piece = (recording.name, from_s + first / FRAMES_PER_S, piece_end_s)
+                piece_end_s = min(from_s + behind / FRAMES_PER_S, whole.end_s)
+                piece = (whole.name, from_s + first / FRAMES_PER_S, piece_end_s)
                 timeline.append(self._named(*piece, piece_row))
-        return self._named(recording.name, recording.start_s, end_s, row, tuple(timeline))
+        return self._named(whole.name, whole.start_s, whole.end_s, row, tuple(timeline))
 
     def _named(
         self,
@@ -321,9 +344,7 @@ class Recognizer:
     def _calibrated(self, logits: Tensor) -> FloatArray:
         scaled = logits / self.checkpoint.temperature
         probabilities: FloatArray = self.system.probabilities(scaled).cpu().numpy()
-        if not self.log_prior_shift:
-            return probabilities
-        return adjust_logits(probabilities, self.log_prior_shift).astype(np.float32)
+        return probabilities
 
     def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
         counts = [len(s) for s in spectrograms]

@@ -1,11 +1,13 @@
-"""Recordings on their way to the network: read ahead, cut into pieces, put together by length."""
+"""Recordings on their way to a model: decoded once, prepared, cut into pieces, batched."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqcap.audio.normalisation import Normalisation, block_powers
 from seqcap.audio.source import Source, source_name
@@ -34,74 +36,111 @@ _BLOCK_PIECES = 15
 
 
 @dataclass(frozen=True)
-class Recording:
-    """A recording that was read.
+class LoadedRecording:
+    """A recording that was decoded once, before any normalisation.
 
     Attributes:
         name: What it is called in answers.
         start_s: Where it begins in its source.
         end_s: Where it ends in its source.
-        trimmed_start_s: Where its first frame begins in its source.
-        bounds: Its pieces of 2 s, as `piece_bounds` gives them.
-        blocks: Gives its log magnitudes, ``(frame, bin)``, some whole pieces at a time; a
-            recording of up to a minute in one block.
+        powers: Mean square of every 10 ms, as `block_powers` gives them.
+        waveform: Its samples at 16 kHz; None if it is longer than a minute or was released.
+        decode: Decodes it once more, in blocks of 30 s.
     """
 
     name: str
     start_s: float
     end_s: float
+    powers: NDArray[np.float64]
+    waveform: FloatArray | None
+    decode: Callable[[], Iterator[FloatArray]]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it lasts a minute at most, so that it is recognised as one block."""
+        return len(self.powers) <= LONGEST_HELD_S * FRAMES_PER_S
+
+    def release(self) -> "LoadedRecording":
+        """The same without its samples in memory; they are decoded again when needed."""
+        return dataclasses.replace(self, waveform=None)
+
+
+@dataclass(frozen=True)
+class PreparedRecording:
+    """A recording at the level, and without the quiet edges, that one model expects.
+
+    Attributes:
+        recording: What was decoded.
+        trimmed_start_s: Where its first frame begins in its source.
+        bounds: Its pieces of 2 s, as `piece_bounds` gives them.
+        blocks: Gives its log magnitudes, ``(frame, bin)``, some whole pieces at a time; a short
+            recording in one block.
+    """
+
+    recording: LoadedRecording
     trimmed_start_s: float
     bounds: list[tuple[int, int]]
     blocks: Callable[[], Iterator[FloatArray]]
 
-    @property
-    def is_held(self) -> bool:
-        """Whether it is short enough to be one block in memory."""
-        return self.bounds[-1][1] <= LONGEST_HELD_S * FRAMES_PER_S
-
 
 def read_recording(
     source: Source,
-    normalisation: Normalisation,
     *,
     start_s: float = 0.0,
     end_s: float | None = None,
     name: str | None = None,
     warn: bool = True,
-) -> Recording:
-    """Reads a recording, or a part of it; arguments and errors as `load_waveform`.
+) -> LoadedRecording:
+    """Decodes a recording, or a part of it; arguments and errors as `load_waveform`.
 
-    Of a long one only its level and its length are taken; its blocks read it once more.
+    Of a long one only its level and its length are kept.
     """
     powers, sample_count = [], 0
-    held: list[FloatArray] = []
+    held: FloatArray | None = None
     for block in waveform_blocks(
         source, LONGEST_HELD_S, start_s=start_s, end_s=end_s, name=name, warn=warn
     ):
         powers.append(block_powers(block))
         sample_count += len(block)
-        held = [block] if sample_count == len(block) else []
-    gain, first, behind = normalisation.measure(np.concatenate(powers))
-    bounds = piece_bounds(behind - first)
-
-    def read_again() -> Iterator[FloatArray]:
-        again = waveform_blocks(source, start_s=start_s, end_s=end_s, name=name, warn=False)
-        groups = [bounds[i : i + _BLOCK_PIECES] for i in range(0, len(bounds), _BLOCK_PIECES)]
-        sizes = [group[-1][1] - group[0][0] for group in groups]
-        skipped = [first] if first else []
-        groups_of_frames = regrouped(log_spectrogram_blocks(again, gain), [*skipped, *sizes])
-        yield from itertools.islice(groups_of_frames, len(skipped), None)
-
-    def hold() -> Iterator[FloatArray]:
-        yield log_spectrogram(held[0] * gain)[first:behind]
-
-    return Recording(
+        held = block if sample_count == len(block) else None
+    return LoadedRecording(
         source_name(source, name),
         start_s,
         start_s + sample_count / SAMPLE_RATE_HZ,
-        start_s + first / FRAMES_PER_S,
+        np.concatenate(powers),
+        held,
+        lambda: waveform_blocks(source, start_s=start_s, end_s=end_s, name=name, warn=False),
+    )
+
+
+def prepare(recording: LoadedRecording, normalisation: Normalisation) -> PreparedRecording:
+    """Brings a recording to a model's level and cuts off its quiet edges.
+
+    Args:
+        recording: As `read_recording` gives it.
+        normalisation: The model's.
+    """
+    gain, first, behind = normalisation.measure(recording.powers)
+    bounds = piece_bounds(behind - first)
+
+    def whole() -> Iterator[FloatArray]:
+        waveform = recording.waveform
+        if waveform is None:
+            waveform = np.concatenate(list(recording.decode()))
+        yield log_spectrogram(waveform * gain)[first:behind]
+
+    def in_blocks() -> Iterator[FloatArray]:
+        groups = [bounds[i : i + _BLOCK_PIECES] for i in range(0, len(bounds), _BLOCK_PIECES)]
+        sizes = [group[-1][1] - group[0][0] for group in groups]
+        skipped = [first] if first else []
+        frames = log_spectrogram_blocks(recording.decode(), gain)
+        yield from itertools.islice(regrouped(frames, [*skipped, *sizes]), len(skipped), None)
+
+    return PreparedRecording(
+        recording,
+        recording.start_s + first / FRAMES_PER_S,
         bounds,
-        hold if held else read_again,
+        whole if recording.is_short else in_blocks,
     )
 
 
@@ -122,19 +161,18 @@ def regrouped(blocks: Iterable[FloatArray], sizes: Iterable[int]) -> Iterator[Fl
 
 
 def read_ahead(
-    sources: Iterable[Source], normalisation: Normalisation, warn: bool = True
-) -> Iterator[list[Recording | Failure]]:
+    sources: Iterable[Source], warn: bool = True
+) -> Iterator[list[LoadedRecording | Failure]]:
     """Reads recordings in groups; while one is worked on, a thread reads the next.
 
     Args:
         sources: As for `load_waveform`; taken as they are read.
-        normalisation: The level that recordings are brought to.
         warn: Of silence and clipping.
 
     Yields:
         Up to 64 recordings, or 5 minutes of them, each read or failed, in their order.
     """
-    groups = _groups(sources, normalisation, warn)
+    groups = _groups(sources, warn)
     with ThreadPoolExecutor(1, "seqcap-reader") as reader:
         upcoming = reader.submit(next, groups, None)
         while (group := upcoming.result()) is not None:
@@ -142,14 +180,12 @@ def read_ahead(
             yield group
 
 
-def _groups(
-    sources: Iterable[Source], normalisation: Normalisation, warn: bool
-) -> Iterator[list[Recording | Failure]]:
-    group: list[Recording | Failure] = []
+def _groups(sources: Iterable[Source], warn: bool) -> Iterator[list[LoadedRecording | Failure]]:
+    group: list[LoadedRecording | Failure] = []
     waiting_s = 0.0
     for source in sources:
         try:
-            recording = read_recording(source, normalisation, warn=warn)
+            recording = read_recording(source, warn=warn)
             waiting_s += recording.end_s
             group.append(recording)
         except AudioError as error:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from seqcap.corpora.speakers import speaker_key
-from seqcap.recognition.prior_correction import adjust_logits, estimate_log_prior_shift
+from seqcap.recognition.prior_correction import balance_probabilities
 
 
 def balance_prior(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
-    """Evens out the answers about each speaker, by all rows of theirs, labels aside.
+    """Corrects the class prior of each speaker's answers by all rows of theirs, without labels.
 
-    Those without a name are left as they are, and so is digital silence.
+    Rows without a speaker and rows of digital silence are left as they are.
 
     Args:
         predictions: Columns speaker and predicted, and the probabilities of the emotions.
@@ -26,7 +26,7 @@ def balance_prior(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.Data
     after = before.copy()
     for one in set(people) - {""}:
         own = (people == one).to_numpy()
-        after[own] = adjust_logits(before[own], estimate_log_prior_shift(before[own]))
+        after[own] = balance_probabilities(before[own])
     answers = pd.DataFrame(after, index=predictions.index, columns=columns)
     same = (after == before).all(axis=1)
     predicted = predictions["predicted"].where(same, answers.idxmax(axis=1))

@@ -97,8 +97,8 @@ def _by_speaker(
     for one in people.unique():
         own = np.flatnonzero(people == one).tolist()
         recordings = [sources[place] for place in own]
-        adapted = recognizer.adapt_to_speaker(recordings) if one else recognizer
-        answers |= zip(own, adapted.recognize_many(recordings), strict=True)
+        found = recognizer.recognize_speaker(recordings, adapt=bool(one))
+        answers |= zip(own, found, strict=True)
     for place in range(len(sources)):
         yield answers[place]
 

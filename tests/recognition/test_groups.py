@@ -1,0 +1,82 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from seqcap import Answer, Failure, Recognizer
+from seqcap.recognition import groups, recordings
+from seqcap.recognition.checkpoint import load_checkpoint
+from seqcap.recognition.combination import Combination
+
+
+@pytest.fixture
+def adapting(model_folder):
+    checkpoint = load_checkpoint(model_folder)
+    normalisation = checkpoint.normalisation.changed(speaker_mean_norm=1.0)
+    return Recognizer(dataclasses.replace(checkpoint, normalisation=normalisation), "cpu")
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Names of all sources that are decoded, each as often as it is."""
+    names = []
+    decode = recordings.waveform_blocks
+
+    def count(source, *arguments, **options):
+        names.append(str(source))
+        return decode(source, *arguments, **options)
+
+    monkeypatch.setattr(recordings, "waveform_blocks", count)
+    return names
+
+
+@pytest.fixture
+def network_sizes(adapting):
+    """Batch sizes of all passes of the network."""
+    sizes = []
+    adapting.checkpoint.system.register_forward_hook(
+        lambda _, inputs, __: sizes.append(len(inputs[0]))
+    )
+    return sizes
+
+
+def test_a_speakers_recordings_are_decoded_once_and_answered_once(
+    adapting, samples, decoded, network_sizes
+):
+    answers = list(adapting.recognize_speaker(samples, balanced_prior=True))
+    assert [answer.file for answer in answers] == [str(path) for path in samples]
+    assert decoded == [str(path) for path in samples]
+    assert sum(network_sizes) == len(samples)
+
+
+def test_several_models_decode_each_recording_once(adapting, samples, decoded):
+    list(Combination([adapting, adapting]).recognize_many(samples))
+    assert decoded == [str(path) for path in samples]
+
+
+def test_adapting_by_the_same_recordings_is_adapting_in_two_steps(adapting, samples):
+    answers = list(adapting.recognize_speaker([*samples, b""]))
+    expected = list(adapting.adapt_to_speaker(samples).recognize_many([*samples, b""]))
+    assert answers == expected
+    assert isinstance(answers[-1], Failure)
+    assert answers != list(adapting.recognize_many([*samples, b""]))
+    unadapted = adapting.recognize_speaker([*samples, b""], adapt=False)
+    assert list(unadapted) == list(adapting.recognize_many([*samples, b""]))
+
+
+def test_recordings_beyond_what_memory_keeps_are_answered_alike(
+    adapting, samples, decoded, monkeypatch
+):
+    expected = list(adapting.recognize_speaker(samples))
+    decoded.clear()
+    monkeypatch.setattr(groups, "_KEPT_S", 3.0)
+    assert list(adapting.recognize_speaker(samples)) == expected
+    assert len(decoded) > len(samples)
+
+
+def test_a_speaker_of_long_and_short_recordings_keeps_their_order(adapting):
+    generator = np.random.default_rng(0)
+    noise = [generator.uniform(-0.5, 0.5, 16000 * s).astype(np.float32) for s in (1, 61, 2)]
+    answers = list(adapting.recognize_speaker([(each, 16000) for each in noise]))
+    assert all(isinstance(answer, Answer) for answer in answers)
+    assert [answer.end for answer in answers] == [1, 61, 2]
