@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from seqcap.audio.formats import ENDINGS
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import waveform_blocks
 from seqcap.errors import AudioError, AudioWarning
 
-ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 STANDARD_INPUT = "-"
 
 

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# In order of preference where a copy holds the same recording in several of them.
-ENDINGS = (".wav", ".flac", ".aiff", ".aif", ".ogg", ".opus", ".mp3")
+from seqcap.audio.formats import ENDINGS
 
 
 @dataclass(frozen=True)
