@@ -2,6 +2,8 @@
 # make test    everything that continuous integration checks (sets up .venv first)
 # make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess and nemo
 # make format  puts the code into its layout
+# make docs    builds the documentation into docs/_build/html
+# make test-matrix   all tests on the instruction sets of older processors, with 1 and 2 threads
 #
 # PYTHON=python3.12 takes another Python, VENV=DIR another place for the virtual environment.
 
@@ -13,11 +15,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
+DOCS := $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 SAY = @printf '\033[1m%s\033[0m\n'
 
 export PIP_REQUIRE_VIRTUALENV := true
 
-.PHONY: help demo test pretrained format python
+.PHONY: help demo test test-matrix docs pretrained format python
 
 help:
 	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
@@ -27,16 +30,33 @@ demo: $(VENV)/.seqcap-core
 	@$(BIN)/seqcap predict samples --timeline
 
 test: $(VENV)/.seqcap-dev
-	$(SAY) "1/5 Style: ruff check"
+	$(SAY) "1/6 Style: ruff check"
 	@$(BIN)/ruff check .
-	$(SAY) "2/5 Layout: ruff format --check"
+	$(SAY) "2/6 Layout: ruff format --check"
 	@$(BIN)/ruff format --check .
-	$(SAY) "3/5 Types: mypy"
+	$(SAY) "3/6 Types: mypy"
 	@$(BIN)/mypy
-	$(SAY) "4/5 Direction of the rooms: lint-imports"
+	$(SAY) "4/6 Direction of the rooms: lint-imports"
 	@$(BIN)/lint-imports --no-logo
-	$(SAY) "5/5 Tests and examples, warnings are errors: pytest"
+	$(SAY) "5/6 Tests and examples, warnings are errors: pytest"
 	@$(BIN)/pytest --quiet
+	$(SAY) "6/6 Documentation, warnings are errors: sphinx-build"
+	@$(DOCS)
+
+# Words for oneDNN and for ATen: the least, AVX2, and what the machine has.
+ISAS := SSE41/default AVX2/avx2 DEFAULT/
+
+test-matrix: $(VENV)/.seqcap-dev
+	@failed=; for isas in $(ISAS); do for threads in 1 2; do \
+	  printf '\033[1m%s\033[0m\n' "oneDNN/ATen $$isas, $$threads threads"; \
+	  aten="$${isas#*/}"; \
+	  env ONEDNN_MAX_CPU_ISA="$${isas%/*}" $${aten:+ATEN_CPU_CAPABILITY=$$aten} \
+	    OMP_NUM_THREADS=$$threads $(BIN)/pytest --quiet $(TESTS) || failed="$$failed $$isas:$$threads"; \
+	done; done; [ -z "$$failed" ] || { echo "seqcap: tests fail with$$failed"; exit 1; }
+
+docs: $(VENV)/.seqcap-dev
+	$(SAY) "Building the documentation: docs/_build/html/index.html"
+	@$(DOCS)
 
 TABLES := runs/emodb.csv runs/ravdess.csv runs/nemo.csv
 PRETRAINED := src/seqcap/recognition/pretrained

@@ -90,7 +90,8 @@ def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bin_count: in
         bin_count: Bins of equal width for the confidence.
 
     Returns:
-        Mean over utterances of |share right - mean confidence| of their bin, 0 to 1.
+        Mean distance between accuracy and mean confidence of a bin, weighted by its utterances,
+        0 to 1.
 
     Example:
         >>> calibration_error([[0.75, 0.25]] * 4, [0, 0, 0, 1])
