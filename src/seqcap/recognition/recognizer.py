@@ -6,6 +6,7 @@ Every door, and every number in every table, comes through here.
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
+from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
@@ -25,6 +27,9 @@ from seqcap.recognition.recordings import (
     read_ahead,
     read_recording,
 )
+
+if TYPE_CHECKING:
+    from seqcap.recognition.stream import Stream
 
 __all__ = ["Answer", "Failure", "Recognizer"]
 
@@ -213,6 +218,27 @@ class Recognizer:
             balanced_prior=balanced_prior,
             timeline=timeline,
             warn=warn,
+        )
+
+    def stream(
+        self,
+        rate_hz: float = SAMPLE_RATE_HZ,
+        *,
+        channel_count: int = 1,
+        horizon_s: float | None = 5.0,
+        refresh_s: float = 0.5,
+        name: str = "<stream>",
+    ) -> "Stream":
+        """Answers for sound that goes on; arguments and errors as `Stream`."""
+        from seqcap.recognition.stream import Stream
+
+        return Stream(
+            self,
+            rate_hz,
+            channel_count=channel_count,
+            horizon_s=horizon_s,
+            refresh_s=refresh_s,
+            name=name,
         )
 
     def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:

@@ -1,0 +1,248 @@
+"""Live sound in, answers and events out: samples of any rate, in pieces of any size.
+
+What a stream says depends on the sound alone, never on how it was cut into pieces.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from seqcap.audio.recording import ArrayRecording
+from seqcap.audio.spectrogram import SHIFT_SAMPLES, FloatArray
+from seqcap.audio.waveform import MINIMUM_DURATION_S, SAMPLE_RATE_HZ
+from seqcap.errors import AudioError, SettingsError
+from seqcap.recognition.answers import Answer, Failure, decide
+
+if TYPE_CHECKING:
+    from seqcap.recognition.recognizer import Recognizer
+
+SPEECH_START, SPEECH_END, EMOTION = "speech start", "speech end", "emotion"
+
+# Choice: sound above -50 dB of full scale, for .1 s, starts speech; .5 s below it ends it.
+_LOUD_POWER = 10**-5.0
+_START_S, _END_S = 0.1, 0.5
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that changed.
+
+    Attributes:
+        kind: "speech start", "speech end", or "emotion": the answer became another.
+        at_s: When, in seconds of the stream.
+        emotion: The new answer, of an "emotion".
+    """
+
+    kind: str
+    at_s: float
+    emotion: str = ""
+
+
+class Stream:
+    """Sound that goes on: push samples, get answers.
+
+    Made by `Recognizer.stream`.
+
+    Args:
+        recognizer: Answers.
+        rate_hz: Sampling rate of the samples to come, Hz.
+        channel_count: Channels of them; they are averaged.
+        horizon_s: Each answer is that of the last so many seconds; None for all sound so far.
+        refresh_s: Seconds of sound from one answer to the next, at least 0.01.
+        name: What answers and errors call the stream.
+
+    Raises:
+        SettingsError: A number out of range, or a running answer (`horizon_s=None`) of a model
+            that needs whole recordings.
+
+    Example:
+        >>> from seqcap import Recognizer
+        >>> stream = Recognizer.from_pretrained().stream(8000, horizon_s=2.0, refresh_s=1.0)
+        >>> tone = np.sin(np.arange(8000) / 9)
+        >>> [each.end for each in stream.push(tone) + stream.push(tone) + stream.finish()
+        ...  if isinstance(each, Answer)]
+        [1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        recognizer: "Recognizer",
+        rate_hz: float = SAMPLE_RATE_HZ,
+        *,
+        channel_count: int = 1,
+        horizon_s: float | None = 5.0,
+        refresh_s: float = 0.5,
+        name: str = "<stream>",
+    ) -> None:
+        if horizon_s is not None and not horizon_s >= MINIMUM_DURATION_S:
+            raise SettingsError(
+                f"horizon_s {horizon_s}; at least {MINIMUM_DURATION_S} s is needed, "
+                "None for all sound so far"
+            )
+        if not refresh_s >= SHIFT_SAMPLES / SAMPLE_RATE_HZ:
+            raise SettingsError(f"refresh_s {refresh_s}; at least 0.01 s is needed")
+        if channel_count < 1:
+            raise SettingsError(f"channel_count {channel_count}; at least 1 is needed")
+        self.recognizer = recognizer
+        self.name = name
+        self.rate_hz = ArrayRecording((np.zeros(0, np.float32), rate_hz), name).rate_hz
+        self.channel_count = channel_count
+        self._resampler = (
+            None
+            if self.rate_hz == SAMPLE_RATE_HZ
+            else soxr.ResampleStream(self.rate_hz, SAMPLE_RATE_HZ, 1, quality="HQ")
+        )
+        self._answering = (
+            _Running(recognizer) if horizon_s is None else _Recent(recognizer, horizon_s)
+        )
+        self._refresh_count = round(refresh_s * SAMPLE_RATE_HZ)
+        self._sample_count = 0
+        self._answered_at = 0
+        self._detector = _LevelDetector()
+        self._last = ""
+
+    def push(self, samples: NDArray[Any]) -> list[Answer | Event]:
+        """Takes the next samples.
+
+        Args:
+            samples: Shape ``(samples,)`` or ``(samples, channels)``, in [-1, 1] or integers, any
+                number of them, none included.
+
+        Returns:
+            Answers that fell due, and events, in order of time.
+
+        Raises:
+            AudioError: Not samples, not so many channels, NaN or infinity; nothing of it is taken.
+        """
+        waveform = self._mono(samples)
+        if self._resampler is not None:
+            waveform = self._resampler.resample_chunk(waveform)
+        return list(self._take(waveform))
+
+    def finish(self) -> list[Answer | Event]:
+        """Takes what the resampler held back, and answers a last time if sound came since.
+
+        Returns:
+            As `push`; nothing may be pushed any more.
+        """
+        found: list[Answer | Event] = []
+        if self._resampler is not None:
+            rest = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            found += self._take(rest)
+        if self._sample_count > self._answered_at:
+            found += self._refresh()
+        return found + self._detector.finish()
+
+    def answer(self) -> Answer | None:
+        """The answer at this moment; None before 0.04 s have come."""
+        if self._sample_count < round(MINIMUM_DURATION_S * SAMPLE_RATE_HZ):
+            return None
+        return replace(self._answering.answer(self._sample_count), file=self.name)
+
+    def _mono(self, samples: NDArray[Any]) -> FloatArray:
+        samples = np.asarray(samples)
+        shape = samples.shape
+        channel_count = shape[1] if samples.ndim == 2 else 1
+        if samples.ndim not in (1, 2) or channel_count != self.channel_count:
+            raise AudioError(
+                f"{self.name}: samples of shape {shape}; (samples,) or (samples, channels) with "
+                f"{self.channel_count} channels is expected"
+            )
+        recording = ArrayRecording((samples.reshape(-1), self.rate_hz), self.name)
+        floats = recording.read(samples.size)
+        if not np.isfinite(floats).all():
+            raise AudioError(f"{self.name}: NaN or infinite samples; finite ones are expected")
+        return floats.reshape(-1, channel_count).mean(axis=1, dtype=np.float32)
+
+    def _take(self, waveform: FloatArray) -> Iterator[Answer | Event]:
+        while len(waveform):
+            until_due = self._answered_at + self._refresh_count - self._sample_count
+            now, waveform = waveform[:until_due], waveform[until_due:]
+            self._sample_count += len(now)
+            self._answering.push(now)
+            yield from self._detector.push(now)
+            if len(now) == until_due:
+                yield from self._refresh()
+
+    def _refresh(self) -> Iterator[Answer | Event]:
+        self._answered_at = self._sample_count
+        answer = self.answer()
+        if answer is None:
+            return
+        yield answer
+        if answer.predicted != self._last:
+            self._last = answer.predicted
+            yield Event(EMOTION, answer.end, answer.predicted)
+
+
+class _Recent:
+    """The answer of the last seconds, worked out afresh."""
+
+    def __init__(self, recognizer: "Recognizer", horizon_s: float) -> None:
+        self._recognizer = recognizer
+        self._kept = np.empty(0, np.float32)
+        self._horizon = round(horizon_s * SAMPLE_RATE_HZ)
+
+    def push(self, samples: FloatArray) -> None:
+        self._kept = np.concatenate((self._kept, samples))[-self._horizon :]
+
+    def answer(self, sample_count: int) -> Answer:
+        recording = (self._kept, SAMPLE_RATE_HZ)
+        (answer,) = self._recognizer.recognize_many([recording], warn=False)
+        if isinstance(answer, Failure):
+            raise AudioError(answer.reason)
+        start_s = (sample_count - len(self._kept)) / SAMPLE_RATE_HZ
+        return replace(answer, start=round(start_s, 3), end=round(sample_count / SAMPLE_RATE_HZ, 3))
+
+
+class _Running:
+    """The answer of all sound so far, carried on."""
+
+    def __init__(self, recognizer: "Recognizer") -> None:
+        from seqcap.recognition.running import RunningAnswer
+
+        self._recognizer = recognizer
+        self._running = RunningAnswer(recognizer.checkpoint)
+
+    def push(self, samples: FloatArray) -> None:
+        self._running.push(samples)
+
+    def answer(self, sample_count: int) -> Answer:
+        row = self._running.probabilities()
+        probabilities = dict(zip(self._recognizer.emotions, row.tolist(), strict=True))
+        predicted = decide(probabilities, self._recognizer.abstain_below)
+        return Answer("", 0.0, round(sample_count / SAMPLE_RATE_HZ, 3), probabilities, predicted)
+
+
+class _LevelDetector:
+    """Finds where speech starts and ends by its level, in frames of 10 ms."""
+
+    def __init__(self) -> None:
+        self._waiting = np.empty(0, np.float32)
+        self._frame_count = 0
+        self._run = 0  # frames in a row that speak for a change
+        self._speaks = False
+
+    def push(self, samples: FloatArray) -> Iterator[Event]:
+        self._waiting = np.concatenate((self._waiting, samples))
+        count = len(self._waiting) // SHIFT_SAMPLES
+        frames = self._waiting[: count * SHIFT_SAMPLES].reshape(count, SHIFT_SAMPLES)
+        self._waiting = self._waiting[count * SHIFT_SAMPLES :]
+        for loud in np.square(frames).mean(axis=1) > _LOUD_POWER:
+            self._frame_count += 1
+            self._run = 0 if loud == self._speaks else self._run + 1
+            if self._run * SHIFT_SAMPLES >= SAMPLE_RATE_HZ * (_END_S if self._speaks else _START_S):
+                yield self._turn()
+
+    def finish(self) -> list[Event]:
+        return [self._turn()] if self._speaks else []
+
+    def _turn(self) -> Event:
+        """The event at the first frame of the run, or at the end of the sound."""
+        at_s = (self._frame_count - self._run) * SHIFT_SAMPLES / SAMPLE_RATE_HZ
+        self._speaks, self._run = not self._speaks, 0
+        return Event(SPEECH_START if self._speaks else SPEECH_END, round(at_s, 3))

@@ -1,0 +1,194 @@
+import dataclasses
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+
+from seqcap import Answer, Recognizer
+from seqcap.errors import AudioError, SettingsError
+from seqcap.models.systems import SYSTEMS, build
+from seqcap.recognition.stream import EMOTION, SPEECH_END, SPEECH_START, Event
+
+STREAMING = [name for name, spec in SYSTEMS.items() if spec.streams]
+
+
+@pytest.fixture(scope="module")
+def recognizer(model_folder):
+    return Recognizer.from_pretrained(model_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def speech(samples):
+    return np.concatenate([soundfile.read(path, dtype="float32")[0] for path in samples[:4]])
+
+
+def of_system(recognizer, name):
+    checkpoint = recognizer.checkpoint
+    system = build(name, len(checkpoint.emotions), seed=0).eval()
+    return Recognizer(
+        dataclasses.replace(checkpoint, system=system, system_name=name), device="cpu"
+    )
+
+
+def answers_of(stream, waveform, sizes):
+    found, start = [], 0
+    while start < len(waveform):
+        size = next(sizes)
+        found += stream.push(waveform[start : start + size])
+        start += size
+    return found + stream.finish()
+
+
+def answers_in(found):
+    return [each for each in found if isinstance(each, Answer)]
+
+
+def endless(*sizes):
+    while True:
+        yield from sizes
+
+
+def close(probabilities, difference):
+    return pytest.approx(list(probabilities.values()), abs=difference)
+
+
+def test_each_answer_is_that_of_the_last_seconds(recognizer, speech):
+    stream = recognizer.stream(horizon_s=2.0, refresh_s=0.5)
+    answers = answers_in(answers_of(stream, speech[:64000], endless(1600)))
+    assert [answer.end for answer in answers[:5]] == [0.5, 1.0, 1.5, 2.0, 2.5]
+    assert answers[4].start == 0.5
+    for answer in answers:
+        cut = speech[round(answer.start * 16000) : round(answer.end * 16000)]
+        expected = recognizer.recognize((cut, 16000), timeline=False)
+        assert list(answer.probabilities.values()) == close(expected.probabilities, 1e-3)
+        assert answer.file == "<stream>"
+    # Bit for bit where rounding of times cuts at the same sample.
+    assert answers[0].probabilities == recognizer.recognize((speech[:8000], 16000)).probabilities
+
+
+@pytest.mark.parametrize("sizes", [(7,), (4321, 0, 50), (10**6,)])
+def test_the_size_of_pieces_changes_nothing(recognizer, speech, sizes):
+    short = speech[:20000]
+    expected = answers_of(recognizer.stream(horizon_s=1.0), short, endless(1600))
+    assert answers_of(recognizer.stream(horizon_s=1.0), short, endless(*sizes)) == expected
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_a_running_answer_is_that_of_all_so_far(recognizer, speech, name):
+    recognizer = of_system(recognizer, name)
+    generator = np.random.default_rng(0)
+    stream = recognizer.stream(horizon_s=None, refresh_s=100)
+    done = 0
+    for size in [300, 340, 1, 159, *generator.integers(50, 4321, 20)]:
+        stream.push(speech[done : done + size])
+        done += size
+        answer = stream.answer()
+        if done < 640:
+            assert answer is None
+            continue
+        expected = recognizer.recognize((speech[:done], 16000), timeline=False)
+        assert list(answer.probabilities.values()) == close(expected.probabilities, 1e-5)
+        assert (answer.end, answer.predicted) == (expected.end, expected.predicted)
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_a_running_answer_keeps_little(recognizer, speech, name):
+    stream = of_system(recognizer, name).stream(horizon_s=None, refresh_s=100)
+    stream.push(speech[:16000])
+    stream.answer()
+    running = stream._answering._running
+    for _ in range(10):
+        stream.push(speech[:48000])
+    kept = sum(units.count * units.features.shape[2] for units in running._branches)
+    assert 4 * kept * 120 < 10e6  # 30 s, an hour of which is 120
+    assert len(running._frames) + len(running._samples) / 160 < 150
+    assert all(units.maps.shape[2] < 30 for units in running._branches)
+
+
+def test_a_running_answer_to_silence_is_uncertain(recognizer, speech):
+    stream = recognizer.stream(horizon_s=None)
+    stream.push(np.zeros(30000, np.float32))
+    assert stream.answer().predicted == "uncertain"
+    stream.push(speech[:3000])
+    whole = np.concatenate((np.zeros(30000, np.float32), speech[:3000]))
+    expected = recognizer.recognize((whole, 16000), timeline=False)
+    assert list(stream.answer().probabilities.values()) == close(expected.probabilities, 1e-5)
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 44100])
+def test_other_rates_and_channels_answer_as_their_recording(recognizer, rate_hz):
+    generator = np.random.default_rng(1)
+    stereo = generator.uniform(-0.3, 0.3, (2 * rate_hz, 2)).astype(np.float32)
+    stream = recognizer.stream(rate_hz, channel_count=2, horizon_s=None, refresh_s=0.5)
+    answers = answers_in(answers_of(stream, stereo, endless(777)))
+    expected = recognizer.recognize((stereo, rate_hz), timeline=False)
+    assert answers[-1].end == expected.end == 2.0
+    assert list(answers[-1].probabilities.values()) == close(expected.probabilities, 1e-5)
+
+
+def test_integers_are_scaled_as_in_a_recording(recognizer, speech):
+    integers = np.round(speech[:16000] * 32767).astype(np.int16)
+    (answer,) = answers_in(recognizer.stream(refresh_s=1.0).push(integers))
+    expected = recognizer.recognize((integers, 16000), timeline=False)
+    assert answer.probabilities == expected.probabilities
+
+
+def test_events_tell_when_speech_starts_ends_and_changes(recognizer):
+    generator = np.random.default_rng(2)
+    noise = generator.uniform(-0.5, 0.5, 16000).astype(np.float32)
+    silence = np.zeros(16000, np.float32)
+    stream = recognizer.stream(refresh_s=0.5, horizon_s=1.0)
+    found = answers_of(stream, np.concatenate((silence, noise, silence, noise)), endless(500))
+    events = [each for each in found if isinstance(each, Event)]
+    turns = [(e.kind, e.at_s) for e in events if e.kind != EMOTION]
+    assert turns == [(SPEECH_START, 1), (SPEECH_END, 2), (SPEECH_START, 3), (SPEECH_END, 4)]
+    told = [event.emotion for event in events if event.kind == EMOTION]
+    answers = [answer.predicted for answer in answers_in(found)]
+    changes = [a for a, before in zip(answers, ["", *answers], strict=False) if a != before]
+    assert told == changes
+    assert told[0] == "uncertain"
+    assert len(told) > 1
+
+
+def test_models_that_need_whole_recordings_are_refused_by_name(recognizer):
+    with pytest.raises(SettingsError, match=r"^random needs whole recordings \(system CNN_GRU\)"):
+        of_system(recognizer, "CNN_GRU").stream(horizon_s=None)
+    levelled = dataclasses.replace(
+        recognizer.checkpoint,
+        normalisation=recognizer.checkpoint.normalisation.changed(target_rms=0.01, trim_db=30.0),
+    )
+    with pytest.raises(SettingsError, match=r"target_rms 0\.01; normalisation\.trim_db 30\.0"):
+        Recognizer(levelled).stream(horizon_s=None)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"horizon_s": 0.0}, {"refresh_s": 0.0}, {"channel_count": 0}, {"horizon_s": np.nan}]
+)
+def test_numbers_out_of_range_are_refused(recognizer, wrong):
+    with pytest.raises(SettingsError, match=r"at least .* is needed"):
+        recognizer.stream(**wrong)
+
+
+def test_what_is_not_sound_is_refused_and_the_stream_goes_on(recognizer, speech):
+    stream = recognizer.stream()
+    stream.push(speech[:4000])
+    with pytest.raises(AudioError, match=r"^<stream>: samples of shape \(10, 2\)"):
+        stream.push(np.zeros((10, 2), np.float32))
+    with pytest.raises(AudioError, match="NaN or infinite"):
+        stream.push(np.full(10, np.nan, np.float32))
+    (answer,) = answers_in(stream.push(speech[4000:8000]))
+    assert answer.probabilities == recognizer.recognize((speech[:8000], 16000)).probabilities
+    with pytest.raises(AudioError, match="sampling rate of 10 Hz"):
+        recognizer.stream(10)
+
+
+def test_the_last_seconds_need_no_more_memory_however_long_the_stream(recognizer, speech):
+    stream = recognizer.stream(horizon_s=1.0, refresh_s=1000)
+    stream.push(speech)
+    tracemalloc.start()
+    for _ in range(60):
+        stream.push(speech[:16000])
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 500_000
