@@ -16,6 +16,7 @@ from seqcap.apps.evaluate import evaluate
 from seqcap.apps.experiment import experiment_app
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell, warnings_as_lines
+from seqcap.apps.listen import listen
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
 from seqcap.apps.systems import systems
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, model, systems, train, evaluate):
+for command in (predict, listen, model, systems, train, evaluate):
     app.command()(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)
