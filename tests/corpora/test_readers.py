@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from lookalikes import (
     SILENCE_16K,
+    banglaser_names,
     crema_d_names,
     emodb_names,
     emovo_names,
@@ -35,7 +36,10 @@ LAYOUTS = {
         ],
     ),
     "nemo": (nemo_names, ["samples/{n}.wav", "nEMO-main/samples/{n}.wav", "{n}.flac"]),
-    "crema_d": (crema_d_names, ["AudioWAV/{n}.wav", "CREMA-D-master/AudioWAV/{n}.wav"]),
+    "banglaser": (
+        banglaser_names,
+        ["Actor {n:.2}/{n}.wav", "BanglaSER/Actor 01/{n}.WAV", "{n}.flac"],
+    ),
     "savee": (
         savee_names,
         ["ALL/{n}.wav", "AudioData/{n:.2}/{word}.wav", "SAVEE/{n:.2}/{word}.WAV"],
@@ -102,9 +106,43 @@ def test_a_copy_that_holds_everything_twice_counts_once(corpus, layout, outer, m
 def test_wav_beside_mp3_counts_once_and_the_wav_is_taken(make_tree):
     names = crema_d_names()
     folder = make_tree([f"AudioWAV/{n}.wav" for n in names] + [f"AudioMP3/{n}.mp3" for n in names])
-    with pytest.warns(CorpusWarning, match="7,442 recordings are there more than once"):
+    with pytest.warns(CorpusWarning) as caught:
         table = read_corpus("crema_d", folder)
+    text = "\n".join(str(warning.message) for warning in caught)
+    assert "7,435 recordings are there more than once" in text
     assert table["file"].str.endswith(".wav").all()
+
+
+@pytest.mark.parametrize("layout", ["AudioWAV/{}.wav", "CREMA-D-master/AudioWAV/{}.wav"])
+def test_a_complete_crema_d_says_in_one_line_what_it_leaves_out(layout, make_tree):
+    folder = make_tree([layout.format(n) for n in crema_d_names()])
+    with pytest.warns(CorpusWarning) as caught:
+        table = read_corpus("crema_d", folder)
+    (warning,) = caught
+    assert str(warning.message) == (
+        "crema_d: 7 files left out: three sounds that have two labels each, and a silent "
+        "recording; 551 of those kept touch full scale"
+    )
+    assert table["emotion"].value_counts().to_dict() == READERS["crema_d"].counts
+    assert table["speaker"].nunique() == 91
+    assert not table["file"].str.contains("1076_MTI_SAD|1006_TIE_NEU|1006_TIE_HAP").any()
+
+
+def test_banglaser_and_ravdess_are_not_taken_for_each_other(make_tree, tmp_path):
+    banglaser = make_tree([f"bn/{n}.wav" for n in banglaser_names()])
+    with pytest.raises(CorpusError, match="is a name of BanglaSER; its reader is called banglaser"):
+        read_corpus("ravdess", banglaser / "bn")
+    ravdess = make_tree([f"en/{n}.wav" for n in ravdess_names()])
+    with pytest.raises(CorpusError, match="is a name of RAVDESS; its reader is called ravdess"):
+        read_corpus("banglaser", ravdess / "en")
+
+
+def test_names_that_both_corpora_have_are_read_by_banglaser_with_a_word(make_tree):
+    folder = make_tree(["03-01-03-02-01-02-17.wav"])
+    with pytest.warns(CorpusWarning) as caught:
+        table = read_corpus("banglaser", folder)
+    assert any("could be RAVDESS's too" in str(warning.message) for warning in caught)
+    assert table["emotion"].tolist() == ["anger"]
 
 
 def test_copies_that_differ_in_content_are_named(make_tree):
@@ -147,6 +185,7 @@ def test_the_slips_in_official_names_are_no_new_speakers(make_tree):
         ("ravdess", "03-01-08-02-01-01-07", ("ravdess-07", "surprise", "male")),
         ("nemo", "MP0_surprised_12", ("nemo-MP0", "surprise", "male")),
         ("crema_d", "1091_WSI_HAP_XX", ("crema_d-1091", "happiness", "female")),
+        ("banglaser", "03-01-03-02-01-02-28", ("banglaser-28", "anger", "female")),
         ("savee", "JK_sa03", ("savee-JK", "sadness", "male")),
         ("tess", "YAF_home_ps", ("tess-YAF", "surprise", "female")),
         ("emovo", "rab-m2-n3", ("emovo-m2", "anger", "male")),
@@ -220,6 +259,12 @@ def shared_data() -> Path:
 def test_real_corpora_have_their_official_counts(corpus, shared_data):
     table = read_corpus(corpus, shared_data / corpus)
     assert table["emotion"].value_counts().to_dict() == READERS[corpus].counts
+
+
+def test_the_real_banglaser_lacks_one_file_of_its_official_figures(shared_data):
+    with pytest.warns(CorpusWarning, match="1,466 utterances found, 1,467 are official: neutral"):
+        table = read_corpus("banglaser", shared_data / "banglaser")
+    assert table["speaker"].nunique() == 34
 
 
 def test_the_real_part_of_nemo_lists_what_it_lacks(shared_data):

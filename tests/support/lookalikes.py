@@ -42,6 +42,22 @@ def ravdess_names() -> list[str]:
     ]
 
 
+def banglaser_names() -> list[str]:
+    never_neutral = {11, 12, 13, 16, 18, 20, 29}
+    names = [
+        f"03-01-{emotion:02d}-{intensity}-{statement:02d}-{repetition:02d}-{speaker:02d}"
+        for (emotion, intensity), statement, repetition, speaker in itertools.product(
+            [(1, "01"), (2, "01"), (3, "02"), (4, "02"), (5, "01")],
+            (1, 2, 3),
+            (1, 2, 3),
+            range(1, 35),
+        )
+        if not (emotion == 5 and speaker in never_neutral)
+    ]
+    slips = {f"03-01-04-02-03-0{repetition}-15" for repetition in (1, 2, 3)}
+    return [f"01{name[2:]}" if name in slips else name for name in names]
+
+
 def nemo_names() -> list[str]:
     counts = {
         "anger": 749,

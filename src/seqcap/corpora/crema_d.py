@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, LeftOut, Utterance, by_name
 
 # `1040_ITH_SAD_X.wav` is the one name in the official copy with a level of one letter.
 _NAME = re.compile(r"(10\d\d)_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)", re.IGNORECASE)
@@ -30,6 +30,22 @@ _TEXTS = {
     "TSI": "The surface is slick.",
     "WSI": "We'll stop in a couple of minutes.",
 }
+# In the official release these are one sound under two names and labels, or silent.
+_UNUSABLE = frozenset(
+    {
+        "1006_TIE_HAP_XX",
+        "1006_TIE_NEU_XX",
+        "1013_WSI_DIS_XX",
+        "1013_WSI_SAD_XX",
+        "1017_IWW_ANG_XX",
+        "1017_IWW_FEA_XX",
+        "1076_MTI_SAD_XX",
+    }
+)
+_WHY_LEFT_OUT = (
+    "three sounds that have two labels each, and a silent recording; "
+    "551 of those kept touch full scale"
+)
 # fmt: off
 _FEMALE = frozenset({
     1002, 1003, 1004, 1006, 1007, 1008, 1009, 1010, 1012, 1013, 1018, 1020, 1021, 1024, 1025,
@@ -39,7 +55,7 @@ _FEMALE = frozenset({
 # fmt: on
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> Utterance | LeftOut | None:
     """Reads speaker, sentence, emotion and level from one name.
 
     Example:
@@ -49,6 +65,8 @@ def recognise(path: Path) -> Utterance | None:
     match = _NAME.fullmatch(path.stem)
     if match is None:
         return None
+    if path.stem.upper() in _UNUSABLE:
+        return LeftOut(_WHY_LEFT_OUT)
     speaker, sentence, emotion, level = match.groups()
     return Utterance(
         file=path,
@@ -67,13 +85,13 @@ CREMA_D = Corpus(
     language="en",
     licence="Open Database License 1.0",
     citation="Cao et al., IEEE Transactions on Affective Computing 5(4), 2014",
-    counts={
-        "neutral": 1087,
-        "anger": 1271,
-        "happiness": 1271,
-        "sadness": 1271,
-        "fear": 1271,
-        "disgust": 1271,
+    counts={  # without those that cannot be used
+        "neutral": 1086,
+        "anger": 1270,
+        "happiness": 1270,
+        "sadness": 1269,
+        "fear": 1270,
+        "disgust": 1270,
     },
     speaker_count=91,
     speakers=tuple(str(actor) for actor in range(1001, 1092)),

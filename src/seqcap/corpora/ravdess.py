@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, LeftOut, Utterance, by_name
+from seqcap.corpora.banglaser import of_both_corpora
+from seqcap.corpora.corpus import Corpus, Findings, LeftOut, Utterance, by_name
 
 _NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-([0-2]\d)")
 _EMOTIONS = {
@@ -46,6 +47,14 @@ def recognise(path: Path) -> Utterance | LeftOut | None:
     )
 
 
+def read_ravdess(folder: Path) -> Findings:
+    """Reads a folder, unless its names are BanglaSER's, which have the same form."""
+    banglaser, _ = of_both_corpora(folder)
+    if banglaser:
+        return Findings([], [f"{banglaser} is a name of BanglaSER; its reader is called banglaser"])
+    return by_name(recognise)(folder)
+
+
 RAVDESS = Corpus(
     name="ravdess",
     title="RAVDESS, Ryerson Audio-Visual Database of Emotional Speech and Song (speech)",
@@ -64,6 +73,6 @@ RAVDESS = Corpus(
     },
     speaker_count=24,
     speakers=tuple(f"{actor:02d}" for actor in range(1, 25)),
-    read=by_name(recognise),
+    read=read_ravdess,
     remark="two sentences, spoken by everybody; usual folds: groups:6, six groups of four actors",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from seqcap.corpora.banglaser import BANGLASER
 from seqcap.corpora.corpus import Corpus
 from seqcap.corpora.crema_d import CREMA_D
 from seqcap.corpora.emodb import EMODB
@@ -31,6 +32,7 @@ READERS: dict[str, Corpus] = {
     "ravdess": RAVDESS,
     "nemo": NEMO,
     "crema_d": CREMA_D,
+    "banglaser": BANGLASER,
     "savee": SAVEE,
     "tess": TESS,
     "emovo": EMOVO,
