@@ -200,7 +200,7 @@ def train(
     ended = _read(last)
     cost.load_state_dict(ended["callbacks"][cost.state_key])
     system = module.system.cpu().eval()
-    logits, labels = _answers(system, whole)
+    logits, labels = answer_batches(system, whole)
     if not logits.isfinite().all():
         raise SettingsError(
             "the trained system's answers are no numbers: the training has diverged; give a lower "
@@ -237,6 +237,7 @@ def _read(file: str | Path) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _answers(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
+def answer_batches(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
+    """Gives logits ``(branch, utterance, emotion)`` and labels of all batches."""
     answers = [(system(b.spectrograms, b.frame_counts), b.labels) for b in batches]
     return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])

@@ -96,8 +96,8 @@ def run_fold(
     _write_json(folder / RUN_FILE, provenance)
     began_s = time.perf_counter()
     trained = train(
-        _utterances(labelled[parts == "train"], label_set),
-        _utterances(labelled[parts == "validation"], label_set),
+        load_utterances(labelled[parts == "train"], label_set),
+        load_utterances(labelled[parts == "validation"], label_set),
         label_set.emotions,
         settings,
         folder,
@@ -216,7 +216,8 @@ def _read_answers(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False)
 
 
-def _utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
+def load_utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
+    """Loads the rows of a table that has the labels of the set."""
     labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
     corpora = table["corpus"] if "corpus" in table else [""] * len(table)
     columns = (load_rows(table), labels, corpora, table["speaker"].map(speaker_key))

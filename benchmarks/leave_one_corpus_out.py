@@ -1,0 +1,272 @@
+"""How good is an idea on corpora that it was not trained on? The development protocol.
+
+Test speakers of all corpora (`recipes/development.json`) take no part in it. Of the others, some
+corpora train and the ones that are left out are answered, with four emotions. This chooses recipes
+and the temperature, so its figures are called development, wherever they are printed.
+
+    python benchmarks/leave_one_corpus_out.py emodb.csv ravdess.csv nemo.csv crema_d.csv \
+        banglaser.csv --left-out crema_d+emodb --idea baseline --steps 1200
+
+Gives one row for each left-out corpus to `--scores`; the same command goes on where it stopped. The
+temperature for one corpus is fitted on the answers of the idea for all the others.
+"""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader
+
+from seqcap.audio.normalisation import Normalisation
+from seqcap.audio.spectrogram import BIN_COUNT
+from seqcap.corpora.fold import Fold, part_of
+from seqcap.corpora.folds import read_folds
+from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
+from seqcap.errors import CorpusWarning
+from seqcap.files import atomic_write
+from seqcap.models.systems import System
+from seqcap.recognition.checkpoint import load_checkpoint
+from seqcap.scoring.calibration import most_likely_temperature
+from seqcap.scoring.evaluation import scores
+from seqcap.training.batches import Segments, WholeUtterances, by_length, collate
+from seqcap.training.fit import answer_batches, train
+from seqcap.training.run import load_utterances, read_tables
+from seqcap.training.run_identity import describe_machine
+from seqcap.training.settings import RECIPES, TrainingSettings, read_settings
+
+MOST_VALIDATION_ROWS = 100  # the last epoch is kept, so they choose nothing
+ANSWERS_FILE = "answers.csv"
+LOGITS_FILE = "logits.npz"
+COST_FILE = "cost.json"
+
+
+def development_rows(
+    table: pd.DataFrame, fold: Fold, left_out: Sequence[str], most_speakers: int
+) -> dict[str, pd.DataFrame]:
+    """Rows of each part when some corpora are left out; test speakers are in none.
+
+    Args:
+        table: All corpora.
+        fold: Of `recipes/development.json`.
+        left_out: Names of corpora.
+        most_speakers: So many of a left-out corpus are answered, evenly spaced; 0: all.
+    """
+    parts = part_of(table, fold)
+    known = table[parts != "test"]
+    away = known["corpus"].isin(left_out)
+    chosen: list[str] = []
+    for corpus in left_out:
+        speakers = sorted(set(known["speaker"][known["corpus"] == corpus]))
+        chosen += speakers[:: max(1, round(len(speakers) / (most_speakers or len(speakers))))]
+    validation = known[~away & (parts[known.index] == "validation")]
+    return {
+        "train": known[~away & (parts[known.index] == "train")],
+        "validation": validation[:: -(-len(validation) // MOST_VALIDATION_ROWS)],
+        "test": known[away & known["speaker"].isin(chosen)],
+    }
+
+
+def labelled(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
+    """The rows with an emotion of the set."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CorpusWarning)
+        return apply_labels(table, labels)
+
+
+def count_epochs(
+    settings: TrainingSettings, rows: pd.DataFrame, labels: LabelSet, steps: int
+) -> int:
+    """How many epochs come nearest to so many steps."""
+    nothing = np.zeros(BIN_COUNT, np.float32)
+    unmeasured = Normalisation(nothing, nothing, settings.normalisation)
+    pieces = len(Segments(load_utterances(rows, labels), unmeasured, None, 0, settings.segment_s))
+    return max(1, round(steps * settings.batch_size / pieces))
+
+
+def train_idea(
+    rows: dict[str, pd.DataFrame], labels: LabelSet, settings: TrainingSettings, folder: Path
+) -> None:
+    """Trains and answers; keeps the answers and what it cost."""
+    began_s = time.perf_counter()
+    trained = train(
+        load_utterances(rows["train"], labels),
+        load_utterances(rows["validation"], labels),
+        labels.emotions,
+        settings,
+        folder,
+        "cpu",
+        progress=False,
+    )
+    seconds = round(time.perf_counter() - began_s)
+    cost = {"steps": trained.steps, "step_ms": round(trained.step_ms), "seconds": seconds}
+    answer(trained.system, trained.normalisation, rows["test"], labels, folder, cost)
+    for leftover in folder.glob("*.ckpt"):
+        leftover.unlink()
+
+
+def answer(
+    system: System,
+    normalisation: Normalisation,
+    rows: pd.DataFrame,
+    labels: LabelSet,
+    folder: Path,
+    cost: dict[str, Any],
+) -> None:
+    """Keeps each row's logits, ``(branch, row, emotion)``; then what they cost, last."""
+    asked = load_utterances(rows, labels)
+    order = by_length(asked, 16)
+    batches = DataLoader(
+        WholeUtterances(asked, normalisation), batch_sampler=order, collate_fn=collate
+    )
+    logits, _ = answer_batches(system, batches)
+    places = np.argsort([place for batch in order for place in batch])
+    np.savez(folder / LOGITS_FILE, logits=logits.numpy()[:, places])
+    rows[["corpus", "speaker", "emotion"]].to_csv(folder / ANSWERS_FILE, index=False)
+    with atomic_write(folder / COST_FILE) as path:
+        path.write_text(json.dumps(cost) + "\n", "utf-8")
+
+
+def score_idea(folders: Sequence[Path], emotions: Sequence[str]) -> list[dict[str, Any]]:
+    """Scores of each left-out corpus of an idea, with the temperature of all others' answers."""
+    every = []
+    for folder in folders:
+        rows = pd.read_csv(folder / ANSWERS_FILE, dtype=str)
+        logits = torch.from_numpy(np.load(folder / LOGITS_FILE)["logits"])
+        every += [
+            (folder, corpus, part, logits[:, part.index.tolist()])
+            for corpus, part in rows.groupby("corpus")
+        ]
+    result = []
+    for folder, corpus, part, logits in every:
+        others = [(o, z) for _, name, o, z in every if name != corpus]
+        temperature = temperature_of(others, emotions) if others else float("nan")
+        row = {"folder": folder, "corpus": corpus, "temperature": round(temperature, 3)}
+        for name, divisor in (("ece_uncalibrated", 1.0), ("ece", temperature)):
+            shares = (logits / divisor).softmax(-1).mean(0).numpy()
+            table = pd.concat(
+                [part.reset_index(drop=True), pd.DataFrame(shares, columns=list(emotions))], axis=1
+            )
+            score = scores(table, emotions)
+            row[name] = round(score["ece"], 3) if divisor == divisor else ""
+        row |= {key: round(score[key], 4) for key in ("ua", "wa")}
+        low, high = score["ua_interval"] or (float("nan"), float("nan"))
+        row |= {"ua_low": round(low, 3), "ua_high": round(high, 3)}
+        row |= {f"recall_{e}": round(r, 3) for e, r in score["recall"].items() if r is not None}
+        row |= {"utterances": score["utterances"], "speakers": score["speakers"]}
+        result.append(row)
+    return result
+
+
+def temperature_of(
+    others: Sequence[tuple[pd.DataFrame, torch.Tensor]], emotions: Sequence[str]
+) -> float:
+    """The geometric mean of what each corpus asks for, so that large ones count no more."""
+    found = [
+        most_likely_temperature(
+            logits, torch.tensor([emotions.index(one) for one in rows["emotion"]])
+        )
+        for rows, logits in others
+    ]
+    return float(np.exp(np.mean(np.log(found))))
+
+
+def main() -> None:
+    """Trains one idea with some corpora left out, and writes its rows."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tables", nargs="+", type=Path)
+    parser.add_argument("--left-out", required=True, help="corpora, with + between them")
+    parser.add_argument("--idea", required=True, help="what it is called in the rows")
+    parser.add_argument("--labels", default="paper4", help="that train; paper4 is answered")
+    parser.add_argument("--recipe", default="default")
+    parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--model", help="answer with this model, and train nothing")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--most-speakers", type=int, default=0)
+    parser.add_argument("--folds", type=Path, default=RECIPES / "development.json")
+    parser.add_argument("--output", type=Path, default=Path("runs/development"))
+    parser.add_argument(
+        "--scores", type=Path, default=Path("results/development/leave-one-corpus-out.csv")
+    )
+    arguments = parser.parse_args()
+    left_out = arguments.left_out.split("+")
+    settings = read_settings(
+        arguments.recipe,
+        ["system=CNN_GRU-SeqCap", "precision=bf16-mixed", "threads=1", *arguments.overrides],
+    )
+    answered, trained = label_set_named("paper4"), label_set_named(arguments.labels)
+    table = read_tables(arguments.tables)
+    (fold,) = read_folds(arguments.folds)
+    rows = development_rows(table, fold, left_out, arguments.most_speakers)
+    rows = {
+        part: labelled(one, answered if part == "test" else trained) for part, one in rows.items()
+    }
+    torch.set_num_threads(1)
+    folder = arguments.output / f"{arguments.idea}-{arguments.steps}-{settings.seed}"
+    own = folder / arguments.left_out
+    own.mkdir(parents=True, exist_ok=True)
+    if arguments.model and not (own / COST_FILE).exists():
+        given = load_checkpoint(arguments.model)
+        answer(given.system, given.normalisation, rows["test"], answered, own, {"steps": 0})
+    elif not (own / COST_FILE).exists():
+        epochs = count_epochs(settings, rows["train"], trained, arguments.steps)
+        settings = dataclasses.replace(settings, epochs=epochs)
+        with atomic_write(own / "settings.json") as path:
+            path.write_text(json.dumps(dataclasses.asdict(settings), indent=1) + "\n", "utf-8")
+        train_idea(rows, trained, settings, own)
+    write_scores(arguments, settings, folder, answered.emotions)
+
+
+def write_scores(
+    arguments: argparse.Namespace,
+    settings: TrainingSettings,
+    folder: Path,
+    emotions: Sequence[str],
+) -> None:
+    """Replaces this idea's rows in the table of all ideas, and prints them."""
+    folders = sorted(path.parent for path in folder.glob(f"*/{COST_FILE}"))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    fresh = []
+    for row in score_idea(folders, emotions):
+        left_out = row.pop("folder").name
+        cost = json.loads((folder / left_out / COST_FILE).read_text("utf-8"))
+        fresh.append(
+            {
+                "idea": arguments.idea,
+                "left_out": left_out,
+                "seed": settings.seed,
+                "asked_steps": arguments.steps,
+                **row,
+                **cost,
+                "changed": " ".join(arguments.overrides),
+                "labels": arguments.labels,
+                "machine": describe_machine(),
+                "commit": commit,
+            }
+        )
+    rows = pd.DataFrame(fresh)
+    if arguments.scores.exists():
+        before = pd.read_csv(arguments.scores)
+        ours = (
+            (before["idea"] == arguments.idea)
+            & (before["seed"] == settings.seed)
+            & (before["asked_steps"] == arguments.steps)
+        )
+        rows = pd.concat([before[~ours], rows], ignore_index=True)
+    with atomic_write(arguments.scores) as path:
+        rows.to_csv(path, index=False)
+    print(pd.DataFrame(fresh).drop(columns=["machine", "changed"]).to_string())
+
+
+if __name__ == "__main__":
+    main()
