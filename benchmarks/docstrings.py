@@ -1,7 +1,7 @@
-"""What the docstrings of public functions tell: arguments, shapes, errors, an example.
+"""What docstrings tell, arguments, shapes, errors, an example: python benchmarks/docstrings.py.
 
-Works on source text, so that it also measures another checkout; `house.py` and
-`tests/docs/test_docstrings.py` count with it.
+Prints the shares of the API reference and of all public names, and what is missing in the
+reference. Works on source text, so that `house.py` also measures other checkouts.
 """
 
 import ast
@@ -17,6 +17,7 @@ ASPECTS = ("arguments", "shapes", "errors", "example")
 _ARRAYS = re.compile(r"Tensor|NDArray|ArrayLike|FloatArray|Samples|ndarray|Series|DataFrame")
 # A shape in axis words, `(batch, frame)`, or a table, whose columns are named.
 _SHAPE = re.compile(r"``?\([^`)]*\)``?|[Ss]hape|[Cc]olumn|[Ss]calar|\brows?\b")
+_REFERENCE = re.compile(r"^\.\. auto(?:class|function|exception):: (\S+)$", re.M)
 _SECTION = r"^ *{}:$"
 
 
@@ -48,6 +49,25 @@ def public_docstrings(source: Path) -> Iterator[Docstring]:
             continue
         for node in ast.parse(file.read_text("utf-8")).body:
             yield from _of_node(node, module.removesuffix(".__init__"))
+
+
+def reference_docstrings(checkout: Path) -> Iterator[Docstring]:
+    """Reads the docstrings of the API reference, methods of its classes included.
+
+    Args:
+        checkout: A folder with `src` and `docs/reference`.
+
+    Raises:
+        LookupError: The reference has names that the source has not.
+    """
+    pages = (page.read_text("utf-8") for page in (checkout / "docs" / "reference").glob("*.md"))
+    missing = named = set(_REFERENCE.findall("".join(pages)))
+    for each in public_docstrings(checkout / "src"):
+        if each.name in named or each.name.rpartition(".")[0] in named:
+            missing = missing - {each.name}
+            yield each
+    if missing:
+        raise LookupError(f"the source has no {', '.join(sorted(missing))}")
 
 
 def shares(docstrings: Iterable[Docstring]) -> dict[str, tuple[int, int]]:
@@ -129,3 +149,24 @@ def _is_property(node: ast.ClassDef | Function) -> bool:
 def _is_error(node: ast.ClassDef | Function) -> bool:
     bases = [ast.unparse(each) for each in node.bases] if isinstance(node, ast.ClassDef) else []
     return any(each.endswith(("Error", "Warning", "Exception")) for each in bases)
+
+
+def main() -> None:
+    """Prints the shares, and the names of the reference that do not tell something."""
+    checkout = Path(__file__).resolve().parent.parent
+    reference = list(reference_docstrings(checkout))
+    for title, docstrings in (
+        ("API reference", reference),
+        ("all public names", list(public_docstrings(checkout / "src"))),
+    ):
+        print(f"{title}, {len(docstrings)}:")
+        for aspect, (told, expected) in shares(docstrings).items():
+            print(f"  {aspect}: {told} of {expected}, {100 * told / expected:.0f} %")
+    for each in reference:
+        missing = [aspect for aspect in ASPECTS if each.told[aspect] is False]
+        if missing:
+            print(f"{each.name}: {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main()

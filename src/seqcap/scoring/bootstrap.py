@@ -1,7 +1,7 @@
-"""Intervals of WA and UA had the speakers been others: bootstrap over speakers.
+"""Intervals of WA and UA: bootstrap over speakers.
 
-Utterances of one speaker are alike, so that whole speakers are drawn, with all they said. Confusion
-matrices ``(speaker, actual emotion, predicted emotion)``; they may have more columns than rows,
+Utterances of one speaker are similar, so whole speakers are drawn. Axis order of confusion
+matrices: ``(speaker, actual emotion, predicted emotion)``. They may have more columns than rows,
 for answers that are no emotion of the table.
 """
 
@@ -19,7 +19,16 @@ Interval = tuple[float, float]
 
 
 class Scores(NamedTuple):
-    """WA (Eq. 11) and UA (Eq. 12), one number each or arrays of equal shape."""
+    """WA (Eq. 11) and UA (Eq. 12).
+
+    Attributes:
+        wa: One number or an array.
+        ua: The same shape.
+
+    Example:
+        >>> Scores(np.array(0.8), np.array(0.875)).ua.item()
+        0.875
+    """
 
     wa: NDArray[np.float64]
     ua: NDArray[np.float64]
@@ -35,7 +44,7 @@ def confusions_by_group(
     """Counts a confusion matrix for each speaker.
 
     Args:
-        groups: Who speaks, one an utterance.
+        groups: The speaker of each utterance, shape ``(utterance,)``.
         order: All speakers, in the order of the result.
         actual: Indices of emotions, shape ``(utterance,)``.
         predicted: The same.
@@ -78,22 +87,36 @@ def score_confusions(confusions: ArrayLike) -> Scores:
 def draw_speakers(speaker_count: int, draws: int = DRAWS, seed: int = SEED) -> NDArray[np.int64]:
     """Draws as many speakers as there are, with replacement, many times.
 
+    Args:
+        speaker_count: Number of speakers.
+        draws: Number of draws.
+        seed: Random seed.
+
     Returns:
-        How often each one is drawn, shape ``(draw, speaker)``.
+        How often each speaker is drawn, shape ``(draw, speaker)``.
+
+    Example:
+        >>> draw_speakers(3, draws=1000).sum(axis=1).tolist() == [3] * 1000
+        True
     """
     generator = np.random.default_rng(seed)
     return generator.multinomial(speaker_count, np.full(speaker_count, 1 / speaker_count), draws)
 
 
 def bootstrap_scores(confusions: NDArray[np.int64]) -> Scores:
-    """WA and UA of every draw of speakers; the same speakers for every system of as many.
+    """Scores every draw of speakers; systems with the same speakers get the same draws.
 
     Args:
         confusions: Shape ``(speaker, actual emotion, predicted emotion)``.
 
     Returns:
-        Shape ``(draw,)`` each. The UA of a draw in which nobody shows one of the emotions is a
-        mean over others than the UA asked for: it is NaN.
+        Shape ``(draw,)`` each. UA is NaN for a draw in which an emotion has no utterance, since it
+        would be a mean over other emotions.
+
+    Example:
+        >>> drawn = bootstrap_scores(np.array([[[3, 1], [0, 4]], [[4, 0], [2, 2]]]))
+        >>> drawn.ua.shape, float(drawn.ua.min()), float(drawn.ua.max())
+        ((2000,), 0.75, 0.875)
     """
     drawn = np.tensordot(draw_speakers(len(confusions)), confusions, axes=1)
     scores = score_confusions(drawn)
@@ -103,7 +126,19 @@ def bootstrap_scores(confusions: NDArray[np.int64]) -> Scores:
 
 
 def interval(values: NDArray[np.float64], speaker_count: int) -> Interval | None:
-    """95 % interval of drawn values; None for a single speaker, or if most are no numbers."""
+    """95 % interval of drawn values.
+
+    Args:
+        values: One value a draw, shape ``(draw,)``; NaN is left out.
+        speaker_count: Number of speakers that were drawn from.
+
+    Returns:
+        Percentiles 2.5 and 97.5; None for a single speaker, or if most values are NaN.
+
+    Example:
+        >>> interval(np.linspace(0, 1, 101), speaker_count=5)
+        (0.025, 0.975)
+    """
     if speaker_count < 2 or np.isnan(values).mean() > 0.5:
         return None
     low, high = np.nanpercentile(values, [2.5, 97.5])

@@ -44,17 +44,15 @@ def predict_table(
     progress: bool = False,
     know_speakers: bool = True,
 ) -> pd.DataFrame:
-    """Recognises every row of a table, by the way that users take.
-
-    A system that adapts to speakers hears each with all rows of theirs.
+    """Recognises every row of a table, as `Recognizer` does for users.
 
     Args:
-        recognizer: The trained system.
-        table: Rows with file, start and end; other columns are kept.
-        emotions: Those that may be answered; the others' probabilities are left out and the rest
-            scaled to sum to one. All that the system tells apart if None.
-        progress: Show how far it is.
-        know_speakers: Or hear each row as if nothing else were known of its speaker.
+        recognizer: The trained system. One that adapts to speakers uses all rows of a speaker.
+        table: Columns file, start, end and speaker; other columns are kept.
+        emotions: Those that may be answered; the probabilities of the others are left out and the
+            rest is scaled to sum to one. All emotions of the system if None.
+        progress: Show a progress bar.
+        know_speakers: If False, adapt to nobody: each row is recognised by itself.
 
     Returns:
         The table with one column of probabilities per emotion, and `predicted`, the first of the
@@ -62,6 +60,13 @@ def predict_table(
 
     Raises:
         AudioError, CorpusError: A recording cannot be read.
+
+    Example:
+        >>> table = pd.DataFrame(
+        ...     {"file": ["samples/emodb/15b09Wb.wav"], "start": 0.0, "end": None, "speaker": "15"}
+        ... )
+        >>> predict_table(Recognizer.from_pretrained(), table)["predicted"].tolist()
+        ['anger']
     """
     sources = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(table)]
     kept = list(emotions or recognizer.emotions)
@@ -104,16 +109,28 @@ def _by_speaker(
 
 
 def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]:
-    """Scores of predictions, Sec. VI-B.
+    """Scores predictions, Sec. VI-B.
 
     Args:
-        predictions: As `predict_table` gives them, with the truth in `emotion`.
+        predictions: As `predict_table` gives them, with the truth in the column `emotion`.
         emotions: In the order of the confusion matrix.
 
     Returns:
         utterances, speakers (named ones), wa, ua, ua_interval (95 %, over speakers; None for one
-        speaker or where somebody has no name), recall by emotion (None where no utterance is),
-        ece, confusion (rows actual), by_speaker (utterances, wa, ua).
+        speaker or where a row has no speaker), recall by emotion (None without utterances), ece,
+        confusion (rows actual), by_speaker (utterances, wa, ua).
+
+    Example:
+        >>> predictions = pd.DataFrame(
+        ...     {
+        ...         "speaker": ["a", "b"],
+        ...         "emotion": ["anger", "sadness"],
+        ...         "anger": [0.9, 0.6],
+        ...         "sadness": [0.1, 0.4],
+        ...     }
+        ... )
+        >>> scores(predictions, ["anger", "sadness"])["ua"]
+        0.5
     """
     order = {emotion: index for index, emotion in enumerate(emotions)}
     actual = predictions["emotion"].map(order).to_numpy()

@@ -36,7 +36,13 @@ def confusion_matrix(actual: ArrayLike, predicted: ArrayLike, emotion_count: int
 
 
 def weighted_accuracy(confusion: ArrayLike) -> float:
-    r"""Share of all utterances that are right, Eq. (11): :math:`\sum P_i / \sum U_i`.
+    r"""Accuracy, the share of all utterances that are right, Eq. (11): :math:`\sum P_i / \sum U_i`.
+
+    Args:
+        confusion: Utterance counts, shape ``(actual emotion, predicted emotion)``.
+
+    Returns:
+        WA, 0 to 1.
 
     Example:
         >>> weighted_accuracy([[3, 1], [0, 4]])
@@ -47,7 +53,18 @@ def weighted_accuracy(confusion: ArrayLike) -> float:
 
 
 def recalls(confusion: ArrayLike) -> NDArray[np.float64]:
-    r"""Share of each emotion's utterances that is right, :math:`P_i / U_i`; NaN where none is."""
+    """Share of each emotion's utterances that is right, :math:`P_i / U_i` of Eq. (12).
+
+    Args:
+        confusion: Utterance counts, shape ``(actual emotion, predicted emotion)``.
+
+    Returns:
+        Shape ``(emotion,)``, 0 to 1; NaN for an emotion without utterances.
+
+    Example:
+        >>> recalls([[3, 1], [0, 0]]).tolist()
+        [0.75, nan]
+    """
     matrix = np.asarray(confusion, float)
     counts = matrix.sum(axis=1)
     shares = np.full(len(matrix), np.nan)
@@ -56,7 +73,14 @@ def recalls(confusion: ArrayLike) -> NDArray[np.float64]:
 
 
 def unweighted_accuracy(confusion: ArrayLike) -> float:
-    r"""Mean recall, Eq. (12): :math:`\frac{1}{K} \sum P_i / U_i`, over emotions that occur.
+    r"""Unweighted average recall (UAR), Eq. (12): :math:`\frac{1}{K} \sum P_i / U_i`.
+
+    Args:
+        confusion: Utterance counts, shape ``(actual emotion, predicted emotion)``; emotions without
+            utterances are left out of the mean.
+
+    Returns:
+        UA, 0 to 1.
 
     Example:
         >>> unweighted_accuracy([[3, 1], [0, 1]])
@@ -66,11 +90,14 @@ def unweighted_accuracy(confusion: ArrayLike) -> float:
 
 
 def log_loss(probabilities: ArrayLike, actual: ArrayLike) -> float:
-    """Mean of minus the logarithm of the probability that the right emotion was given.
+    """Mean negative log probability of the right emotion.
 
     Args:
-        probabilities: Shape ``(utterance, emotion)``.
+        probabilities: Shape ``(utterance, emotion)``; below 1e-9 they count as 1e-9.
         actual: Indices of emotions, shape ``(utterance,)``.
+
+    Returns:
+        0 or more, in nats.
 
     Example:
         >>> round(log_loss([[0.5, 0.5], [0.1, 0.9]], [0, 1]), 3)

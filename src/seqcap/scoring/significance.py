@@ -1,7 +1,7 @@
-"""Whether two systems differ by more than chance: the paper's test, and tests that respect pairs.
+"""Tests of significance: the paper's t-test over runs, and tests that respect pairs.
 
-Scores of the same fold and seed belong together, and the folds of one corpus share most of their
-training part: a t-test that takes runs for independent (Sec. VI-A) is too sure of itself or blind.
+Scores of the same fold and seed are paired, and folds share most of their training part. A t-test
+that assumes independent runs (Sec. VI-A) has the wrong variance.
 """
 
 import warnings
@@ -17,16 +17,21 @@ _DECIMALS = 12  # scores that differ by less are the same but for rounding
 
 @dataclass(frozen=True)
 class RunTests:
-    """What tests say of two systems' scores, run by run; NaN where too few runs decide nothing.
+    """Tests of two systems' scores, run by run; NaN where there are too few runs.
 
     Attributes:
         count: Pairs of runs.
-        difference: Mean of the second system's scores less the first one's.
-        welch_p: t-test over runs as if they were independent, variances not assumed equal.
+        difference: Mean of the second system's scores minus the mean of the first one's.
+        welch_p: t-test over runs as if they were independent, without equal variances.
         wilcoxon_p: Signed-rank test of the pairs.
         corrected_p: Corrected resampled t-test of the pairs (Nadeau and Bengio, 2003).
         cohen_d: Mean difference in units of the differences' standard deviation.
-        rank_biserial: Share of rank sums in favour of the second less that of the first, -1 to 1.
+        rank_biserial: Share of rank sums in favour of the second system minus that of the first,
+            -1 to 1.
+
+    Example:
+        >>> compare_runs([0.5, 0.6], [0.6, 0.7], test_share=0.25).rank_biserial
+        1.0
     """
 
     count: int
@@ -44,7 +49,7 @@ def compare_runs(first: ArrayLike, second: ArrayLike, test_share: float) -> RunT
     Args:
         first: Scores of one system, shape ``(run,)``.
         second: The other's, in the same order.
-        test_share: Utterances of the test part over those of the training part.
+        test_share: Size of the test part divided by that of the training part.
 
     Returns:
         Every test; all two-sided.
@@ -68,10 +73,18 @@ def compare_runs(first: ArrayLike, second: ArrayLike, test_share: float) -> RunT
 
 
 def welch_p(first: ArrayLike, second: ArrayLike) -> float:
-    """Gives p of Welch's t-test, the paper's t-test over runs for unequal variances.
+    """Gives p of Welch's t-test: the paper's t-test over runs, for unequal variances (Sec. VI-A).
+
+    Args:
+        first: Scores of one system, shape ``(run,)``.
+        second: Scores of the other, shape ``(run,)``.
 
     Returns:
-        Two-sided; NaN for fewer than two runs a system or where nothing varies.
+        Two-sided; NaN for fewer than two runs a system, or if nothing varies.
+
+    Example:
+        >>> round(welch_p([0.5, 0.6, 0.7], [0.7, 0.8, 0.9]), 3)
+        0.07
     """
     one = np.round(np.asarray(first, float), _DECIMALS)
     other = np.round(np.asarray(second, float), _DECIMALS)
@@ -84,10 +97,17 @@ def welch_p(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def wilcoxon_p(differences: ArrayLike) -> float:
-    """Gives p of Wilcoxon's signed-rank test; pairs that do not differ are left out, as is usual.
+    """Gives p of Wilcoxon's signed-rank test; pairs without a difference are left out.
+
+    Args:
+        differences: Of scores, run by run, shape ``(run,)``.
 
     Returns:
-        Two-sided; 1 where no pair differs, NaN for fewer than two pairs.
+        Two-sided; 1 if no pair differs, NaN for fewer than two pairs.
+
+    Example:
+        >>> wilcoxon_p([0.1, 0.2, 0.3, 0.4, 0.5])
+        0.0625
     """
     values = np.round(np.asarray(differences, float), _DECIMALS)
     if len(values) < 2:
@@ -97,7 +117,13 @@ def wilcoxon_p(differences: ArrayLike) -> float:
 
 
 def smallest_wilcoxon_p(count: int) -> float:
-    """Gives the least p that the signed-rank test can reach with so many pairs.
+    """Gives the smallest p that the signed-rank test can reach.
+
+    Args:
+        count: Number of pairs, at least 1.
+
+    Returns:
+        0 to 1.
 
     Example:
         >>> smallest_wilcoxon_p(5)
@@ -107,18 +133,18 @@ def smallest_wilcoxon_p(count: int) -> float:
 
 
 def corrected_p(differences: ArrayLike, test_share: float) -> float:
-    r"""Gives p of the corrected resampled t-test (Nadeau and Bengio, Machine Learning 52, 2003).
+    """Gives p of the corrected resampled t-test (Nadeau and Bengio, Machine Learning 52, 2003).
 
-    Training parts overlap, so that the runs' variance is too small; it is multiplied by
+    Training parts overlap, so the runs' variance is too small. It is multiplied by
     :math:`1/n + n_{test}/n_{train}` instead of :math:`1/n`.
 
     Args:
-        differences: Of scores, run by run.
-        test_share: Utterances of the test part over those of the training part.
+        differences: Of scores, run by run, shape ``(run,)``.
+        test_share: Size of the test part divided by that of the training part.
 
     Returns:
-        Two-sided, with n - 1 degrees of freedom; 1 where no pair differs; NaN for fewer than two
-        pairs or differences that do not vary.
+        Two-sided, with n - 1 degrees of freedom. 1 if no pair differs; NaN for fewer than two
+        pairs, or if the differences do not vary.
 
     Example:
         >>> round(corrected_p([0.1, 0.2, 0.3], test_share=0.25), 4)
@@ -135,7 +161,13 @@ def corrected_p(differences: ArrayLike, test_share: float) -> float:
 
 
 def cohen_d(differences: ArrayLike) -> float:
-    """Mean of paired differences over their standard deviation (Cohen's d of pairs).
+    """Mean of paired differences divided by their standard deviation (Cohen's d of pairs).
+
+    Args:
+        differences: Of scores, run by run, shape ``(run,)``.
+
+    Returns:
+        0 if no pair differs; NaN for fewer than two pairs, or if the differences do not vary.
 
     Example:
         >>> cohen_d([1.0, 2.0, 3.0])
@@ -150,10 +182,13 @@ def cohen_d(differences: ArrayLike) -> float:
 
 
 def rank_biserial(differences: ArrayLike) -> float:
-    """Matched-pairs rank-biserial correlation: how one-sided the signed ranks are, -1 to 1.
+    """Matched-pairs rank-biserial correlation: how one-sided the signed ranks are.
+
+    Args:
+        differences: Of scores, run by run, shape ``(run,)``.
 
     Returns:
-        0 where no pair differs; NaN for fewer than two pairs.
+        -1 to 1; 0 if no pair differs, NaN for fewer than two pairs.
 
     Example:
         >>> rank_biserial([1.0, 2.0, -3.0])
@@ -170,7 +205,13 @@ def rank_biserial(differences: ArrayLike) -> float:
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Corrects p values for their number (Holm, 1979); NaN counts as no comparison.
+    """Corrects p values for the number of comparisons (Holm, 1979).
+
+    Args:
+        p_values: Shape ``(comparison,)``; NaN counts as no comparison.
+
+    Returns:
+        Corrected p values, the same shape, at most 1; NaN where there was one.
 
     Example:
         >>> holm([0.01, 0.04, 0.03]).tolist()
@@ -186,11 +227,14 @@ def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Gives the exact p of McNemar's test: utterances that one system alone has right.
+    """Gives the exact p of McNemar's test: utterances that only one of two systems has right.
 
     Args:
         only_first: Right by the first, wrong by the second.
-        only_second: The other way round.
+        only_second: Wrong by the first, right by the second.
+
+    Returns:
+        Two-sided; 1 if both counts are 0.
 
     Example:
         >>> mcnemar_p(0, 5)
