@@ -93,13 +93,13 @@ def probe_all_audio(files: Iterable[str]) -> tuple[dict[str, AudioInfo], dict[st
 
 
 def durations_s(table: pd.DataFrame) -> "pd.Series[float]":
-    """Tells how long each row's piece of sound is, from the headers alone.
+    """Gives the duration of each row's part of a recording, from the file headers.
 
     Args:
-        table: as `read_table` gives it.
+        table: As `read_table` gives it; columns file, start and end.
 
     Returns:
-        Seconds, on the table's index; NaN where the file is missing or no sound.
+        Seconds, on the table's index; NaN if the file is missing or no audio.
 
     Example:
         >>> table = pd.DataFrame({"file": ["a.wav", "absent"], "start": 1.0, "end": [2.5, np.nan]})

@@ -26,14 +26,14 @@ def check_table(
     emotions: Collection[str] = (),
     track: Callable[[list[str]], Iterable[str]] = iter,
 ) -> list[Problem]:
-    """Looks for everything that makes a table's numbers worthless later.
+    """Finds everything that would make figures from a table worthless.
 
     Args:
-        table: as `read_table` gives it.
-        audio: whether all recordings are decoded, which takes minutes for large corpora; else
-            only their presence is looked at.
-        emotions: names of one's own beside the known ones.
-        track: goes through the files and may show progress.
+        table: As `read_table` gives it; columns file, start, end, speaker and emotion.
+        audio: Decode all recordings, which takes minutes for large corpora; otherwise only check
+            that they exist.
+        emotions: Your own emotion names beside the known ones.
+        track: Iterates over the files and may show progress.
 
     Returns:
         Problems by row; none for a sound table.

@@ -57,10 +57,13 @@ _GERMAN_LETTERS = {
 
 
 def canonical_emotion(spelling: str) -> str | None:
-    """Names the emotion that a spelling stands for, or None where it stands for no known one.
+    """Gives the emotion that a spelling stands for.
 
     Args:
-        spelling: a word or an abbreviation, in any case.
+        spelling: A word or an abbreviation, in any case.
+
+    Returns:
+        One of `EMOTIONS` or `undecided`; None for an unknown spelling.
 
     Example:
         >>> canonical_emotion("Angry"), canonical_emotion("hap"), canonical_emotion("hapiness")

@@ -20,13 +20,19 @@ _PART_OF_NAME = {name: part for part, names in _SPLIT_NAMES.items() for name in 
 
 @dataclass(frozen=True)
 class Fold:
-    """Who trains, who validates, who tests.
+    """Speakers of the training, validation and test parts.
 
     Attributes:
-        name: the scheme and who tests; unique among the folds of a scheme, fit for a folder.
-        train, validation, test: speakers.
-        column: empty where the speakers decide (they are then in one part each); else the column
-            of the table that decides, for splits that share speakers.
+        name: Scheme and test speakers; unique in a scheme, usable as a folder name.
+        train: Speakers of the training part.
+        validation: Speakers of the validation part.
+        test: Speakers of the test part.
+        column: Empty if the speakers decide. Otherwise the column of the table that decides, for
+            splits that share speakers.
+
+    Example:
+        >>> Fold("loso-c", train=("a",), validation=("b",), test=("c",)).shared_speakers
+        ()
     """
 
     name: str
@@ -37,7 +43,7 @@ class Fold:
 
     @property
     def shared_speakers(self) -> tuple[str, ...]:
-        """Speakers who are in more than one part, however they are spelled.
+        """Speakers in more than one part, however they are spelled.
 
         Example:
             >>> Fold("f", ("SP01", "SP02"), ("SP03",), ("sp01 ",)).shared_speakers
@@ -51,17 +57,17 @@ class Fold:
 
 
 def part_of(table: pd.DataFrame, fold: Fold) -> "pd.Series[str]":
-    """Tells for each row whether it trains, validates or tests.
+    """Gives the part of each row: training, validation or test.
 
     Args:
-        table: whose speakers are all in the fold.
-        fold: see `make_folds`.
+        table: Column speaker; all its speakers are in the fold.
+        fold: As `make_folds` gives it.
 
     Returns:
         `train`, `validation` or `test` for each row, on the table's index.
 
     Raises:
-        CorpusError: a speaker of the table is in no part, or in several.
+        CorpusError: A speaker of the table is in no part, or in several.
 
     Example:
         >>> fold = Fold("f", ("SP01",), ("SP02",), ("SP03",))

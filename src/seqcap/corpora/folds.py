@@ -36,12 +36,13 @@ _FORMAT = "seqcap folds 1"
 
 
 def write_folds(folds: Sequence[Fold], path: str | os.PathLike[str], table: pd.DataFrame) -> None:
-    """Writes folds to a JSON file that can be cited: who trains, validates, tests, on which table.
+    """Writes folds to a JSON file that can be cited.
 
     Args:
-        folds: see `make_folds`.
-        path: the file.
-        table: what the folds were made from; its hash and size are written too.
+        folds: As `make_folds` gives them.
+        path: The file.
+        table: The table that the folds were made from, columns file and speaker at least; its hash
+            and its number of rows are written too.
 
     Example:
         >>> import tempfile
@@ -64,14 +65,20 @@ def write_folds(folds: Sequence[Fold], path: str | os.PathLike[str], table: pd.D
 
 
 def read_folds(path: str | os.PathLike[str], allow_shared_speakers: bool = False) -> list[Fold]:
-    """Reads folds back; equal to those that were written.
+    """Reads folds back, equal to those that were written.
 
     Args:
-        path: a file that `write_folds` wrote, or one like it.
-        allow_shared_speakers: as in `make_folds`.
+        path: A file that `write_folds` wrote, or one like it.
+        allow_shared_speakers: As in `make_folds`.
 
     Raises:
-        CorpusError: no such file, not of this format, or speakers shared by the parts.
+        CorpusError: No such file, another format, or speakers shared by the parts.
+
+    Example:
+        >>> read_folds("absent.json")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        seqcap.errors.CorpusError: absent.json: no such file; ...
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -103,7 +110,22 @@ def read_folds(path: str | os.PathLike[str], allow_shared_speakers: bool = False
 def choose_folds(
     table: pd.DataFrame, folds: str, fold: str, allow_shared_speakers: bool
 ) -> list[Fold]:
-    """Finds one fold, as `choose_fold` does, or all of them, where `fold` is "all"."""
+    """Finds one fold, as `choose_fold` does, or all folds if `fold` is "all".
+
+    Args:
+        table: The corpus table, columns speaker and session at least.
+        folds: A scheme's name, or a file that `seqcap corpus folds` wrote.
+        fold: Its number from 0, its name, or "all".
+        allow_shared_speakers: Do not refuse a fold that shares speakers.
+
+    Raises:
+        CorpusError: No such fold, or its parts share speakers.
+
+    Example:
+        >>> table = pd.DataFrame({"speaker": ["a", "b", "c"]})
+        >>> [one.name for one in choose_folds(table, "loso", "all", allow_shared_speakers=False)]
+        ['loso-a', 'loso-b', 'loso-c']
+    """
     if fold != ALL_FOLDS:
         return [choose_fold(table, folds, fold, allow_shared_speakers)]
     return [
@@ -116,13 +138,18 @@ def choose_fold(table: pd.DataFrame, folds: str, fold: str, allow_shared_speaker
     """Finds one fold of a scheme, or of a file of folds.
 
     Args:
-        table: The corpus.
+        table: The corpus table, columns speaker and session at least.
         folds: A scheme's name, or a file that `seqcap corpus folds` wrote.
-        fold: Its place, from 0, or its name.
+        fold: Its number from 0, or its name.
         allow_shared_speakers: Do not refuse a fold that shares speakers.
 
     Raises:
         CorpusError: No such fold, or its parts share speakers.
+
+    Example:
+        >>> table = pd.DataFrame({"speaker": ["a", "b", "c"]})
+        >>> choose_fold(table, "loso", "1", allow_shared_speakers=False).test
+        ('b',)
     """
     there = _folds_named(table, folds, allow_shared_speakers)
     by_name = {str(place): one for place, one in enumerate(there)}
@@ -139,10 +166,23 @@ def choose_fold(table: pd.DataFrame, folds: str, fold: str, allow_shared_speaker
 
 
 def rows_of_part(table: pd.DataFrame, fold: Fold, part: str) -> pd.DataFrame:
-    """The rows of a table that train, validate or test.
+    """Gives the rows of one part of a fold.
+
+    Args:
+        table: The corpus table, column speaker at least.
+        fold: As `make_folds` gives it.
+        part: train, validation or test.
+
+    Returns:
+        The rows in order, numbered from 0.
 
     Raises:
         CorpusError: No such part, or none of its speakers is in the table.
+
+    Example:
+        >>> table = pd.DataFrame({"speaker": ["a", "b", "c"]})
+        >>> rows_of_part(table, Fold("f", ("a",), ("b",), ("c",)), "test")["speaker"].tolist()
+        ['c']
     """
     rows = table[part_of(table, fold) == part]
     if rows.empty:

@@ -17,14 +17,18 @@ from seqcap.errors import CorpusError, CorpusWarning
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The emotions a system tells apart, in the order of its outputs.
+    """The emotions of a system, in the order of its outputs.
 
     Attributes:
-        name: how it is asked for.
-        emotions: in the order of the outputs.
-        mapping: emotion in the table -> emotion of the set; what is not in it is left out.
-        part: only this part of corpora that have parts (IEMOCAP: improvised, scripted); empty
-            for all. Rows of corpora without parts are always kept.
+        name: As given on the command line.
+        emotions: In the order of the outputs.
+        mapping: Emotion in the table -> emotion of the set; others are left out.
+        part: Only this part of corpora that have parts (IEMOCAP: improvised, scripted); empty for
+            all. Rows of corpora without parts are always kept.
+
+    Example:
+        >>> LABEL_SETS["paper4"].emotions
+        ('neutral', 'anger', 'happiness', 'sadness')
     """
 
     name: str
@@ -34,12 +38,11 @@ class LabelSet:
 
     @property
     def description(self) -> str:
-        """One line for people: emotions, merges and parts spelled out.
+        """One line for people: emotions, merges and parts.
 
         Example:
-            >>> print(LABEL_SETS["paper4_excited"].description)
-            paper4_excited: neutral, anger, happiness (= happiness + excitement), sadness; \
-only improvised where a corpus has parts
+            >>> print(LABEL_SETS["iemocap4_excited"].description)
+            iemocap4_excited: neutral, anger, happiness (= happiness + excitement), sadness
         """
         emotions = []
         for emotion in self.emotions:
@@ -90,12 +93,12 @@ def label_set_named(name: str, table: pd.DataFrame | None = None) -> LabelSet:
     """Finds a label set by name, or makes one from `anger,sadness,...` or `all`.
 
     Args:
-        name: one of `LABEL_SETS`; or emotions separated by commas, where `happiness+excitement`
+        name: One of `LABEL_SETS`; or emotions separated by commas, where `happiness+excitement`
             merges into the first; or `all`, every emotion of the table.
-        table: needed for `all`.
+        table: Column emotion; needed for `all`.
 
     Raises:
-        CorpusError: no such name; fewer than two emotions; one emotion twice.
+        CorpusError: No such name; fewer than two emotions; one emotion twice.
 
     Example:
         >>> label_set_named("angry,happy+excited").mapping
@@ -130,20 +133,20 @@ def label_set_named(name: str, table: pd.DataFrame | None = None) -> LabelSet:
 
 
 def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
-    """Keeps the rows whose emotion is in the set, under the set's name of it.
+    """Keeps the rows whose emotion is in the set, with the set's name of it.
 
     Args:
-        table: as `read_table` gives it.
-        label_set: see `LABEL_SETS`.
+        table: As `read_table` gives it; column emotion.
+        label_set: See `LABEL_SETS`.
 
     Returns:
         The rows kept, in order, numbered from 0.
 
     Raises:
-        CorpusError: no row is left.
+        CorpusError: No row is left.
 
     Warns:
-        CorpusWarning: an emotion of the set has no row.
+        CorpusWarning: An emotion of the set has no row.
 
     Example:
         >>> table = pd.DataFrame({"emotion": ["anger", "boredom", "neutral"]})

@@ -14,11 +14,16 @@ class FoldReport:
     """What the parts of a fold share although they may.
 
     Attributes:
-        fold: the fold's name.
-        shared_speakers: empty unless sharing them was allowed.
-        shared_texts: sentences of the test that are in training too, in order; scripted corpora
-            share all of theirs, and a system can learn sentences in place of emotions.
-        test_share: part of the test's rows whose sentence is in training too, from 0 to 1.
+        fold: The fold's name.
+        shared_speakers: Empty unless sharing them was allowed.
+        shared_texts: Sentences of the test part that are in the training part too, in order.
+            Scripted corpora share all of them, and a system can learn sentences instead of
+            emotions.
+        test_share: Share of the test rows whose sentence is in the training part too, 0 to 1.
+
+    Example:
+        >>> FoldReport("f", (), ("Hi.",), test_share=1.0).shared_texts
+        ('Hi.',)
     """
 
     fold: str
@@ -33,17 +38,17 @@ def check_fold(
     allow_shared_speakers: bool = False,
     audio_hashes: Mapping[str, str] | None = None,
 ) -> FoldReport:
-    """Refuses a fold whose test knows the training; reports the sentences that both know.
+    """Refuses a fold that leaks from training into test; reports the sentences that both have.
 
     Args:
-        table: as `read_table` gives it.
-        fold: see `make_folds`.
-        allow_shared_speakers: goes on in spite of shared speakers; the report names them.
-        audio_hashes: of the table's files; with them, the same recording under two names is
-            found. Without, only the same file is.
+        table: As `read_table` gives it; columns file and speaker, text if known.
+        fold: As `make_folds` gives it.
+        allow_shared_speakers: Accept shared speakers; the report names them.
+        audio_hashes: File -> hash of its sound. With them, the same recording under two names is
+            found; without, only the same file is.
 
     Raises:
-        CorpusError: speakers are in several parts; a part is empty; a recording is in several
+        CorpusError: Speakers are in several parts; a part is empty; a recording is in several
             parts.
 
     Example:

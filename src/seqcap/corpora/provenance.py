@@ -12,13 +12,13 @@ from seqcap.errors import AudioError
 
 
 def table_hash(table: pd.DataFrame) -> str:
-    """Gives one number for all that a table says; rows in another order are another table.
+    """Hashes everything that a table says; another order of rows is another table.
 
-    Choice: files count by their path below the folder that all of them share, so that the same
-    corpus in another place, or the same table as CSV and as Parquet, has the same hash.
+    Choice: files count by their path below the folder that all of them share. So the same corpus in
+    another place has the same hash, and so has the same table as CSV and as Parquet.
 
     Args:
-        table: as `read_table` gives it.
+        table: As `read_table` gives it; column file.
 
     Returns:
         SHA-256, 64 hexadecimal digits.

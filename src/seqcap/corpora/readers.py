@@ -42,27 +42,30 @@ READERS: dict[str, Corpus] = {
 
 
 def read_corpus(name: str, folder: str | os.PathLike[str]) -> pd.DataFrame:
-    """Reads a corpus from its folder, in any nesting, and compares it with the official counts.
+    """Reads a corpus from its folder, at any depth, and compares it with the official counts.
 
     Args:
-        name: one of `READERS`.
-        folder: where the corpus, or any folder above it, was unpacked.
+        name: One of `READERS`.
+        folder: Where the corpus was unpacked, or any folder above it.
 
     Returns:
         One row an utterance, ordered by file: `file, start, end, speaker, session, emotion` and
-        what else the corpus tells. `start` is 0 and `end` empty: whole files. Speakers bear the
-        corpus's name, `emodb-03`, so that joined tables never mix two people up; so do sessions.
+        whatever else the corpus has. `start` is 0 and `end` empty: whole files. The corpus's name
+        stands before speakers and sessions, `emodb-03`, so that tables can be joined.
 
     Raises:
-        CorpusError: an unknown name, no such folder, or no recording of this corpus in it.
+        CorpusError: An unknown name, no such folder, or no recording of this corpus in it.
 
     Warns:
-        CorpusWarning: for each difference from the official figures and each oddity.
+        CorpusWarning: For each difference from the official figures.
 
     Example:
-        >>> table = read_corpus("emodb", "data/emodb")  # doctest: +SKIP
-        >>> table.speaker.nunique()  # doctest: +SKIP
-        10
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # one file of 535
+        ...     _ = Path(folder, "03a01Fa.wav").write_bytes(b"")
+        ...     read_corpus("emodb", folder)[["speaker", "emotion"]].values.tolist()
+        [['emodb-03', 'happiness']]
     """
     if name not in READERS:
         raise CorpusError(
@@ -94,11 +97,14 @@ def read_corpus(name: str, folder: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def differences(corpus: Corpus, table: pd.DataFrame) -> list[str]:
-    """Lists in words where the utterances found differ from the official figures.
+    """Lists where the utterances found differ from the official figures.
 
     Args:
-        corpus: with the official figures; without any there is nothing to differ from.
-        table: columns `speaker` (the corpus's own ids) and `emotion`.
+        corpus: With the official figures; without any, nothing differs.
+        table: Columns `speaker` (the corpus's own names) and `emotion`.
+
+    Returns:
+        One sentence a difference.
 
     Example:
         >>> table = pd.DataFrame({"speaker": ["OAF"] * 400, "emotion": "anger"})

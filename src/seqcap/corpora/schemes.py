@@ -21,16 +21,16 @@ _VALIDATING_SHARE = 5  # one speaker in so many
 
 
 def make_folds(table: pd.DataFrame, scheme: str, allow_shared_speakers: bool = False) -> list[Fold]:
-    """Makes the folds of a scheme; the same table gives the same folds, always.
+    """Makes the folds of a scheme; the same table always gives the same folds.
 
     Args:
-        table: as `read_table` gives it, before or after `apply_labels`.
-        scheme: `paper`, `paper_swapped`, `loso`, `groups:6`, `corpora`,
-            `split`.
-        allow_shared_speakers: for `split` only; folds made so bear it in their name.
+        table: As `read_table` gives it, before or after `apply_labels`; column speaker, and
+            session, gender and corpus if known.
+        scheme: `paper`, `paper_swapped`, `loso`, `groups:6`, `corpora`, `split`.
+        allow_shared_speakers: For `split` only; such folds say so in their name.
 
     Raises:
-        CorpusError: no such scheme; too few speakers for it; rows without a speaker; speakers
+        CorpusError: No such scheme; too few speakers for it; rows without a speaker; speakers
             shared by the parts.
 
     Example:

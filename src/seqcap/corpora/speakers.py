@@ -15,11 +15,17 @@ _PIECE = re.compile(r"\d+|[^\W\d_]+")  # a run of digits or a run of letters
 
 @functools.lru_cache(maxsize=65536)
 def speaker_key(speaker: str) -> str:
-    """Reduces a speaker's name to what is the same in all its spellings.
+    """Reduces a speaker's name to what all its spellings share.
 
-    Choice: case, white space, separators and leading zeros do not tell people apart. Two
-    persons named `SP1` and `SP01` in one table would be taken for one, which costs a message;
-    one person taken for two would leak from training into the test, unseen.
+    Choice: case, white space, separators and leading zeros do not distinguish speakers. If a table
+    has both `SP1` and `SP01`, they count as one, which costs a message. One speaker counted as two
+    would leak from training into test without a message.
+
+    Args:
+        speaker: The name, any text.
+
+    Returns:
+        The key; empty for an empty name.
 
     Example:
         >>> speaker_key("SP01") == speaker_key("sp01 ") == speaker_key("Sp_1")
@@ -33,7 +39,13 @@ def speaker_key(speaker: str) -> str:
 
 
 def spellings_of(speakers: Iterable[str]) -> dict[str, list[str]]:
-    """Groups the spellings of each person: key -> spellings in order of first appearance.
+    """Groups the spellings of each speaker.
+
+    Args:
+        speakers: Names, in any order.
+
+    Returns:
+        Key -> spellings in order of first appearance.
 
     Example:
         >>> spellings_of(["SP01", "SP02", "sp01 "])
@@ -47,7 +59,18 @@ def spellings_of(speakers: Iterable[str]) -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Speaker:
-    """A speaker, under one spelling."""
+    """A speaker, under one spelling.
+
+    Attributes:
+        name: One of the spellings.
+        corpus: The corpus, if the table has it.
+        sessions: All sessions of the speaker.
+        gender: `female`, `male`, or empty.
+
+    Example:
+        >>> Speaker("emodb-03", "emodb", gender="male").sessions
+        ()
+    """
 
     name: str
     corpus: str = ""
@@ -62,10 +85,13 @@ class Speaker:
 
 
 def speakers_of(table: pd.DataFrame) -> list[Speaker]:
-    """Lists who speaks in a table, each once, corpus by corpus and in order of their names.
+    """Lists the speakers of a table, each once, corpus by corpus, in order of their names.
+
+    Args:
+        table: Column speaker; corpus, session and gender if known.
 
     Raises:
-        CorpusError: a row has no speaker.
+        CorpusError: A row has no speaker.
 
     Example:
         >>> [one.name for one in speakers_of(pd.DataFrame({"speaker": ["a10", "a2", "A2 "]}))]

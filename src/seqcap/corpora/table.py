@@ -21,7 +21,7 @@ __all__ = ["COLUMNS", "Problem", "check_table", "read_table", "write_table"]
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
-    r"""Reads a corpus table under the column names and spellings that are in use.
+    r"""Reads a corpus table; other tools' column names and spellings are understood.
 
     Args:
         path: `.csv`, `.tsv` or `.parquet`; relative files in it are relative to its folder.
@@ -30,7 +30,7 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
         The canonical columns first, then all others; files as absolute paths, rows in order.
 
     Raises:
-        CorpusError: no such file, no table, no column for the file or the emotion.
+        CorpusError: No such file, no table, no column for the file or the emotion.
 
     Example:
         >>> import tempfile
@@ -56,17 +56,25 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
-    """Writes a corpus table; whoever reads it meanwhile sees the old one or the new one, whole.
+    """Writes a corpus table; a reader sees the old file or the new one, never a part.
 
-    Choice: files below the table's folder are written relative to it, so that a corpus moves
-    together with its table; all others absolute.
+    Choice: files below the table's folder are written relative to it, so that a corpus moves with
+    its table; all others absolute.
 
     Args:
-        table: as `read_table` or a reader gives it.
+        table: Columns as `read_table` or a reader gives them.
         path: `.csv` or `.parquet`.
 
     Raises:
-        CorpusError: another ending.
+        CorpusError: Another ending.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table = pd.DataFrame({"file": [f"{folder}/a.wav"], "emotion": ["anger"]})
+        ...     write_table(table, f"{folder}/mine.csv")
+        ...     print(Path(folder, "mine.csv").read_text().splitlines())
+        ['file,emotion', 'a.wav,anger']
     """
     target = Path(path)
     if target.suffix.lower() not in (".csv", ".parquet"):
