@@ -25,12 +25,12 @@ _RECHECK_S = 2.0
 def run_all(
     work: JobContext, runs: Sequence[PlannedRun], engine: Engine
 ) -> Iterator[tuple[PlannedRun, State]]:
-    """Does all runs; those that somebody else is at are waited for.
+    """Does all runs; waits for those that another process is doing.
 
     Args:
-        work: What they have in common.
-        runs: In the order in which they are begun.
-        engine: Where.
+        work: What the runs have in common.
+        runs: In the order in which they are started.
+        engine: Where they run.
 
     Yields:
         Each run once, as it ends, DONE or FAILED.

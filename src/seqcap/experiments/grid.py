@@ -10,12 +10,16 @@ PAPER_SEEDS = (0, 1, 2, 3, 4)  # Sec. VI-A: five runs with different seeds
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a grid's table.
+    """One row of a grid's table.
 
     Attributes:
-        label: What the report calls it; unique in its grid.
-        system: One of ``SYSTEMS``, or one's own as ``module:function``.
+        label: Its name in the report; unique in its grid.
+        system: One of ``SYSTEMS``, or your own as ``module:function``.
         overrides: Its own settings, each ``key=value``.
+
+    Example:
+        >>> Entry("longer", "CNN_SeqCap", ("epochs=30",)).system
+        'CNN_SeqCap'
     """
 
     label: str
@@ -25,11 +29,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Combination:
-    """The average of finished entries' probabilities, made without training.
+    """The average of finished entries' probabilities, made without training (Sec. VI-F).
 
     Attributes:
         label: As the paper writes it, ``CNN_GRU + CNN_SeqCap``.
         of: Labels of entries.
+
+    Example:
+        >>> Combination("CNN_GRU + CNN_SeqCap", ("CNN_GRU", "CNN_SeqCap")).of
+        ('CNN_GRU', 'CNN_SeqCap')
     """
 
     label: str
@@ -38,23 +46,28 @@ class Combination:
 
 @dataclass(frozen=True)
 class Grid:
-    """Entries x folds x seeds, and what is shown of them.
+    """Entries × folds × seeds, and what the report shows of them.
 
     Attributes:
-        name: Of its file, without ending.
+        name: Name of its file, without ending.
         title: One line.
-        purpose: The comment that its file opens with.
-        shows: Sections of the report that it asks for.
+        purpose: The comment at the top of its file.
+        shows: Sections of the report.
         labels: Label set.
         folds: Scheme, or a file of folds.
         seeds: In the order in which they are run.
-        recipe: What settings begin with.
-        overrides: Settings of all entries, each ``key=value``; an entry's own win over them.
-        last_overrides: Settings that win over all others: the command line's.
+        recipe: Recipe that settings start from.
+        overrides: Settings of all entries, each ``key=value``; an entry's own override them.
+        last_overrides: Settings that override all others: the command line's.
         trains: False if nothing has to be run.
-        gradients: Keep those of Fig. 8 from each run.
+        gradients: Keep the gradients of Fig. 8 of each run.
         entries: In the order of the table.
-        combinations: Likewise.
+        combinations: In the order of the table.
+
+    Example:
+        >>> grid = Grid("mine", "Windows", entries=(Entry("short", "CNN_SeqCap"),))
+        >>> grid.seeds, grid.folds
+        ((0, 1, 2, 3, 4), 'paper')
     """
 
     name: str
@@ -73,10 +86,19 @@ class Grid:
     combinations: tuple[Combination, ...] = ()
 
     def settings(self, entry: Entry, seed: int) -> TrainingSettings:
-        """Settings of one entry's runs with one seed.
+        """Gives the settings of one entry's runs with one seed.
+
+        Args:
+            entry: One of the grid's.
+            seed: Random seed of the run.
 
         Raises:
-            SettingsError: An unknown recipe or key, or a value that cannot be.
+            SettingsError: An unknown recipe or key, or an impossible value.
+
+        Example:
+            >>> entry = Entry("longer", "CNN_SeqCap", ("epochs=30",))
+            >>> Grid("mine", "Longer", entries=(entry,)).settings(entry, seed=1).epochs
+            30
         """
         overrides = (*self.overrides, *entry.overrides, *self.last_overrides)
         try:

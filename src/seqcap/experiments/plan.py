@@ -58,14 +58,19 @@ class PlannedRun:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a grid asks of a corpus.
+    """The runs that a grid needs on a corpus.
 
     Attributes:
         grid: The grid.
-        labelled: The corpus, its labels applied.
+        labelled: The corpus table with its labels applied; columns as `read_table` gives them.
         label_set: Which emotions.
-        runs: Seed by seed, fold by fold, entry by entry, so that a grid that is interrupted
-            has whole comparisons.
+        runs: Seed by seed, fold by fold, entry by entry, so that an interrupted grid has whole
+            comparisons.
+
+    Example:
+        >>> pair = label_set_named("anger,sadness")
+        >>> Plan(Grid("mine", "Mine"), pd.DataFrame(), pair, runs=()).runs
+        ()
     """
 
     grid: Grid
@@ -75,15 +80,21 @@ class Plan:
 
 
 def make_plan(grid: Grid, table: pd.DataFrame) -> Plan:
-    """Finds out which runs a grid asks of a corpus; nothing is trained.
+    """Finds the runs that a grid needs on a corpus; nothing is trained.
 
     Args:
         grid: The grid.
-        table: The corpus, or several joined.
+        table: The corpus table, or several joined; columns as `read_table` gives them.
 
     Raises:
         CorpusError: No row has one of the emotions, or the folds cannot be made.
-        SettingsError: Settings that cannot be, or two entries that they make the same.
+        SettingsError: Impossible settings, or two entries that are the same with them.
+
+    Example:
+        >>> table = pd.DataFrame({"file": ["a", "b"], "speaker": ["a", "b"], "session": "",
+        ...                       "emotion": ["anger", "sadness"]})
+        >>> make_plan(Grid("table3", "Utterances", labels="all", trains=False), table).runs
+        ()
     """
     label_set = label_set_named(grid.labels, table)
     labelled = apply_labels(table, label_set).reset_index(drop=True)

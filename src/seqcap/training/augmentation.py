@@ -1,6 +1,6 @@
-"""Making a training segment sound as if recorded by somebody else, somewhere else.
+"""Augmentation: random changes of training segments, so that few voices teach more.
 
-Every function takes the generator it draws from. Waveforms ``(samples,)``, log spectrograms
+Every function takes its random generator. Waveforms ``(samples,)``, log spectrograms
 ``(frame, bin)``.
 """
 
@@ -20,21 +20,27 @@ class Augmentation:
     """How far a training segment may be changed.
 
     Attributes:
-        speed: Largest factor of speed-up or slow-down less one; pitch moves along.
-        stretch: Largest factor, less one, by which time is stretched or pressed besides; pitch
-            stays.
+        speed: Largest factor of speed-up or slow-down, minus one; the pitch changes too.
+        stretch: Largest factor of a further change of tempo, minus one; the pitch stays.
         gain_db: Largest change of level, up or down.
         tilt_db: Largest change of level between the lowest and the highest bin, up or down.
         noise_share: Share of segments that get noise.
         noise_snr_db: Lowest and highest signal-to-noise ratio of that noise.
-        masks: How many bands, and how many spans of time, are blanked (SpecAugment).
-        mask_bins: Widest band.
-        mask_frames: Longest span.
+        masks: Number of bands, and of spans of time, that are masked (SpecAugment).
+        mask_bins: Widest band, bins.
+        mask_frames: Longest span, frames.
         voices: Largest share of what a speaker's mean spectrum differs from another training
             speaker's that a segment of theirs gets, so that it sounds as if that one had spoken,
             or, above 1, somebody further away. Not what is heard as from a known speaker, whose
             mean is taken out. Mixing statistics so, of random segments, is called MixStyle (Zhou
             et al., "Domain generalization with MixStyle", 2021).
+
+    Raises:
+        SettingsError: A number out of range.
+
+    Example:
+        >>> Augmentation(noise_share=0.0).speed
+        0.12
     """
 
     speed: float = 0.12
@@ -49,7 +55,7 @@ class Augmentation:
     voices: float = added_field(0.0, neutral=0.0)
 
     def __post_init__(self) -> None:
-        """Refuses changes that nothing can be changed by."""
+        """Refuses numbers out of range."""
         for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0, "voices": 2.0}.items():
             if not 0.0 <= getattr(self, name) <= most:
                 raise SettingsError(
@@ -69,18 +75,37 @@ class Augmentation:
 
 
 def draw_factor(largest: float, generator: np.random.Generator) -> float:
-    """Draws a factor, as often above one as below.
+    """Draws a factor that is above one as often as below.
 
     Args:
-        largest: Less one.
-        generator: Where the number comes from.
+        largest: Largest factor minus one, 0 or more.
+        generator: Source of the random numbers.
+
+    Returns:
+        From ``1 / (1 + largest)`` to ``1 + largest``.
+
+    Example:
+        >>> draw_factor(0.0, np.random.default_rng(0))
+        1.0
     """
     limit = np.log1p(largest)
     return float(np.exp(generator.uniform(-limit, limit)))
 
 
 def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
-    """Plays a waveform faster, and so higher and shorter, by a factor."""
+    """Plays a waveform faster, so it is shorter and its pitch higher.
+
+    Args:
+        waveform: 16 kHz mono, shape ``(samples,)``.
+        speed: Factor above zero; 2 is twice as fast.
+
+    Returns:
+        Shape ``(samples / speed,)``, up to rounding.
+
+    Example:
+        >>> change_speed(np.zeros(1600, np.float32), 2.0).shape
+        (800,)
+    """
     if speed == 1:
         return waveform
     resampled = soxr.resample(waveform, SAMPLE_RATE_HZ * speed, SAMPLE_RATE_HZ, quality="MQ")
@@ -90,7 +115,23 @@ def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
 def augment_waveform(
     waveform: FloatArray, settings: Augmentation, generator: np.random.Generator
 ) -> FloatArray:
-    """Adds noise and changes the level."""
+    """Adds noise and changes the level.
+
+    Args:
+        waveform: 16 kHz mono, shape ``(samples,)``.
+        settings: How far.
+        generator: Source of the random numbers.
+
+    Returns:
+        The same shape.
+
+    Example:
+        >>> louder = Augmentation(gain_db=6, noise_share=0)
+        >>> tone = np.full(4, 0.1, np.float32)
+        >>> changed = augment_waveform(tone, louder, np.random.default_rng(0))
+        >>> bool(np.all(np.abs(20 * np.log10(changed / tone)) <= 6))
+        True
+    """
     if generator.random() < settings.noise_share:
         snr_db = generator.uniform(*settings.noise_snr_db)
         noise = generator.standard_normal(len(waveform), np.float32)
@@ -103,7 +144,14 @@ def augment_waveform(
 
 
 def stretch_time(spectrogram: FloatArray, factor: float) -> FloatArray:
-    """Makes a spectrogram longer by a factor, frames between frames by interpolation.
+    """Stretches a spectrogram in time by interpolation between frames; pitch stays.
+
+    Args:
+        spectrogram: Log magnitudes, shape ``(frame, bin)``.
+        factor: Above zero; 2 is twice as long.
+
+    Returns:
+        Shape ``(frame * factor, bin)``, up to rounding.
 
     Example:
         >>> stretch_time(np.array([[0.0], [1.0], [2.0]], np.float32), 1.7).ravel().tolist()
@@ -120,16 +168,22 @@ def stretch_time(spectrogram: FloatArray, factor: float) -> FloatArray:
 def augment_spectrogram(
     spectrogram: FloatArray, settings: Augmentation, generator: np.random.Generator
 ) -> FloatArray:
-    """Tilts the spectrum and blanks bands and spans of a normalised log spectrogram.
+    """Tilts the spectrum and masks bands and spans of a normalised log spectrogram (SpecAugment).
 
     Args:
-        spectrogram: Normalised, so that zero is the mean; shape ``(frame, bin)``; changed in
-            place.
+        spectrogram: Normalised, so that zero is the mean; shape ``(frame, bin)``; changed in place.
         settings: How far.
-        generator: Where the numbers come from.
+        generator: Source of the random numbers.
 
     Returns:
         The same array.
+
+    Example:
+        >>> only_masks = Augmentation(tilt_db=0, masks=2)
+        >>> spectrogram = np.ones((200, 512), np.float32)
+        >>> _ = augment_spectrogram(spectrogram, only_masks, np.random.default_rng(0))
+        >>> np.unique(spectrogram).tolist()
+        [0.0, 1.0]
     """
     tilt_db = generator.uniform(-settings.tilt_db, settings.tilt_db)
     # 8.7 dB are a factor of e; deviations of log magnitudes are near two.

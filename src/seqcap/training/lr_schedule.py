@@ -13,16 +13,24 @@ _FACTOR = 10.0
 
 
 class LossDrivenSchedule:
-    """Steps down when the average of the last 100 losses is a tenth of what it was.
+    """Steps the learning rate down as the training loss falls, Sec. V-E.
 
-    Choice: "reduced by a factor of 10" needs something to compare with, of which the paper says
-    nothing; here it is the average of the first 100 losses, and after each step down the average
-    at that moment.
+    It steps when the mean of the last 100 losses is a tenth of a reference.
+
+    Choice: "reduced by a factor of 10" (Sec. V-E) needs a reference, which the paper does not give.
+    Here it is the mean of the first 100 losses, and after each step down the mean at that moment.
 
     Args:
         losses: The latest ones.
-        level: How often it has stepped down.
-        reference: What the average is compared with; None until there are 100 losses.
+        level: Number of steps down so far.
+        reference: What the mean is compared with; None until there are 100 losses.
+
+    Example:
+        >>> schedule = LossDrivenSchedule()
+        >>> for loss in [10.0] * 100 + [0.5] * 100:
+        ...     schedule.update(loss, epoch=3)
+        >>> schedule.share
+        0.5
     """
 
     def __init__(
@@ -34,15 +42,21 @@ class LossDrivenSchedule:
 
     @property
     def share(self) -> float:
-        """Of the greatest learning rate."""
+        """Learning rate divided by its greatest value: 1, 0.5, 0.2 or 0.1."""
         return _SHARES[self.level]
 
     def update(self, loss: float, epoch: int) -> None:
-        """Takes note of the loss of one step, and steps down if it is time.
+        """Takes the loss of one step, and steps down if it is time.
 
         Args:
-            loss: Of the step that has just been done.
-            epoch: Which one it was in, from 0; in the first three the rate stays.
+            loss: Training loss of the step just done.
+            epoch: Its epoch, from 0; in the first three the rate stays.
+
+        Example:
+            >>> schedule = LossDrivenSchedule()
+            >>> schedule.update(0.7, epoch=0)
+            >>> list(schedule.losses)
+            [0.7]
         """
         self.losses.append(loss)
         if len(self.losses) < _LOSSES:
@@ -59,5 +73,10 @@ class LossDrivenSchedule:
             self.reference = average
 
     def state(self) -> dict[str, Any]:
-        """What makes another one that goes on where this one stands."""
+        """Arguments that make an equal schedule, for a checkpoint.
+
+        Example:
+            >>> LossDrivenSchedule([0.5], level=1).state()
+            {'losses': [0.5], 'level': 1, 'reference': None}
+        """
         return {"losses": list(self.losses), "level": self.level, "reference": self.reference}

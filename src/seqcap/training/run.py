@@ -55,31 +55,30 @@ def run_fold(
     devices: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Trains, saves the model, and only then opens the test part.
+    """Trains on one fold, saves the model, and only then uses the test part.
 
-    A run that is done is not done again: its scores are read.
+    A finished run is not repeated: its scores are read.
 
     Args:
-        table: The corpus, or several joined.
+        table: The corpus table, or several joined; columns as `read_table` gives them.
         fold: Who trains, validates and tests.
         label_set: Which emotions.
         settings: How it is trained.
-        folder: Where everything goes; an interrupted run goes on where it stopped.
-        name: What the model is called.
+        folder: Where everything is written; an interrupted run resumes there.
+        name: Name of the model.
         accelerator: As pytorch-lightning names it: "auto", "cpu", "gpu" ...
-        devices: So many of them share the training.
-        progress: Show how far the training is.
+        devices: Number of devices that share each batch.
+        progress: Show a progress bar.
 
     Returns:
-        The scores, as in `scores.json`: by part, overall and per corpus.
+        The scores, as in `scores.json`: by part, overall and by corpus.
 
     Raises:
         CorpusError: No utterances in a part, a speaker or a recording in two parts, an emotion
-            that nobody trains, a recording that cannot be used, or a starting model that has
-            heard those who validate or test.
-        CheckpointError: There is no starting model.
-        SettingsError: The folder holds a run of something else, or the starting model is
-            another system.
+            without training data, or a recording that cannot be used. Or the initial model was
+            trained on speakers of the validation or test part.
+        CheckpointError: The initial model is missing.
+        SettingsError: The folder holds another run, or the initial model is another system.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
     provenance = describe_run(labelled, fold, label_set, settings)

@@ -1,4 +1,4 @@
-"""The order in which a training hears its segments: shuffled, by length, or balanced."""
+"""The order of segments in an epoch: shuffled, by length, or balanced."""
 
 from collections.abc import Iterator
 
@@ -11,17 +11,26 @@ from seqcap.training.batches import Segments
 
 
 class SegmentBatchSampler(Sampler[list[tuple[int, int]]]):
-    """Which pieces stand in which batch of an epoch.
+    """Puts segments into batches, anew in each epoch: shuffled, by length, or balanced.
 
     Args:
-        segments: What is put in order.
-        batch_size: Pieces of a batch.
+        segments: The training part.
+        batch_size: Segments of a batch.
         curriculum: First epoch by increasing length of the utterance (Sec. IV-D).
-        balance: 0 draws every piece once an epoch; 1 draws as many pieces, but each corpus and
-            emotion as often as any other; between them is between.
-        seed: Of the shuffling.
-        bucket_size_batches: So many batches' worth of shuffled pieces are sorted by length before
-            they are cut into batches, so that less is computed on padding; 1 sorts none.
+        balance: 0 draws every segment once an epoch. 1 draws as many, but each corpus and emotion
+            equally often. Values between interpolate.
+        seed: Random seed of the shuffling.
+        bucket_size_batches: So many batches' worth of shuffled segments are sorted by length before
+            they are cut into batches, which saves padding; 1 sorts none.
+
+    Example:
+        >>> from seqcap.audio.normalisation import Normalisation
+        >>> from seqcap.training.batches import Utterance
+        >>> speech = [Utterance(np.ones(n, np.float32), 0, "mine") for n in (8000, 4800, 6400)]
+        >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+        >>> segments = Segments(speech, unchanged, None, seed=0)
+        >>> list(SegmentBatchSampler(segments, 2, curriculum=True, balance=0, seed=0))
+        [[(0, 1), (0, 2)], [(0, 0)]]
     """
 
     def __init__(
@@ -45,11 +54,26 @@ class SegmentBatchSampler(Sampler[list[tuple[int, int]]]):
 
     @property
     def sampler(self) -> "SegmentBatchSampler":
-        """Where pytorch-lightning looks for ``set_epoch``."""
+        """Itself: pytorch-lightning looks here for ``set_epoch``."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Says which epoch comes; the trainer calls it."""
+        """Sets the epoch; the trainer calls it before each one.
+
+        Args:
+            epoch: From 0; part of the random seed.
+
+        Example:
+            >>> from seqcap.audio.normalisation import Normalisation
+            >>> from seqcap.training.batches import Utterance
+            >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+            >>> speech = [Utterance(np.ones(4800, np.float32), 0, "mine")]
+            >>> one = Segments(speech, unchanged, None, seed=0)
+            >>> sampler = SegmentBatchSampler(one, 2, curriculum=True, balance=0, seed=0)
+            >>> sampler.set_epoch(3)
+            >>> list(sampler)
+            [[(3, 0)]]
+        """
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -98,14 +122,18 @@ def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:
 
 
 def share(batch: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Takes this process's share of a batch; all of it where no others train too.
+    """Takes this process's share of a batch; all of it if no others train too.
 
     Args:
-        batch: Pieces, at least one.
+        batch: Segments, at least one, shape ``(segment,)``.
 
     Returns:
-        Shares of sizes as equal as can be, in order; never nothing, since all processes must take
+        Shares of sizes as equal as possible, in order. Never empty, since all processes must take
         the same number of steps.
+
+    Example:
+        >>> share(np.array([3, 1, 2])).tolist()
+        [3, 1, 2]
     """
     if not torch.distributed.is_initialized():
         return batch

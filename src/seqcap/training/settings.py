@@ -103,6 +103,13 @@ class TrainingSettings:
         normalisation: Level, trimming, mean and deviation.
         augmentation: How far crops are changed.
         capsules: Windows and routing.
+
+    Raises:
+        SettingsError: An unknown word, or a number out of range.
+
+    Example:
+        >>> TrainingSettings(system="CNN_RecCap", epochs=30).batch_size
+        16
     """
 
     system: str = "CNN_SeqCap"
@@ -186,12 +193,20 @@ class TrainingSettings:
 
 
 def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives what names a run: settings that change something, under their first names.
+    """Gives the settings that name a run: those that change something, under their first names.
 
-    Where a model lies changes nothing: what it is stands beside the settings of a run.
+    The path of the initial model is left out; its hash stands beside the settings of a run.
 
     Args:
         settings: All of them, by name, of any version of the program.
+
+    Returns:
+        By first name; settings at a value that changes nothing are left out.
+
+    Example:
+        >>> hashed = hashed_settings(dataclasses.asdict(TrainingSettings()))
+        >>> hashed["averaging"], "min_steps" in hashed  # the first name of ema_decay
+        (0.99, False)
     """
     hashed = without_neutral(current_names(settings), TrainingSettings())
     if hashed.pop("init_from", ""):
@@ -203,6 +218,9 @@ def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def recipe_file(recipe: str | os.PathLike[str]) -> Path:
     """Finds a recipe: one of the program's by its name, or a TOML file.
+
+    Args:
+        recipe: `default`, `paper`, or a path.
 
     Raises:
         SettingsError: No such recipe.
@@ -217,16 +235,16 @@ def recipe_file(recipe: str | os.PathLike[str]) -> Path:
 def read_settings(
     recipe: str | os.PathLike[str] = DEFAULT_RECIPE, overrides: Iterable[str] = (), **fixed: Any
 ) -> TrainingSettings:
-    """Reads settings from TOML; what is not said stays as it is by default.
+    """Reads settings from TOML; others keep their defaults.
 
     Args:
         recipe: A recipe's name, or a TOML file.
         overrides: More settings, each `key=value` or `table.key=value`, values as in TOML.
-        **fixed: Settings that win over both, where not None.
+        **fixed: Settings that override both, if not None.
 
     Raises:
-        SettingsError: No such recipe or file, not TOML, an unknown key, or a value of the
-            wrong kind.
+        SettingsError: No such recipe or file, not TOML, an unknown key, or a value of the wrong
+            type.
 
     Example:
         >>> read_settings(overrides=["epochs=3", "augmentation.masks=1"]).epochs

@@ -31,17 +31,24 @@ REMOVED = {"loss": "cross_entropy"}
 
 
 def added_field(default: Any, neutral: Any) -> Any:
-    """Declares a setting that came later, with the value that does what was done before it.
+    """Declares a setting that was added later.
 
     Args:
-        default: Its value where nothing is said; a function without arguments makes a new one.
-        neutral: The value at which it is left out of a run's name.
+        default: Its default; a function without arguments makes a new value.
+        neutral: The value that does what was done before; a run's name leaves it out.
+
+    Example:
+        >>> @dataclasses.dataclass
+        ... class Settings:
+        ...     stretch: float = added_field(0.1, neutral=0.0)
+        >>> Settings().stretch
+        0.1
     """
     return dataclasses.field(default=default, metadata={"neutral": neutral})
 
 
 def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives settings on file the names of today.
+    """Gives settings on file their current names.
 
     Args:
         settings: By name, of any version of the program.
@@ -69,6 +76,12 @@ def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def first_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Gives settings the names that runs are hashed with; undoes `current_names`.
+
+    Args:
+        settings: By current name; tables of settings are mappings.
+
+    Returns:
+        A copy, by first name.
 
     Example:
         >>> first_names({"ema_decay": 0.9, "normalisation": {"target_rms": 0.01}})
