@@ -35,6 +35,9 @@ _FRAMES_AT_ONCE = 256  # what stays in a core's cache
 def frame_count(sample_count: int) -> int:
     """Counts frames: one for every started 10 ms.
 
+    Args:
+        sample_count: Samples at 16 kHz.
+
     Example:
         >>> frame_count(16000), frame_count(16001), frame_count(640)
         (100, 101, 4)
@@ -43,7 +46,7 @@ def frame_count(sample_count: int) -> int:
 
 
 def magnitudes(waveform: FloatArray) -> FloatArray:
-    """Magnitudes of the windowed DFT of every frame.
+    """Magnitudes of the windowed DFT of every frame, Sec. VI-A.
 
     Frame t starts at sample 160 t; the last frames reach over the end, where zeros stand.
 
@@ -52,6 +55,11 @@ def magnitudes(waveform: FloatArray) -> FloatArray:
 
     Returns:
         Shape ``(frame, 512)``, 0 to 320 for samples within [-1, 1].
+
+    Example:
+        >>> tone = np.cos(2 * np.pi * 440 * np.arange(16000) / 16000).astype(np.float32)
+        >>> int(magnitudes(tone)[50].argmax())  # bin 44 is 440 Hz
+        44
     """
     return np.sqrt(_powers(waveform))
 
@@ -79,9 +87,12 @@ def log_spectrogram(waveform: FloatArray) -> FloatArray:
 
 
 def is_silent(spectrogram: FloatArray) -> bool:
-    """Says whether log magnitudes, not normalised, are those of digital silence.
+    """Says whether a recording is digital silence.
 
-    The last frames, which reach over the end of a piece, are not asked if there are others.
+    The last frames, which reach over the end of a recording, are left out if there are others.
+
+    Args:
+        spectrogram: Log magnitudes, not normalised, shape ``(frame, 512)``.
 
     Example:
         >>> is_silent(log_spectrogram(np.zeros(16000, np.float32)))
@@ -108,15 +119,21 @@ def _powers(waveform: FloatArray) -> FloatArray:
 def log_spectrogram_blocks(
     blocks: Iterable[FloatArray], gain: np.float32 = _AS_IT_IS
 ) -> Iterator[FloatArray]:
-    """The same frames for a waveform that comes in blocks, with the memory of one block.
+    """Gives the frames of `log_spectrogram` for a waveform in blocks, with the memory of one block.
 
     Args:
-        blocks: One after the other, as `waveform_blocks` gives them: each but the last a whole
-            number of 10 ms long.
-        gain: What samples are multiplied with.
+        blocks: One after the other, each ``(samples,)``, as `waveform_blocks` gives them. Each but
+            the last is a multiple of 10 ms long.
+        gain: Factor that samples are multiplied with.
 
     Yields:
         Log magnitudes, ``(frame, 512)``; joined they equal `log_spectrogram` of the whole.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+        >>> joined = np.concatenate(list(log_spectrogram_blocks([noise[:16000], noise[16000:]])))
+        >>> np.array_equal(joined, log_spectrogram(noise))
+        True
     """
     waiting = np.empty(0, np.float32)
     for block in blocks:
