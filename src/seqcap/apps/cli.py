@@ -19,6 +19,7 @@ from seqcap.apps.lines import tell, warnings_as_lines
 from seqcap.apps.listen import listen
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
+from seqcap.apps.serve import serve
 from seqcap.apps.systems import systems
 from seqcap.apps.train import train
 from seqcap.errors import SeqcapError
@@ -31,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, listen, model, systems, train, evaluate):
+for command in (predict, listen, serve, model, systems, train, evaluate):
     app.command()(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)

@@ -156,17 +156,19 @@ def _from_microphone(
     return rate, 1, named()
 
 
-def _show_json(each: "Answer | Event") -> None:
+def event_row(each: "Answer | Event") -> dict[str, Any]:
+    """Gives what a stream says as one object of JSON lines."""
     from seqcap.apps.writers import as_row
     from seqcap.recognition.stream import Event
 
-    if isinstance(each, Event):
-        row: dict[str, Any] = {"event": each.kind, "at": each.at_s}
-        if each.emotion:
-            row["emotion"] = each.emotion
-    else:
-        row = as_row(each)
-    typer.echo(json.dumps(row, ensure_ascii=False))
+    if not isinstance(each, Event):
+        return as_row(each)
+    emotion = {"emotion": each.emotion} if each.emotion else {}
+    return {"event": each.kind, "at": each.at_s, **emotion}
+
+
+def _show_json(each: "Answer | Event") -> None:
+    typer.echo(json.dumps(event_row(each), ensure_ascii=False))
     sys.stdout.flush()
 
 

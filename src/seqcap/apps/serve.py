@@ -1,0 +1,117 @@
+"""`seqcap serve`: recognition over HTTP, and the page."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqcap.apps.extras import needs_extra
+from seqcap.apps.lines import tell
+from seqcap.errors import SettingsError
+from seqcap.recognition.model_folder import check_model_folder
+
+TOKEN_VARIABLE = "SEQCAP_TOKEN"  # the name of a variable, no token
+_GRACE_S = 60  # that requests which were begun may take after SIGTERM
+
+
+def serve(
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="A model, - for the shipped one; several by their names."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Recognition threads; 0 takes one for each core.")
+    ] = 0,
+    greatest_megabytes: Annotated[
+        float, typer.Option("--max-mb", metavar="MB", min=0.001, help="Of a request's body.")
+    ] = 50.0,
+    longest_s: Annotated[
+        float, typer.Option("--max-seconds", metavar="SECONDS", min=0.04, help="Of a recording.")
+    ] = 600.0,
+    time_limit_s: Annotated[
+        float, typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="Of a request.")
+    ] = 60.0,
+    queue_length: Annotated[
+        int, typer.Option("--queue", min=1, help="How many requests may wait.")
+    ] = 64,
+    stream_count: Annotated[
+        int, typer.Option("--streams", min=0, help="How many live streams may be open.")
+    ] = 16,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="A web page elsewhere that may ask (CORS)."),
+    ] = None,
+    abstain_below: Annotated[
+        float,
+        typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
+    ] = 0.0,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the page at /.")] = True,
+) -> None:
+    """Recognise emotions over HTTP.
+
+    POST /v1/recognize, GET /v1/models, /healthz, /metrics, /openapi.json; WebSocket /v1/stream;
+    the page at /. The token in the environment variable SEQCAP_TOKEN, if set, is asked for.
+    Nothing of a recording is stored or logged.
+
+    [bold]Examples[/bold]
+
+    seqcap serve
+
+    curl --data-binary @speech.wav http://127.0.0.1:8000/v1/recognize?timeline=true
+
+    SEQCAP_TOKEN=secret seqcap serve --host 0.0.0.0 --model - --model runs/mine/model
+    """
+    folders = [check_model_folder(folder) for folder in model or ()] or [check_model_folder()]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a thread a core recognises
+    with needs_extra("serve"):
+        import fastapi  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn
+        import websockets  # noqa: F401
+    from seqcap.apps.serve_app import ServiceSettings, make_app
+    from seqcap.memory import keep_freed_memory
+    from seqcap.recognition.recognizer import Recognizer
+
+    keep_freed_memory()
+    recognizers: dict[str, Recognizer] = {}
+    for folder in folders:
+        recognizer = Recognizer.from_pretrained(folder, abstain_below=abstain_below)
+        name = recognizer.checkpoint.name
+        if name in recognizers:
+            raise SettingsError(f"{folder}: a second model named {name}; name them differently")
+        recognizers[name] = recognizer
+    settings = ServiceSettings(
+        thread_count=workers or _core_count(),
+        greatest_bytes=round(greatest_megabytes * 1e6),
+        longest_s=longest_s,
+        time_limit_s=time_limit_s,
+        queue_length=queue_length,
+        stream_count=stream_count,
+        token=os.environ.get(TOKEN_VARIABLE, ""),
+        origins=tuple(allow_origin or ()),
+    )
+    app = make_app(recognizers, settings)
+    tell(f"{', '.join(recognizers)} at http://{host}:{port}; Ctrl-C ends")
+    # Once it has stopped clean, uvicorn raises the signal that stopped it again.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        ws_max_size=settings.greatest_bytes,
+        server_header=False,
+    )
+
+
+def _core_count() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,83 @@
+"""The service as a process of its own: how it starts, serves a foreign client, and stops."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def service(model_folder, port):
+    command = [sys.executable, "-m", "seqcap", "serve", "--model", model_folder, "--port", port]
+    process = subprocess.Popen(
+        [*map(str, command), "--no-page", "--workers", "1"], stderr=subprocess.PIPE, text=True
+    )
+    url = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/healthz")
+            break
+        except httpx.TransportError:
+            time.sleep(0.1)
+    yield process, url
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+def test_hugging_faces_client_is_served_and_sigterm_finishes_what_was_begun(service, samples):
+    from huggingface_hub import InferenceClient
+
+    process, url = service
+    client = InferenceClient(model=f"{url}/v1/recognize?format=huggingface")
+    labels = client.audio_classification(str(samples[0]))
+    assert sum(label.score for label in labels) == pytest.approx(1, abs=1e-5)
+
+    content = samples[0].read_bytes()
+    statuses = []
+
+    def post():
+        with httpx.Client(timeout=120) as own:
+            statuses.append(own.post(f"{url}/v1/recognize", content=slowly(content)).status_code)
+
+    sending = threading.Event()
+
+    def slowly(content):
+        yield content[:1000]
+        sending.set()
+        time.sleep(0.5)
+        yield content[1000:]
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    assert sending.wait(60)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    thread.join()
+    assert statuses == [200]
+    assert process.wait(60) == 0
+    told = process.stderr.read()
+    assert re.fullmatch(rf"seqcap: random at {url}; Ctrl-C ends\n", told)
+
+
+def test_it_listens_to_this_machine_alone(service):
+    _, url = service
+    addresses = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
+    for address in {a[4][0] for a in addresses} - {"127.0.0.1", "127.0.1.1"}:
+        with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
+            socket.create_connection((address, int(url.rpartition(":")[2])), timeout=2).close()
