@@ -74,17 +74,20 @@ def main() -> None:
     try:
         plans = [p for p in read_plans(arguments.experiment) if p.grid == arguments.grid]
         entries = [e for plan in plans for e in plan.entries if e.label == arguments.entry]
-        by_fold = {run.fold: run.folder / "model" for e in entries for run in e.done if run.folder}
-        folders = [folder for folder in by_fold.values() if folder.is_dir()]
+        runs = {run.fold: run for entry in entries for run in entry.done}
+        folders = {
+            fold: folder
+            for fold, run in runs.items()
+            if (folder := arguments.experiment / "runs" / run.name / "model").is_dir()
+        }
         if len(folders) < 2:
             sys.exit(f"temperatures: {arguments.experiment}: models of two folds are expected")
-        recognizers = [Recognizer.from_pretrained(folder, "cpu") for folder in folders]
+        recognizers = [Recognizer.from_pretrained(folder, "cpu") for folder in folders.values()]
         table, _ = labelled_for(recognizers[0], read_tables(arguments.tables))
-        for recognizer, folder in track(
+        for recognizer, fold in track(
             list(zip(recognizers, folders, strict=True)), "answering", console=Console(stderr=True)
         ):
-            asked = pd.read_csv(folder.parent / "validation.csv", keep_default_na=False)
-            keys, wanted = match_utterances([table, asked])
+            keys, wanted = match_utterances([table, runs[fold].validation])
             rows = table[keys.isin(set(wanted))].reset_index(drop=True)
             for known in (True, False) if recognizer.is_speaker_adaptive else (False,):
                 heard.setdefault(known, []).append(answers(recognizer, rows, known))

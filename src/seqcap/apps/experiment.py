@@ -3,6 +3,7 @@
 import typer
 
 from seqcap.apps.experiment_compare import compare
+from seqcap.apps.experiment_pack import pack
 from seqcap.apps.experiment_probe import probe
 from seqcap.apps.experiment_report import report
 from seqcap.apps.experiment_run import run
@@ -15,4 +16,5 @@ experiment_app = typer.Typer(
 experiment_app.command("run")(run)
 experiment_app.command("report")(report)
 experiment_app.command("compare")(compare)
+experiment_app.command("pack")(pack)
 experiment_app.command("probe")(probe)

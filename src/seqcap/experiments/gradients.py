@@ -3,11 +3,9 @@
 Axis order: spectrograms and gradients ``(frame, bin)``.
 """
 
-import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import torch
 from captum.attr import Saliency
@@ -18,12 +16,10 @@ from seqcap.corpora.audio_info import durations_s
 from seqcap.corpora.fold import Fold
 from seqcap.corpora.folds import rows_of_part
 from seqcap.corpora.provenance import below_shared_folder
-from seqcap.files import atomic_write
+from seqcap.experiments.run_files import GRADIENTS_FILE, save_arrays
 from seqcap.models.system import System
 from seqcap.recognition.recognizer import Recognizer
 from seqcap.scoring.evaluation import load_rows
-
-GRADIENTS_FILE = "gradients.npz"
 
 
 class Sensitivity(NamedTuple):
@@ -94,23 +90,14 @@ def save_gradients(labelled: pd.DataFrame, fold: Fold, folder: Path) -> None:
     row = tested.iloc[[typical_row(tested)]]
     recognizer = Recognizer.from_pretrained(folder / "model", device="cpu")
     found = sensitivity(recognizer, load_rows(row)[0])
-    _write_arrays(
+    save_arrays(
         folder / GRADIENTS_FILE,
-        spectrogram=found.spectrogram,
-        gradient=found.gradient,
-        file=row["below"].iloc[0],
-        emotion=row["emotion"].iloc[0],
-        predicted=found.predicted,
-        frame_shift_s=1 / FRAMES_PER_S,
+        {
+            "spectrogram": found.spectrogram,
+            "gradient": found.gradient,
+            "file": row["below"].iloc[0],
+            "emotion": row["emotion"].iloc[0],
+            "predicted": found.predicted,
+            "frame_shift_s": 1 / FRAMES_PER_S,
+        },
     )
-
-
-def _write_arrays(path: Path, **arrays: Any) -> None:
-    """Writes what `numpy.load` reads; `numpy.savez` refuses an array named file."""
-    with (
-        atomic_write(path) as scratch,
-        zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,
-    ):
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as file:
-                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)

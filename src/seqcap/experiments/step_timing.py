@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from seqcap.audio.spectrogram import BIN_COUNT, FRAMES_PER_S
+from seqcap.experiments.packed_runs import packed_runs
+from seqcap.experiments.run_files import RESOURCES_FILE, SETTINGS_FILE, read_json
 from seqcap.memory import keep_freed_memory
 from seqcap.models.systems import build
 from seqcap.training.run import is_done
@@ -36,11 +38,12 @@ def finished_step_times(folder: Path) -> dict[str, list[tuple[Mapping[str, Any],
         folder: Of the experiment.
     """
     paces: dict[str, list[tuple[Mapping[str, Any], StepTime]]] = {}
-    for run in sorted(folder.glob("runs/*")):
-        if not is_done(run):
-            continue
-        cost = json.loads((run / "resources.json").read_text("utf-8"))
-        settings = json.loads((run / "settings.json").read_text("utf-8"))["settings"]
+    own = [
+        (read_json(run / SETTINGS_FILE)["settings"], read_json(run / RESOURCES_FILE))
+        for run in sorted(folder.glob("runs/*"))
+        if is_done(run)
+    ]
+    for settings, cost in (*own, *packed_runs(folder).costs()):
         # Of an interrupted training the last piece only was timed.
         step_s = max(cost["step_ms"] / 1000, cost["training_s"] / max(1, cost["training_steps"]))
         pace = StepTime(step_s, cost["testing_s"], "runs that are done")

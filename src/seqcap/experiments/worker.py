@@ -11,14 +11,14 @@ import torch
 
 from seqcap.corpora.labels import apply_labels
 from seqcap.errors import SettingsError
-from seqcap.experiments.gradients import GRADIENTS_FILE, save_gradients
+from seqcap.experiments.gradients import save_gradients
+from seqcap.experiments.packed_runs import packed_runs
 from seqcap.experiments.plan import PlannedRun
+from seqcap.experiments.run_files import ERROR_FILE, GRADIENTS_FILE
 from seqcap.files import atomic_write
 from seqcap.training.run import is_done, run_fold
 from seqcap.training.run_identity import describe_run, run_name
 from seqcap.training.run_locks import is_locked, lock_run
-
-ERROR_FILE = "error.txt"
 
 
 class State(StrEnum):
@@ -53,10 +53,11 @@ class JobContext:
 
 
 def is_complete(run: PlannedRun, experiment: Path) -> bool:
-    """Says whether a run has left everything that is asked of it."""
+    """Says whether a run has left all that is asked of it, in its folder or packed."""
     folder = run.folder(experiment)
-    has_gradients = not run.gradients or (folder / GRADIENTS_FILE).is_file()
-    return is_done(folder) and has_gradients
+    if is_done(folder) and (not run.gradients or (folder / GRADIENTS_FILE).is_file()):
+        return True
+    return packed_runs(experiment).is_complete(run.name, run.gradients)
 
 
 def state_of(run: PlannedRun, experiment: Path) -> State:

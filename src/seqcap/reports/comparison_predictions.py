@@ -9,8 +9,9 @@ import pandas as pd
 from seqcap.corpora.columns import with_canonical_columns, with_canonical_values
 from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spellings
 from seqcap.errors import SettingsError
+from seqcap.experiments.run_files import read_run_folder
 from seqcap.reports.experiment_results import Entry, Plan, read_plans
-from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, average_seeds, read_run
+from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, as_run, average_seeds
 from seqcap.scoring.balanced_prior import balance_prior
 
 # Behind an entry's label, one or both, in this order.
@@ -190,7 +191,7 @@ def _runs(folder: Path) -> Predictions:
     folders = [folder] if one else sorted(file.parent for file in folder.glob("*/settings.json"))
     runs = []
     for each in folders:
-        run = read_run(each, "", NO_SEED)
+        run = as_run(read_run_folder(each), "", NO_SEED)
         if run.state != DONE:
             raise SettingsError(f"{each}: {run.state}; a run that is done is expected")
         made = run.provenance

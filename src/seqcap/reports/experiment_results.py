@@ -1,7 +1,7 @@
 """What an experiment's folder holds: plans, their entries, and the runs of each.
 
-Only result files are read (`plans/*.json`, `runs/*/`), so that a report needs neither the
-recordings nor torch.
+Only result files are read (`plans/*.json`, and runs in their folders or packed), so that a report
+needs neither the recordings nor torch.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 
 from seqcap.errors import SettingsError
+from seqcap.experiments.packed_runs import read_run_files
+from seqcap.experiments.run_files import read_json
 from seqcap.reports.experiment_runs import (
     DONE,
     Key,
     Run,
+    as_run,
     as_unknown_speakers,
     average_runs,
-    read_json,
-    read_run,
 )
 
 _PAPER_RECIPE = "paper"
@@ -132,7 +133,7 @@ def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
             for run in entry["runs"]
         }
         names = sorted(wanted)
-        runs = {name: read_run(folder / "runs" / name, *wanted[name]) for name in track(names)}
+        runs = {name: as_run(read_run_files(folder, name), *wanted[name]) for name in track(names)}
         read = [_plan(plan, runs) for plan in plans.values()]
     except KeyError as error:
         raise SettingsError(

@@ -1,7 +1,6 @@
 """What one run has left so far, and runs averaged from others."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from seqcap.errors import SettingsError
+from seqcap.experiments.run_files import CURVES, PARTS, RunFiles
 
 DONE, FAILED, BEGUN, WAITING = "done", "failed", "begun", "waiting"
 
@@ -28,7 +28,6 @@ class Run:
         fold: Name of the fold.
         seed: Of the training.
         name: Of its folder; "" for runs averaged from others.
-        folder: Where it is; None for runs averaged from others.
         state: done, failed (the last try left an error), begun (runs now or was interrupted) or
             waiting (nobody has begun it).
         provenance: `settings.json`; empty while it waits.
@@ -38,13 +37,14 @@ class Run:
         test: Predictions; empty before it is done.
         unknown_speakers: Predictions of the test part without speaker adaptation; empty before it
             is done, and of systems that do not adapt to speakers.
+        curves: The training, epoch by epoch; empty of runs averaged from others.
+        gradients: File with the gradients of Fig. 8, if there is one.
         error: Last line of what went wrong.
     """
 
     fold: str
     seed: int
     name: str
-    folder: Path | None
     state: str
     provenance: Mapping[str, Any]
     scores: Mapping[str, Any]
@@ -52,6 +52,8 @@ class Run:
     validation: pd.DataFrame
     test: pd.DataFrame
     unknown_speakers: pd.DataFrame
+    curves: pd.DataFrame
+    gradients: Path | None = None
     error: str = ""
 
     @property
@@ -60,34 +62,33 @@ class Run:
         return self.fold, self.seed
 
 
-def read_run(folder: Path, fold: str, seed: int) -> Run:
-    """Reads what one run has left so far.
+def as_run(left: RunFiles, fold: str, seed: int) -> Run:
+    """Makes a run from what it left so far.
 
     Args:
-        folder: Of the run; it may be missing.
+        left: As `read_run_files` gives it.
         fold: Name of its fold.
         seed: Of its training.
-
-    Raises:
-        SettingsError: A file of a run that is done is missing or cannot be read.
     """
-    failed, done = (folder / "error.txt").is_file(), (folder / "scores.json").is_file()
-    begun = (folder / "settings.json").is_file()
+    begun, lines = bool(left.settings), left.error.strip().splitlines()
+    state = DONE if left.is_done else FAILED if left.error else BEGUN if begun else WAITING
+    validation, test, unknown_speakers, curves = (
+        left.tables.get(name, pd.DataFrame()) for name in (*PARTS, CURVES)
+    )
     return Run(
         fold=fold,
         seed=seed,
-        name=folder.name,
-        folder=folder,
-        state=DONE if done else FAILED if failed else BEGUN if begun else WAITING,
-        provenance=read_json(folder / "settings.json") if begun else {},
-        scores=read_json(folder / "scores.json") if done else {},
-        resources=read_json(folder / "resources.json") if done else {},
-        validation=_read_predictions(folder / "validation.csv") if done else pd.DataFrame(),
-        test=_read_predictions(folder / "test.csv") if done else pd.DataFrame(),
-        unknown_speakers=_read_predictions(unknown_speakers)
-        if done and (unknown_speakers := folder / "test-unknown-speakers.csv").is_file()
-        else pd.DataFrame(),
-        error=_last_line(folder / "error.txt") if failed and not done else "",
+        name=left.name,
+        state=state,
+        provenance=left.settings,
+        scores=left.scores,
+        resources=left.resources,
+        validation=validation,
+        test=test,
+        unknown_speakers=unknown_speakers,
+        curves=curves,
+        gradients=left.gradients,
+        error=lines[-1] if lines else "",
     )
 
 
@@ -119,7 +120,7 @@ def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
     if any(state != DONE for state in states):
         state = next(s for s in (FAILED, WAITING, BEGUN) if s in states)
         return dataclasses.replace(
-            first, name="", folder=None, state=state, scores={}, resources={},
+            _without_training(first), state=state, scores={},
             validation=pd.DataFrame(), test=pd.DataFrame(), unknown_speakers=pd.DataFrame(),
         )  # fmt: skip
     averaged: dict[str, Any] = {}
@@ -138,7 +139,7 @@ def average_runs(runs: Sequence[Run], emotions: Sequence[str]) -> Run:
         columns = dict(zip(emotions, mean.T, strict=True))
         predicted = np.asarray(emotions, object)[mean.argmax(axis=1)]
         averaged[part] = tables[0].assign(**columns, predicted=predicted)
-    return dataclasses.replace(first, name="", folder=None, scores={}, resources={}, **averaged)
+    return dataclasses.replace(_without_training(first), scores={}, **averaged)
 
 
 def average_seeds(runs: Sequence[Run], emotions: Sequence[str]) -> tuple[Run, ...]:
@@ -163,32 +164,10 @@ def average_seeds(runs: Sequence[Run], emotions: Sequence[str]) -> tuple[Run, ..
 def as_unknown_speakers(run: Run) -> Run:
     """The same run where nobody tested is known by more than one recording; without costs."""
     if run.state != DONE:
-        return dataclasses.replace(run, name="", folder=None)
-    return dataclasses.replace(
-        run, name="", folder=None, scores={}, resources={}, test=run.unknown_speakers
-    )
+        return _without_training(run)
+    return dataclasses.replace(_without_training(run), scores={}, test=run.unknown_speakers)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a file of results.
-
-    Raises:
-        SettingsError: It is missing or no JSON.
-    """
-    try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error}); run it again") from error
-
-
-def _read_predictions(path: Path) -> pd.DataFrame:
-    words = dict.fromkeys(("file", "speaker", "session", "emotion", "predicted"), str)
-    try:
-        return pd.read_csv(path, dtype=words, keep_default_na=False, na_values={"end": [""]})
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read ({error}); run it again") from error
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text("utf-8").strip().splitlines()
-    return lines[-1] if lines else ""
+def _without_training(run: Run) -> Run:
+    """The same run as an answer that follows from others': no name, costs or curves."""
+    return dataclasses.replace(run, name="", resources={}, curves=pd.DataFrame(), gradients=None)

@@ -95,9 +95,8 @@ def _draw_accuracy(axes: "Axes", probed: Probed, label: str, place: int, colour:
 def _draw_curve(axes: "Axes", entry: "Entry", colour: str) -> None:
     curves = {}
     for run in entry.done:
-        if run.folder is not None:
-            metrics = pd.read_csv(run.folder / "metrics.csv")
-            curves[run.seed] = metrics.groupby("epoch")["validation_wa"].last()
+        if not run.curves.empty:
+            curves[run.seed] = run.curves.groupby("epoch")["validation_wa"].last()
     table = pd.DataFrame(curves)
     axes.plot(table.index + 1, table, color=colour, linewidth=0.6, alpha=0.6)
     axes.plot(table.index + 1, table.mean(axis=1), color=colour, linewidth=2, label=entry.label)

@@ -16,14 +16,13 @@ from seqcap.reports.report_blocks import Block, Figure, Text
 from seqcap.reports.report_figures import draw_curves, draw_gradients
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
-_GRADIENTS_FILE = "gradients.npz"
 _BESIDE = ("CNN_SeqCap", "CNN_GRU_Att")  # Fig. 8
 
 
 def curves(plan: Plan) -> list[Block]:
     """Loss and UA on the validation part, epoch by epoch, mean and range over runs."""
     tables = {
-        entry.label: pd.concat([_metrics(run) for run in entry.done]) for entry in plan.trained
+        entry.label: pd.concat([_curves(run) for run in entry.done]) for entry in plan.trained
     }
     return [
         Text(
@@ -45,22 +44,9 @@ def curves(plan: Plan) -> list[Block]:
 
 def figure8(plan: Plan) -> list[Block]:
     """Gradients of the predicted emotion with respect to the spectrogram, systems together."""
-    by_file: dict[tuple[str, str, int], list[Mapping[str, Any]]] = {}
-    for entry in plan.trained:
-        for run in entry.done:
-            file = run.folder / _GRADIENTS_FILE if run.folder is not None else None
-            if file is not None and file.is_file():
-                example = {"label": entry.label, "system": entry.system, **_gradients(file)}
-                by_file.setdefault((example["file"], run.fold, run.seed), []).append(example)
-    if not by_file:
+    (utterance, fold, seed), examples = figure8_examples(plan)
+    if not examples:
         return [Text("No run has left gradients (gradients.npz) yet.")]
-    # One utterance: of those that most systems have, the paper's two before others, the first.
-    (utterance, fold, seed), examples = min(
-        by_file.items(),
-        key=lambda item: (-sum(e["system"] in _BESIDE for e in item[1]), -len(item[1]), item[0]),
-    )
-    places = {system: place for place, system in enumerate(_BESIDE)}
-    paper_first = sorted(examples, key=lambda e: places.get(e["system"], len(places)))
     return [
         Text(
             "Size of the gradient of the predicted emotion's logit with respect to the "
@@ -70,23 +56,45 @@ def figure8(plan: Plan) -> list[Block]:
         ),
         Figure(
             f"{plan.grid}-gradients",
-            draw_gradients(paper_first),
+            draw_gradients(examples),
             "Spectrogram, and beneath it where it mattered to each system (Fig. 8).",
         ),
     ]
 
 
-def _metrics(run: Run) -> pd.DataFrame:
-    if run.folder is None:
-        return pd.DataFrame()
-    try:
-        rows = pd.read_csv(run.folder / "metrics.csv")
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"{run.folder / 'metrics.csv'}: cannot be read ({error}); run it again"
-        ) from error
+def figure8_examples(plan: Plan) -> tuple[tuple[str, str, int], list[Mapping[str, Any]]]:
+    """Chooses the gradients that Fig. 8 shows.
+
+    Args:
+        plan: Some of whose runs may have left gradients.
+
+    Returns:
+        Recording, fold and seed; and per system its label, its run's name, spectrogram and
+        gradient ``(frame, bin)``, emotion and prediction. Nothing where no run has any.
+    """
+    by_file: dict[tuple[str, str, int], list[Mapping[str, Any]]] = {}
+    for entry in plan.trained:
+        for run in entry.done:
+            if run.gradients is not None:
+                told = {"label": entry.label, "system": entry.system, "run": run.name}
+                example = {**told, **_gradients(run.gradients)}
+                by_file.setdefault((example["file"], run.fold, run.seed), []).append(example)
+    if not by_file:
+        return ("", "", 0), []
+    # One utterance: of those that most systems have, the paper's two before others, the first.
+    key, examples = min(
+        by_file.items(),
+        key=lambda item: (-sum(e["system"] in _BESIDE for e in item[1]), -len(item[1]), item[0]),
+    )
+    places = {system: place for place, system in enumerate(_BESIDE)}
+    return key, sorted(examples, key=lambda e: places.get(e["system"], len(places)))
+
+
+def _curves(run: Run) -> pd.DataFrame:
+    if run.curves.empty:
+        raise SettingsError(f"{run.name}: metrics.csv is missing; run it again")
     # Runs of version 0.1.0 have loss and validation in different rows of the same epoch.
-    return rows.groupby("epoch", as_index=False).first()
+    return run.curves.groupby("epoch", as_index=False).first()
 
 
 def _gradients(file: Path) -> dict[str, Any]:
