@@ -27,31 +27,30 @@ def test_a_table_is_printed(seqcap: Callable[..., Any], sources: list[Path]) -> 
     assert "McNemar p" in run.out
 
 
-def test_an_entry_is_compared_with_itself_evened_out(
+def test_the_class_prior_of_entries_is_corrected_on_request(
     seqcap: Callable[..., Any], tmp_path: Path
 ) -> None:
-    write_experiment(tmp_path / "mine", {"CNN": 1.0}, seeds=[0])
-    label = f"{tmp_path / 'mine'}:CNN"
-    run = seqcap("experiment", "compare", label, f"{label}, emotions evened", "--json")
-    assert run.status == 0, run.err
-    plain, evened = json.loads(run.out)["lines"]
-    assert evened["name"] == "mine:CNN, emotions evened"
-    tested = [pd.read_csv(file) for file in sorted((tmp_path / "mine/runs").glob("*/test.csv"))]
+    write_experiment(tmp_path / "mine", {"CNN": 1.0, "CNN_GRU": 1.5}, seeds=[0])
+    (plain, _), (evened, _) = (
+        json.loads(seqcap("experiment", "compare", tmp_path / "mine", "--json", *more).out)["lines"]
+        for more in ((), ("--balanced-prior",))
+    )
+    assert evened["name"] == "mine:CNN, balanced prior"
+    tested = [pd.read_csv(file) for file in sorted((tmp_path / "mine/runs").glob("CNN-*/test.csv"))]
     pooled = pd.concat([balance_prior(one, EMOTIONS) for one in tested])
     assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
     assert evened["wa"] != plain["wa"]
 
 
-def test_an_entrys_seeds_are_averaged_and_then_evened_out(
+def test_the_average_of_an_entrys_seeds_is_added_on_request(
     seqcap: Callable[..., Any], tmp_path: Path
 ) -> None:
     write_experiment(tmp_path / "mine", {"CNN": 2.0}, seeds=[0, 1])
-    label = f"{tmp_path / 'mine'}:CNN"
-    changed = [f"{label}, seeds averaged", f"{label}, seeds averaged, emotions evened"]
-    run = seqcap("experiment", "compare", label, *changed, "--json")
-    assert run.status == 0, run.err
-    plain, averaged, evened = json.loads(run.out)["lines"]
-    assert evened["name"] == "mine:CNN, seeds averaged, emotions evened"
+    asked = "experiment", "compare", tmp_path / "mine", "--average-seeds", "--json"
+    plain, averaged = json.loads(seqcap(*asked).out)["lines"]
+    _, evened = json.loads(seqcap(*asked, "--balanced-prior").out)["lines"]
+    assert averaged["name"] == "mine:CNN, seeds averaged"
+    assert evened["name"] == "mine:CNN, seeds averaged, balanced prior"
     assert averaged["answers"] * 2 == plain["answers"]
     runs = sorted((tmp_path / "mine/runs").glob("*/test.csv"))
     by_seed = [
@@ -66,6 +65,33 @@ def test_an_entrys_seeds_are_averaged_and_then_evened_out(
     assert averaged["wa"] not in right[1:]
     pooled = balance_prior(mean, EMOTIONS)
     assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
+
+
+def test_the_endings_of_version_0_1_ask_for_the_same(
+    seqcap: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_experiment(tmp_path / "mine", {"CNN": 2.0}, seeds=[0, 1])
+    label = f"{tmp_path / 'mine'}:CNN"
+    old = f"{label}, emotions evened", f"{label}, seeds averaged, emotions evened"
+    asked = label, "--average-seeds", "--balanced-prior"
+    by_ending, by_option = (
+        json.loads(seqcap("experiment", "compare", *words, "--json").out)["lines"]
+        for words in (old, asked)
+    )
+    assert by_ending == by_option
+
+
+def test_the_reason_stands_where_an_entry_has_failed(
+    seqcap: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_experiment(tmp_path / "mine", {"CNN": 2.0}, folds=[0], seeds=[0])
+    (folder,) = (tmp_path / "mine/runs").iterdir()
+    (folder / "scores.json").unlink()
+    (folder / "error.txt").write_text("Traceback\nValueError: no sound\n")
+    for source in (f"{tmp_path / 'mine'}:CNN", tmp_path / "mine"):
+        run = seqcap("experiment", "compare", source)
+        assert run.status == 2
+        assert "done; 1 failed, paper-1 s0: ValueError: no sound" in run.err
 
 
 def test_one_seed_is_no_average(seqcap: Callable[..., Any], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from seqcap.experiments.cores import Engine, share_cores
 from seqcap.experiments.engines import run_all
 from seqcap.experiments.estimate import Estimate, estimate, rest_s, sum_up
 from seqcap.experiments.grid_files import read_grid
+from seqcap.experiments.packing import pack_runs
 from seqcap.experiments.plan import Plan, make_plan
 from seqcap.experiments.worker import JobContext, State, failures, run_job, state_of
 from seqcap.training.run_locks import is_locked, lock_run
@@ -136,6 +137,20 @@ def test_ray_gives_what_the_others_give(experiment: Experiment, uninterrupted: P
     assert (process.returncode, out) == (0, f"{output}: 3 of 3 runs done\n"), errors
     assert experiment.results(output) == experiment.results(uninterrupted)
     assert experiment.trainings(output) == 3
+
+
+def test_packed_runs_are_not_repeated(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path
+) -> None:
+    pack_runs(uninterrupted, tmp_path)
+    runs = experiment.plan.runs
+    assert [state_of(run, tmp_path) for run in runs] == [State.DONE] * 3
+    ended = run_all(JobContext(experiment.table, tmp_path), runs, Engine("here"))
+    assert [state for _, state in ended] == [State.DONE] * 3
+    assert experiment.trainings(tmp_path) == 0
+    assert not (tmp_path / "runs").exists()
+    (one, *_) = estimate([experiment.plan], list(runs), tmp_path, Engine("here")).values()
+    assert one.source == "runs that are done"
 
 
 def test_gradients_are_those_of_the_same_utterance_and_come_later_too(

@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from seqcap.scoring import metrics
-from seqcap.scoring.evaluation import bootstrap_interval
 
 GENERATOR = np.random.default_rng(0)
 ACTUAL = GENERATOR.integers(0, 4, 200)
@@ -39,9 +38,3 @@ def test_calibration_error_is_the_gap_between_confidence_and_being_right() -> No
     sure = np.tile([0.95, 0.05], (10, 1))
     assert metrics.calibration_error(sure, [0] * 10) == pytest.approx(0.05)
     assert metrics.calibration_error(sure, [1] * 10) == pytest.approx(0.95)
-
-
-def test_the_interval_is_of_draws_that_show_all_emotions() -> None:
-    both = [np.array([[4, 0], [2, 2]]), np.array([[1, 3], [0, 0]])]
-    assert bootstrap_interval(both) == (0.5625, 0.75)  # both, or the first twice
-    assert bootstrap_interval([np.diag(row) for row in np.eye(9, dtype=int)]) is None

@@ -18,14 +18,27 @@ def compare(
         list[str],
         typer.Argument(
             help="Two or more: a run's folder, an experiment's folder (all its entries), "
-            "FOLDER:LABEL (one of them; with ', seeds averaged' behind it, the mean of its seeds' "
-            "probabilities, with ', emotions evened', answers evened out as evaluate "
-            "--balanced-prior does, or with both in this order), or a CSV with predictions."
+            "FOLDER:LABEL (one of them), or a table with predictions (.csv, .parquet).",
         ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File, .md, .csv or .json.")
     ] = None,
+    average_seeds: Annotated[
+        bool,
+        typer.Option(
+            "--average-seeds",
+            help="Add the mean of the seeds' probabilities for each entry with several seeds.",
+        ),
+    ] = False,
+    balanced_prior: Annotated[
+        bool,
+        typer.Option(
+            "--balanced-prior",
+            help="Correct the class prior of each speaker in entries of experiments, as "
+            "'seqcap evaluate' does.",
+        ),
+    ] = False,
     json_format: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare runs, entries of experiments and other tools' predictions with the first of them.
@@ -40,7 +53,7 @@ def compare(
 
       seqcap experiment compare runs/emodb nkululeko.csv --output comparison.md
 
-      seqcap experiment compare runs/emodb:CNN_GRU "runs/emodb:CNN_GRU, seeds averaged"
+      seqcap experiment compare runs/emodb:CNN_GRU runs/emodb:CNN_SeqCap --average-seeds
     """
     if output is not None and output.suffix.lower() not in _ENDINGS:
         raise SettingsError(
@@ -55,7 +68,9 @@ def compare(
             comparison_as_rows,
         )
 
-    compared = [one for source in sources for one in read_compared(source)]
+    compared = [
+        one for source in sources for one in read_compared(source, average_seeds, balanced_prior)
+    ]
     comparison = compare_all(compared)
     if output is not None:
         with open_output(output) as file:

@@ -8,7 +8,8 @@ A packed folder holds, beside `plans/`:
 - `validation.parquet`, `test.parquet`, `test-unknown-speakers.parquet`: the probabilities of every
   utterance, one row per run and utterance, exactly as the run wrote them,
 - `curves.parquet`: the training, epoch by epoch,
-- `gradients/`: those that a figure shows.
+- `gradients/`: those that a figure shows,
+- `peers.parquet`: the predictions of other tools that lay in `peers/`.
 
 Models, logs and checkpoints are not packed.
 """
@@ -30,6 +31,7 @@ from seqcap.experiments.run_files import CURVES, PARTS, RunFiles, read_run_folde
 RUNS_FILE = "runs.parquet"  # written last: with it the runs are packed
 RECORDINGS_FILE = "recordings.parquet"
 GRADIENTS_FOLDER = "gradients"
+PEERS_FILE = Path("peers.parquet")
 TABLES = (*PARTS, CURVES)
 
 
@@ -46,7 +48,7 @@ class PackedRuns:
     def __init__(self, experiment: Path) -> None:
         self.folder = experiment
         file = experiment / RUNS_FILE
-        rows: list[Any] = _read_parquet(file).to_dict("records") if file.is_file() else []
+        rows: list[Any] = read_parquet(file).to_dict("records") if file.is_file() else []
         self._rows: dict[str, Mapping[str, Any]] = {row["run"]: row for row in rows}
 
     @property
@@ -94,7 +96,7 @@ class PackedRuns:
 
     @functools.cached_property
     def _recordings(self) -> dict[int, dict[str, str]]:
-        table = _read_parquet(self.folder / RECORDINGS_FILE)
+        table = read_parquet(self.folder / RECORDINGS_FILE)
         return {
             int(str(number)): {
                 file: digest.hex()
@@ -112,7 +114,7 @@ class PackedRuns:
             if file.is_file():
                 tables[name] = {
                     str(run): _own_columns(rows)
-                    for run, rows in _read_parquet(file).groupby("run", sort=False)
+                    for run, rows in read_parquet(file).groupby("run", sort=False)
                 }
         return tables
 
@@ -157,7 +159,12 @@ def _own_columns(rows: pd.DataFrame) -> pd.DataFrame:
     return own.astype(dict.fromkeys(single, float)).reset_index(drop=True)
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Reads a packed table.
+
+    Raises:
+        SettingsError: It is missing or no Parquet.
+    """
     try:
         return pq.read_table(path).to_pandas()
     except (OSError, pa.ArrowException) as error:

@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from seqcap.corpora.emotions import canonical_emotion
 from seqcap.errors import SettingsError
 from seqcap.experiments.packed_runs import (
     GRADIENTS_FOLDER,
+    PEERS_FILE,
     RECORDINGS_FILE,
     RUNS_FILE,
     TABLES,
@@ -74,6 +76,9 @@ def pack_runs(experiment: Path, output: Path, gradients: Collection[str] = ()) -
         _write_bytes(output / "plans" / plan.name, plan.read_bytes())
     texts, recordings = _texts(runs)
     _write_parquet(output / RECORDINGS_FILE, recordings)
+    if (experiment / PEERS_FILE).is_file():
+        _write_bytes(output / PEERS_FILE, (experiment / PEERS_FILE).read_bytes())
+    pack_peers(experiment / "peers", output / PEERS_FILE)
     for name in TABLES:
         table = _joined(runs, name)
         if not table.empty:
@@ -83,8 +88,24 @@ def pack_runs(experiment: Path, output: Path, gradients: Collection[str] = ()) -
     return names
 
 
+def pack_peers(folder: Path, output: Path) -> None:
+    """Packs the predictions of other tools, `*.csv`, into one table; nothing where none are.
+
+    Args:
+        folder: With one CSV per peer, named after it.
+        output: Parquet file with their rows and `peer`; probabilities at single precision.
+    """
+    tables = []
+    for file in sorted(folder.glob("*.csv")):
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        known = [str(name) for name in table if canonical_emotion(str(name))]
+        tables.append(table.astype(dict.fromkeys(known, np.float32)).assign(peer=file.stem))
+    if tables:
+        _write_parquet(output, pd.concat(tables, ignore_index=True))
+
+
 def remove_run_files(experiment: Path, names: Iterable[str]) -> int:
-    """Removes the files of packed runs from their folders; models and logs stay.
+    """Removes the files of packed runs and peers; models and logs stay.
 
     Args:
         experiment: Folder of the experiment, which holds the packed files.
@@ -94,6 +115,9 @@ def remove_run_files(experiment: Path, names: Iterable[str]) -> int:
         How many runs had files of their own.
     """
     packed, count = packed_runs(experiment), 0
+    if (experiment / PEERS_FILE).is_file():
+        for table in experiment.glob("peers/*.csv"):
+            table.unlink()
     for name in names:
         folder = experiment / "runs" / name
         if not packed.is_complete(name) or not (folder / SCORES_FILE).is_file():
@@ -194,7 +218,7 @@ def _write_parquet(path: Path, table: pd.DataFrame) -> None:
     """Writes a table; probabilities at single precision where that loses nothing."""
     exact = {
         column: np.float32
-        for column in table.select_dtypes("float64")
+        for column in table.select_dtypes("float")
         if column not in ("start", "end")
         and np.array_equal(table[column], table[column].astype(np.float32), equal_nan=True)
     }

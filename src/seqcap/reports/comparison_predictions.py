@@ -9,14 +9,17 @@ import pandas as pd
 from seqcap.corpora.columns import with_canonical_columns, with_canonical_values
 from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spellings
 from seqcap.errors import SettingsError
+from seqcap.experiments.packed_runs import PEERS_FILE, read_parquet
 from seqcap.experiments.run_files import read_run_folder
 from seqcap.reports.experiment_results import Entry, Plan, read_plans
-from seqcap.reports.experiment_runs import DONE, NO_SEED, Run, as_run, average_seeds
+from seqcap.reports.experiment_runs import DONE, FAILED, NO_SEED, Run, as_run, average_seeds
 from seqcap.scoring.balanced_prior import balance_prior
 
-# Behind an entry's label, one or both, in this order.
+# What the names of derived entries end with.
 AVERAGED = ", seeds averaged"
-EVENED = ", emotions evened"
+BALANCED = ", balanced prior"
+# Version 0.1.0 asked for them in the argument itself; both endings, in this order.
+_FIRST_BALANCED = ", emotions evened"
 
 _TRUTH = ("truth", "target")  # beside what a corpus table calls its emotions
 _EMOTION = ("emotion", "label")
@@ -42,35 +45,95 @@ class Predictions:
     test_share: float | None
 
 
-def read_compared(argument: str) -> list[Predictions]:
+def read_compared(
+    argument: str, average: bool = False, balanced: bool = False
+) -> list[Predictions]:
     """Reads what an argument of `compare` names.
 
     Args:
-        argument: Folder of a run; folder of an experiment (all its entries), or that with a
-            colon and the label of one entry (or its grid, a slash and the label; with `AVERAGED`
-            behind it, the mean of its seeds' probabilities on each fold; with `EVENED`, answers
-            about each speaker evened out); a CSV with predictions.
+        argument: Folder of a run; folder of an experiment (all its entries), or that with a colon
+            and the label of one entry (or its grid, a slash and the label); CSV with predictions;
+            Parquet file with the predictions of several peers, or that with a colon and a name.
+        average: Add the mean of the seeds' probabilities for each entry of an experiment that
+            has two seeds or more.
+        balanced: Correct the class prior of each speaker in the entries of experiments.
 
     Raises:
         SettingsError: Nothing of the kind is there.
         CorpusError: A CSV without files or with times that are none.
+
+    Example:
+        >>> read_compared("nothing")
+        Traceback (most recent call last):
+        ...
+        seqcap.errors.SettingsError: nothing: no such thing; a run's folder, an experiment's ...
     """
     path = Path(argument)
     if path.is_dir() and (path / "plans").is_dir():
-        return _all_entries(path)
-    if path.is_dir() and (path / "test.csv").is_file():
+        entries = _all_entries(path)
+    elif path.is_dir() and (path / "test.csv").is_file():
         return [_runs(path)]
-    if path.is_file():
-        return [read_predictions(path)]
+    elif path.is_file():
+        return read_peers(path) if path.suffix == PEERS_FILE.suffix else [read_predictions(path)]
+    else:
+        source, label = _parted(argument)
+        if source.is_file():
+            return [_one_peer(source, label)]
+        label, first_balanced = _without(label, _FIRST_BALANCED)
+        label, first_average = _without(label, AVERAGED)
+        entry = _one_entry(source, label, argument)
+        if first_average:  # in place of the entry
+            return [_predictions(_averaged(entry, argument), balanced or first_balanced)]
+        balanced = balanced or first_balanced
+        entries = [entry]
+    compared = []
+    for entry in entries:
+        compared.append(_predictions(entry, balanced))
+        if average and len({run.seed for run in entry.entry.runs}) > 1:
+            compared.append(_predictions(_averaged(entry, argument), balanced))
+    return compared
+
+
+def _parted(argument: str) -> tuple[Path, str]:
+    """Parts an argument at the colon behind an experiment's folder or a file of peers."""
     for place, letter in enumerate(argument):
-        folder = Path(argument[:place])
-        if letter == ":" and (folder / "plans").is_dir():
-            return [_one_entry(folder, argument[place + 1 :], argument)]
+        source = Path(argument[:place])
+        is_peers = source.suffix == PEERS_FILE.suffix and source.is_file()
+        if letter == ":" and (is_peers or (source / "plans").is_dir()):
+            return source, argument[place + 1 :]
     raise SettingsError(
-        f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL (with "
-        f"'{AVERAGED}', '{EVENED}' or both behind it or not) or a CSV with columns file and "
-        "predicted is expected"
+        f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL, or a "
+        "table (.csv, .parquet) with columns file and predicted is expected"
     )
+
+
+def _without(label: str, ending: str) -> tuple[str, bool]:
+    return label.removesuffix(ending), label.endswith(ending)
+
+
+def read_peers(path: Path) -> list[Predictions]:
+    """Reads the predictions of several peers from one Parquet file, as `pack` writes it.
+
+    Args:
+        path: With the columns of a CSV of predictions, and `peer`, the name of each.
+
+    Raises:
+        SettingsError: It cannot be read, or has no predictions.
+    """
+    table = read_parquet(path)
+    if "peer" not in table:
+        raise SettingsError(f"{path}: no column 'peer'; a file that 'pack' wrote is expected")
+    return [
+        _predictions_of(rows.drop(columns="peer").astype(str), str(path), str(name))
+        for name, rows in table.groupby("peer", sort=False)
+    ]
+
+
+def _one_peer(path: Path, name: str) -> Predictions:
+    peers = {one.name: one for one in read_peers(path)}
+    if name not in peers:
+        raise SettingsError(f"{path}: no peer '{name}'; there are {', '.join(peers)}")
+    return peers[name]
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -84,7 +147,10 @@ def read_predictions(path: Path) -> Predictions:
         SettingsError: It cannot be read, or has no predictions.
         CorpusError: No column for the file, or times that are none.
     """
-    table = _read_words(path)
+    return _predictions_of(_read_words(path), str(path), path.stem)
+
+
+def _predictions_of(table: pd.DataFrame, path: str, name: str) -> Predictions:
     folded = {str(column).strip().casefold(): str(column) for column in table.columns}
     predicted = next((folded[name] for name in _PREDICTED if name in folded), None)
     if predicted is None:
@@ -100,36 +166,43 @@ def read_predictions(path: Path) -> Predictions:
         table = table.assign(emotion="")  # others may know the truth
     folds = table.pop(folded["fold"]) if "fold" in folded else ""
     seeds = table.pop(folded["seed"]) if "seed" in folded else str(NO_SEED)
-    table = with_canonical_columns(table.rename(columns={predicted: "predicted"}), str(path))
+    table = with_canonical_columns(table.rename(columns={predicted: "predicted"}), path)
     spellings = canonical_spellings([*table["emotion"], *table["predicted"]])
-    for name in ("emotion", "predicted"):
-        table[name] = table[name].map(lambda word: spellings.get(word, word.strip()))
-    table = with_canonical_values(table, str(path)).assign(fold=folds, seed=seeds)
+    for column in ("emotion", "predicted"):
+        table[column] = table[column].map(lambda word: spellings.get(word, word.strip()))
+    table = with_canonical_values(table, path).assign(fold=folds, seed=seeds)
     numbers = pd.to_numeric(table["seed"], errors="coerce")
     answers = _answers(table, table["fold"], numbers.fillna(NO_SEED).astype(int))
     emotions = _emotions_of(table, answers)
-    told = any(answers["truth"]) or any(canonical_emotion(str(name)) for name in table.columns)
-    return Predictions(path.stem, answers, emotions if told else (), None)
+    told = any(answers["truth"]) or any(canonical_emotion(str(column)) for column in table)
+    return Predictions(name, answers, emotions if told else (), None)
 
 
-def _all_entries(folder: Path) -> list[Predictions]:
+@dataclass(frozen=True)
+class _NamedEntry:
+    """An entry of a plan, and what it is called beside others."""
+
+    plan: Plan
+    entry: Entry
+    name: str
+
+
+def _all_entries(folder: Path) -> list[_NamedEntry]:
     there: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
-    for plan in read_plans(folder):
+    for plan in (plans := read_plans(folder)):
         for entry in plan.done:
             there.setdefault(_identity(plan, entry), (plan, entry))
     labels = [entry.label for _, entry in there.values()]
     if not labels:
-        raise SettingsError(f"{folder}: no run is done; wait for one or more")
+        raise SettingsError(f"{folder}: no run is done; {_why(plans)}")
     return [
-        _entry(plan, entry, f"{folder.name}:{_unique(plan, entry, labels)}")
+        _NamedEntry(plan, entry, f"{folder.name}:{_unique(plan, entry, labels)}")
         for plan, entry in there.values()
     ]
 
 
-def _one_entry(folder: Path, label: str, argument: str) -> Predictions:
+def _one_entry(folder: Path, label: str, argument: str) -> _NamedEntry:
     plans = read_plans(folder)
-    label, evened = label.removesuffix(EVENED), label.endswith(EVENED)
-    label, averaged = label.removesuffix(AVERAGED), label.endswith(AVERAGED)
     found: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
     for plan in plans:
         for entry in plan.entries:
@@ -143,28 +216,43 @@ def _one_entry(folder: Path, label: str, argument: str) -> Predictions:
         raise SettingsError(f"{argument}: grids have other runs of it; one of {ways} is expected")
     ((plan, entry),) = found.values()
     if not entry.done:
-        raise SettingsError(f"{argument}: no run of it is done; wait for one or more")
-    name = f"{folder.name}:{label}"
-    if averaged:
-        entry = _averaged(plan, entry, argument)
-        name += AVERAGED
-    if evened:
-        runs = tuple(
-            replace(run, test=balance_prior(run.test, plan.emotions)) for run in entry.done
-        )
-        entry = replace(entry, runs=runs)
-        name += EVENED
-    return _entry(plan, entry, name)
+        raise SettingsError(f"{argument}: no run of it is done; {_why([plan], label)}")
+    return _NamedEntry(plan, entry, f"{folder.name}:{label}")
 
 
-def _averaged(plan: Plan, entry: Entry, argument: str) -> Entry:
-    count = len({run.seed for run in entry.runs})
+def _why(plans: Sequence[Plan], label: str = "") -> str:
+    """Says why nothing is done yet: what failed, or that it is still to come."""
+    failed = [
+        run
+        for plan in plans
+        for entry in plan.entries
+        for run in entry.runs
+        if run.state == FAILED and label in ("", entry.label, f"{plan.grid}/{entry.label}")
+    ]
+    if not failed:
+        return "wait for one or more"
+    first = failed[0]
+    return f"{len({run.key for run in failed})} failed, {first.fold} s{first.seed}: {first.error}"
+
+
+def _averaged(one: _NamedEntry, argument: str) -> _NamedEntry:
+    count = len({run.seed for run in one.entry.runs})
     if count < 2:
         raise SettingsError(f"{argument}: one seed; an entry with two or more is expected")
-    averaged = replace(entry, runs=average_seeds(entry.runs, plan.emotions))
+    averaged = replace(one.entry, runs=average_seeds(one.entry.runs, one.plan.emotions))
     if not averaged.done:
-        raise SettingsError(f"{argument}: no fold has all {count} seeds done; wait for one or more")
-    return averaged
+        raise SettingsError(
+            f"{argument}: no fold has all {count} seeds done; {_why([one.plan], one.entry.label)}"
+        )
+    return replace(one, entry=averaged, name=one.name + AVERAGED)
+
+
+def _predictions(one: _NamedEntry, balanced: bool) -> Predictions:
+    runs = one.entry.done
+    if balanced:
+        runs = tuple(replace(run, test=balance_prior(run.test, one.plan.emotions)) for run in runs)
+    name = one.name + (BALANCED if balanced else "")
+    return Predictions(name, _answers_of(runs), one.plan.emotions, one.plan.test_share(runs))
 
 
 def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:
@@ -181,10 +269,6 @@ def _unique(plan: Plan, entry: Entry, labels: Sequence[str]) -> str:
     return entry.label if labels.count(entry.label) == 1 else f"{plan.grid}/{entry.label}"
 
 
-def _entry(plan: Plan, entry: Entry, name: str) -> Predictions:
-    return Predictions(name, _answers_of(entry.done), plan.emotions, plan.test_share(entry.done))
-
-
 def _runs(folder: Path) -> Predictions:
     """Reads one run, or all that `seqcap train --fold all` left in a folder."""
     one = (folder / "settings.json").is_file()
@@ -193,7 +277,8 @@ def _runs(folder: Path) -> Predictions:
     for each in folders:
         run = as_run(read_run_folder(each), "", NO_SEED)
         if run.state != DONE:
-            raise SettingsError(f"{each}: {run.state}; a run that is done is expected")
+            state = f"{run.state} ({run.error})" if run.error else run.state
+            raise SettingsError(f"{each}: {state}; a run that is done is expected")
         made = run.provenance
         runs.append(replace(run, fold=made["fold"]["name"], seed=made["settings"]["seed"]))
     if not runs:

@@ -15,10 +15,9 @@ from seqcap.corpora.labels import LABEL_SETS, LabelSet, apply_labels, label_set_
 from seqcap.corpora.speakers import speaker_key, spellings_of
 from seqcap.errors import CorpusError, CorpusWarning
 from seqcap.recognition.recognizer import Answer, Failure, Recognizer
+from seqcap.scoring.bootstrap import bootstrap_scores, confusions_by_group, interval
 from seqcap.scoring.metrics import (
-    Matrix,
     calibration_error,
-    confusion_matrix,
     recalls,
     unweighted_accuracy,
     weighted_accuracy,
@@ -136,23 +135,21 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
     actual = predictions["emotion"].map(order).to_numpy()
     probabilities = predictions[list(emotions)].to_numpy()
     predicted = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(actual, predicted, len(emotions))
-    people = predictions["speaker"].astype(str).map(_spelled_once(predictions)).to_numpy()
-    by_speaker = {
-        str(speaker): confusion_matrix(
-            actual[people == speaker], predicted[people == speaker], len(emotions)
-        )
-        for speaker in sorted(set(people) - {""})
-    }
-    interval = None
-    if len(by_speaker) > 1 and "" not in people:
-        interval = bootstrap_interval(list(by_speaker.values()))
+    speakers = predictions["speaker"].astype(str).map(_spelled_once(predictions))
+    names = sorted(set(speakers) - {""})
+    matrices = confusions_by_group(
+        speakers, [*names, ""], actual, predicted, (len(emotions), len(emotions))
+    )
+    confusion, by_speaker = matrices.sum(axis=0), dict(zip(names, matrices, strict=False))
+    ua_interval = None
+    if "" not in set(speakers):
+        ua_interval = interval(bootstrap_scores(matrices[:-1]).ua, len(names))
     return {
         "utterances": len(predictions),
         "speakers": len(by_speaker),
         "wa": weighted_accuracy(confusion),
         "ua": unweighted_accuracy(confusion),
-        "ua_interval": interval and list(interval),
+        "ua_interval": ua_interval and list(ua_interval),
         "recall": {
             emotion: None if np.isnan(share) else float(share)
             for emotion, share in zip(emotions, recalls(confusion), strict=True)
@@ -173,35 +170,6 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
 def _spelled_once(predictions: pd.DataFrame) -> dict[str, str]:
     grouped = spellings_of(predictions["speaker"].astype(str))
     return {each: group[0] for group in grouped.values() for each in group}
-
-
-def bootstrap_interval(
-    confusions: Sequence[Matrix], draws: int = 1000, seed: int = 0
-) -> tuple[float, float] | None:
-    """95 % interval of the UA when the speakers had been others, by bootstrap over speakers.
-
-    Draws in which nobody shows one of the emotions are left out: their UA is of others. There is
-    no interval if most are.
-
-    Args:
-        confusions: One confusion matrix for each speaker.
-        draws: How often speakers are drawn.
-        seed: Of the drawing.
-
-    Example:
-        >>> bootstrap_interval([[[3, 1], [0, 4]]] * 2)
-        (0.875, 0.875)
-    """
-    matrices = np.stack(confusions)
-    generator = np.random.default_rng(seed)
-    drawn = generator.integers(0, len(matrices), (draws, len(matrices)))
-    shown = matrices.sum(axis=(0, 2)) > 0
-    totals = (matrices[choice].sum(axis=0) for choice in drawn)
-    values = [unweighted_accuracy(one) for one in totals if (one.sum(axis=1)[shown] > 0).all()]
-    if len(values) < draws / 2:
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def labelled_for(
