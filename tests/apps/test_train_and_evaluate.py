@@ -1,4 +1,5 @@
 import json
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from seqcap.scoring.balanced_prior import balance_prior
+from seqcap.training.heard_recordings import write_fingerprints
 from seqcap.training.run_locks import lock_run
 from seqcap.training.sampler import SegmentBatchSampler
 
@@ -342,3 +344,19 @@ def test_a_corpus_that_cannot_be_learnt_honestly_is_refused_in_one_line(
     assert result.status == 2, result.err
     assert text in result.err
     assert not (tmp_path / "run").exists()
+
+
+def test_training_recordings_under_other_names_are_scored_apart(
+    seqcap: Callable[..., Any], model_folder: Path, samples: list[Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(model_folder, model)
+    rows = pd.DataFrame({"file": list(map(str, samples)), "speaker": ["x", "X", "y"]})
+    rows["emotion"] = ["neutral", "sadness", "anger"]
+    write_fingerprints(rows[:1].assign(start=0.0, end=np.nan), "", model)
+    rows.to_csv(tmp_path / "mine.csv", index=False)
+    evaluated = seqcap("evaluate", model, tmp_path / "mine.csv")
+    assert evaluated.status == 0, evaluated.err
+    assert "The model was trained on 1 of these 3 recordings, as their sound" in evaluated.err
+    assert "| given, heard before | all | 2 | 1 |" in evaluated.out
+    assert "| given | all | 1 | 1 |" in evaluated.out

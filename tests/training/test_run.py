@@ -10,6 +10,7 @@ import soundfile
 import torch
 
 from seqcap.audio.normalisation import NormalisationSettings
+from seqcap.corpora.fingerprints import FINGERPRINTS_FILE, load_fingerprints
 from seqcap.corpora.folds import choose_fold, make_folds
 from seqcap.corpora.labels import label_set_named
 from seqcap.errors import CorpusError, SettingsError
@@ -64,6 +65,9 @@ def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
         for name in ("as is", "turned")
     ]
     assert models[0].temperature == models[1].temperature
+    kept = load_fingerprints(tmp_path / "as is" / "model" / FINGERPRINTS_FILE)
+    assert kept is not None
+    assert len(kept) == int((~tested).sum())
     for key, value in models[0].system.state_dict().items():
         torch.testing.assert_close(value, models[1].system.state_dict()[key], rtol=0, atol=0)
     probabilities = [

@@ -68,6 +68,7 @@ def evaluate(
         from seqcap.scoring.balanced_prior import balance_prior
         from seqcap.scoring.evaluation import labelled_for, predict_table
         from seqcap.scoring.score_text import report, write_card
+        from seqcap.scoring.seen_recordings import of_same_speakers, seen_recordings
         from seqcap.scoring.seen_speakers import heard_before
         from seqcap.training.run import read_tables, scores_by_corpus
 
@@ -87,10 +88,17 @@ def evaluate(
             f"{unnamed} of {len(table)} rows have no speaker: nothing else is known of who speaks, "
             "nothing is evened out, and there is no interval. A column 'speaker' changes that."
         )
-    known = heard_before(recognizer.checkpoint.provenance, table["speaker"])
-    if known.any():
+    named = heard_before(recognizer.checkpoint.provenance, table["speaker"])
+    seen = seen_recordings(model, table, progress=True)
+    if (seen & ~named).any():
+        tell(
+            f"The model was trained on {int(seen.sum())} of these {len(table)} recordings, as "
+            "their sound shows, whatever their names: all rows of their speakers are scored apart."
+        )
+    known = named | of_same_speakers(seen, table["speaker"])
+    if named.any():
         people = {speaker_key(speaker) for speaker in table["speaker"]} - {""}
-        met = {speaker_key(speaker) for speaker in table["speaker"][known]}
+        met = {speaker_key(speaker) for speaker in table["speaker"][named]}
         tell(
             f"The model has heard {len(met)} of these {len(people)} speakers, to learn from or to "
             "choose by: they are scored apart, for how good it is on others only others show. If "

@@ -30,10 +30,13 @@ def load_rows(table: pd.DataFrame) -> list[np.ndarray[Any, np.dtype[np.float32]]
     Raises:
         AudioError: A recording cannot be read.
     """
-    return [
-        load_waveform(file, start_s=start or 0.0, end_s=None if pd.isna(end) else end)
-        for file, start, end in zip(table["file"], table["start"], table["end"], strict=True)
-    ]
+    return list(row_waveforms(table))
+
+
+def row_waveforms(table: pd.DataFrame) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
+    """Loads the sound of one row after the other, as `load_rows`."""
+    for file, start, end in zip(table["file"], table["start"], table["end"], strict=True):
+        yield load_waveform(file, start_s=start or 0.0, end_s=None if pd.isna(end) else end)
 
 
 def predict_table(

@@ -28,6 +28,7 @@ from seqcap.recognition.recognizer import Recognizer
 from seqcap.scoring.evaluation import load_rows, predict_table, scores
 from seqcap.training.batches import Utterance
 from seqcap.training.fit import train
+from seqcap.training.heard_recordings import refuse_known_recordings, write_fingerprints
 from seqcap.training.model_card import write_own_card
 from seqcap.training.run_checks import (
     RUN_FILE,
@@ -91,6 +92,7 @@ def run_fold(
     shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
     provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
+    refuse_known_recordings(settings.init_from, labelled[parts.isin(["validation", "test"])])
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / RUN_FILE, provenance)
     began_s = time.perf_counter()
@@ -116,6 +118,8 @@ def run_fold(
         provenance={k: v for k, v in provenance.items() if k != "files"},
     )
     save_checkpoint(checkpoint, folder / "model")
+    heard = labelled[parts.isin(["train", "validation"])]
+    write_fingerprints(heard, settings.init_from, folder / "model")
     recognizer = Recognizer(checkpoint)
     uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0))
     below = pd.Series(below_shared_folder(labelled["file"]))

@@ -1,0 +1,58 @@
+"""What a run has heard, kept with its model as fingerprints, and what its starting model had."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from seqcap.corpora.fingerprints import (
+    FINGERPRINTS_FILE,
+    fingerprints_of,
+    load_fingerprints,
+    save_fingerprints,
+)
+from seqcap.errors import CorpusError
+from seqcap.recognition.model_folder import check_model_folder
+from seqcap.scoring.evaluation import row_waveforms
+from seqcap.scoring.seen_recordings import seen_recordings
+
+_NAMED = 3  # of the recordings that are known
+
+
+def write_fingerprints(heard: pd.DataFrame, init_from: str, folder: Path) -> None:
+    """Writes fingerprints beside a model.
+
+    Args:
+        heard: Rows of the training and the validation part.
+        init_from: The model that the training began with, whose fingerprints are added; "" for
+            none.
+        folder: Of the model.
+    """
+    fingerprints = fingerprints_of(row_waveforms(heard))
+    if init_from:
+        earlier = load_fingerprints(check_model_folder(init_from) / FINGERPRINTS_FILE)
+        if earlier is not None:
+            fingerprints = earlier + fingerprints
+    save_fingerprints(fingerprints, folder / FINGERPRINTS_FILE)
+
+
+def refuse_known_recordings(init_from: str, asked: pd.DataFrame) -> None:
+    """Keeps a training from being judged by recordings that its starting model has heard.
+
+    Args:
+        init_from: The model that the training is to begin with; "" for none.
+        asked: Rows of the validation and the test part.
+
+    Raises:
+        CorpusError: The model knows one of them, by its sound.
+    """
+    if not init_from:
+        return
+    seen = seen_recordings(init_from, asked)
+    if seen.any():
+        files = asked["file"][seen].tolist()
+        more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+        raise CorpusError(
+            f"{init_from}, with which the training is to begin, was trained on recordings of "
+            f"validation and test, as their sound shows: {', '.join(files[:_NAMED])}{more}; put "
+            "their speakers into the training part, or begin with another model"
+        )

@@ -1,0 +1,78 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+import soxr
+
+from seqcap.audio.waveform import load_waveform
+from seqcap.corpora.fingerprints import FINGERPRINTS_FILE, load_fingerprints
+from seqcap.errors import CorpusError
+from seqcap.scoring.seen_recordings import seen_recordings
+from seqcap.training.heard_recordings import refuse_known_recordings, write_fingerprints
+
+
+def as_table(files: list[Path], ends: list[float] | None = None) -> pd.DataFrame:
+    """Rows under names of one's own."""
+    return pd.DataFrame(
+        {
+            "file": [str(file) for file in files],
+            "start": 0.0,
+            "end": ends or [np.nan] * len(files),
+            "speaker": [f"me-{file.stem[:2]}" for file in files],
+        }
+    )
+
+
+def by_telephone(file: Path, folder: Path) -> Path:
+    waveform = load_waveform(file)[3000:]
+    path = folder / f"call{file.stem[-2]}.wav"
+    soundfile.write(path, soxr.resample(waveform, 16000, 8000), 8000, subtype="ULAW")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(
+    tmp_path_factory: pytest.TempPathFactory, model_folder: Path, samples: list[Path]
+) -> Path:
+    """One that has heard the first speaker."""
+    folder = tmp_path_factory.mktemp("heard") / "model"
+    shutil.copytree(model_folder, folder)
+    write_fingerprints(as_table(samples[:4]), "", folder)
+    return folder
+
+
+def test_recordings_are_known_by_their_sound(
+    model: Path, model_folder: Path, samples: list[Path], tmp_path: Path
+) -> None:
+    table = as_table([by_telephone(samples[1], tmp_path), samples[4], samples[0]])
+    table.index = pd.Index([7, 8, 9])
+    assert seen_recordings(model, table).to_dict() == {7: True, 8: False, 9: True}
+    assert not seen_recordings(model_folder, table).any()  # made before there were fingerprints
+
+
+def test_a_model_is_not_judged_by_what_its_starting_model_has_heard(
+    model: Path, samples: list[Path], tmp_path: Path
+) -> None:
+    refuse_known_recordings("", as_table(samples))
+    refuse_known_recordings(str(model), as_table(samples[4:]))
+    known = by_telephone(samples[2], tmp_path)
+    with pytest.raises(CorpusError) as refused:
+        refuse_known_recordings(str(model), as_table([samples[4], known]))
+    assert str(refused.value) == (
+        f"{model}, with which the training is to begin, was trained on recordings of validation "
+        f"and test, as their sound shows: {known}; put their speakers into the training part, or "
+        "begin with another model"
+    )
+
+
+def test_fingerprints_of_the_starting_model_are_kept(
+    model: Path, samples: list[Path], tmp_path: Path
+) -> None:
+    write_fingerprints(as_table(samples[4:6], ends=[1.2, 1.3]), str(model), tmp_path)
+    both = load_fingerprints(tmp_path / FINGERPRINTS_FILE)
+    assert both is not None
+    assert len(both) == 4 + 2
+    assert both.counts[4:].max() <= (1.3 * 16000 - 4096) // 768 - 1
