@@ -71,7 +71,7 @@ pretrained: $(VENV)/.seqcap-dev
 	$(SAY) "Training, about half an hour; once interrupted, it goes on where it stopped"
 	@$(BIN)/seqcap train $(TABLES) --folds $(RECIPE).json --labels paper4 \
 	  --recipe $(RECIPE).toml --name seqcap-paper4-2 --output runs/pretrained
-	@cp runs/pretrained/model/model.* $(PRETRAINED)
+	@cp runs/pretrained/model/{model.*,fingerprints.safetensors} $(PRETRAINED)
 	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPE).json --card $(PRETRAINED)/CARD.md
 	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) --folds $(RECIPE).json \

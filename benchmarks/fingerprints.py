@@ -58,10 +58,12 @@ ALTERATIONS: dict[str, Callable[[FloatArray, np.random.Generator], FloatArray]] 
     "Opus, lowest rate": lambda x, _: coded(
         x, 16000, format="OGG", subtype="OPUS", compression_level=0.99
     ),
-    "20 dB softer": lambda x, _: x / 10,
+    "20 dB softer": lambda x, _: x / np.float32(10),
     "trimmed": trimmed,
     "white noise, 20 dB": noisy,
-    "trimmed, 10 dB softer, mu-law": lambda x, r: coded(trimmed(x, r) / 3, 8000, **TELEPHONE),
+    "trimmed, 10 dB softer, mu-law": lambda x, r: coded(
+        trimmed(x, r) / np.float32(3), 8000, **TELEPHONE
+    ),
     "trimmed, noise, mu-law": lambda x, r: coded(noisy(trimmed(x, r), r), 8000, **TELEPHONE),
 }
 
@@ -86,9 +88,8 @@ def main() -> None:
     fingerprints = fingerprints_of(row_waveforms(known))
     taken_s = time.perf_counter() - began_s
     size = 6 * len(fingerprints.codes) / len(known)
-    print(
-        f"{len(known)} recordings known: {size:.0f} bytes, {1000 * taken_s / len(known):.0f} ms each"
-    )
+    each_ms = 1000 * taken_s / len(known)
+    print(f"{len(known)} recordings known: {size:.0f} bytes, {each_ms:.0f} ms each")
     index = FingerprintIndex(fingerprints)
     random = np.random.default_rng(arguments.seed)
     print("\n| alteration | found | asked |\n|---|--:|--:|")
