@@ -48,7 +48,7 @@ def spectrogram_pieces(samples: NDArray[np.float32]) -> Iterator[Tensor]:
 @torch.no_grad()
 def recognise(system: System, samples: NDArray[np.float32]) -> Tensor:
     """Probabilities of one recording."""
-    return system.probabilities(system.forward_in_pieces(spectrogram_pieces(samples)))
+    return system.probabilities(system.forward_in_chunks(spectrogram_pieces(samples)))
 
 
 @torch.no_grad()
@@ -101,7 +101,7 @@ def peak_of(name: str, duration_s: int) -> float:
     system = build(name, 4, seed=0).eval()
     if duration_s:
         ten_seconds = list(spectrogram_pieces(speech(10)))
-        system.forward_in_pieces(piece for _ in range(duration_s // 10) for piece in ten_seconds)
+        system.forward_in_chunks(piece for _ in range(duration_s // 10) for piece in ten_seconds)
     return peak_mb()
 
 

@@ -53,8 +53,8 @@ class Straightforward(nn.Module):
             return with_lengths(capsules).reshape(*votes.shape[:2], 72)
         output, outputs = primary.new_zeros(len(primary), 72), []
         for window in range(votes.shape[1]):
-            heard = torch.einsum("udf,bf->bud", branch.recurrent_weight, output)
-            output = with_lengths(route(votes[:, window] + heard.unsqueeze(1)))
+            context = torch.einsum("udf,bf->bud", branch.recurrent_weight, output)
+            output = with_lengths(route(votes[:, window] + context.unsqueeze(1)))
             outputs.append(output)
         return torch.stack(outputs, 1)
 

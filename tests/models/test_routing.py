@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from seqcap.models.capsules import output_vectors
-from seqcap.models.routing import route, squash
+from seqcap.models.routing import route, squash, sum_by_agreement
 
 
 def test_squash_by_hand():
@@ -110,7 +110,7 @@ def test_masked_capsules_are_as_if_they_were_not_there(generator):
 
 def test_sums_keep_the_length_that_squashing_rounds_away():
     votes = torch.full((1, 1000, 2, 1), 50.0)
-    sums, _ = route(votes, squashed=False)
+    sums, _ = sum_by_agreement(votes)
     capsules, _ = route(votes)
     assert torch.equal(capsules, torch.ones(1, 2, 1))
     assert_close(sums, torch.full((1, 2, 1), 25_000.0))

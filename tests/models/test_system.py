@@ -7,7 +7,11 @@ from torch.testing import assert_close
 
 from seqcap.models.systems import System, build
 
-CLOSE = {"rtol": 0.0, "atol": 1e-5}
+
+def assert_near(actual: Tensor, expected: Tensor) -> None:
+    """Asserts that logits agree up to the rounding of numbers of their size."""
+    scale = max(1.0, expected.abs().max().item())
+    assert_close(actual, expected, rtol=0, atol=1e-5 * scale)
 
 
 def alone(system: System, spectrogram: Tensor) -> Tensor:
@@ -28,9 +32,9 @@ def test_an_answer_is_the_same_alone_and_in_any_batch(system, utterances):
     spectrograms = utterances(10, 83, 200, 330)
     single = torch.cat([alone(system, s) for s in spectrograms], 1)
     assert single.std(1).max() > 1e-3  # else the comparison would show nothing
-    assert_close(in_batch(system, spectrograms, torch.nan), single, **CLOSE)
-    assert_close(in_batch(system, spectrograms[::-1]), single.flip(1), **CLOSE)
-    assert_close(in_batch(system, spectrograms[:2], 1e9), single[:, :2], **CLOSE)
+    assert_near(in_batch(system, spectrograms, torch.nan), single)
+    assert_near(in_batch(system, spectrograms[::-1]), single.flip(1))
+    assert_near(in_batch(system, spectrograms[:2], 1e9), single[:, :2])
 
 
 @pytest.mark.parametrize("name", ["CNN_GRU-SeqCap", "CNN_GRU-RecCap"])
@@ -38,7 +42,7 @@ def test_an_answer_is_the_same_alone_and_in_any_batch(system, utterances):
 def test_a_tenth_of_a_second_is_not_changed_by_a_minute_beside_it(name, utterances, lively_system):
     system, spectrograms = lively_system(name), utterances(10, 6000)
     single = torch.cat([alone(system, s) for s in spectrograms], 1)
-    assert_close(in_batch(system, spectrograms), single, **CLOSE)
+    assert_near(in_batch(system, spectrograms), single)
 
 
 def test_gradients_of_a_padded_batch_are_the_sum_of_single_ones(system, utterances):
@@ -53,15 +57,15 @@ def test_gradients_of_a_padded_batch_are_the_sum_of_single_ones(system, utteranc
 
 @pytest.mark.parametrize("frame_count", [3, 1000, 1041, 1063, 2777])
 @torch.no_grad()
-def test_pieces_give_the_answer_of_the_whole(system, frame_count, utterances):
+def test_chunks_give_the_answer_of_the_whole(system, frame_count, utterances):
     (spectrogram,) = utterances(frame_count)
-    pieces = spectrogram.split([1, *[577] * (frame_count // 577), frame_count % 577 - 1])
-    assert_close(system.forward_in_pieces(pieces), alone(system, spectrogram), **CLOSE)
+    chunks = spectrogram.split([1, *[577] * (frame_count // 577), frame_count % 577 - 1])
+    assert_near(system.forward_in_chunks(chunks), alone(system, spectrogram))
 
 
 def test_no_frames_at_all_are_an_error():
     with pytest.raises(ValueError, match="0 frames came; at least 1 is needed"):
-        build("CNN_SeqCap", 2).forward_in_pieces([])
+        build("CNN_SeqCap", 2).forward_in_chunks([])
 
 
 @torch.no_grad()
@@ -79,7 +83,7 @@ def test_compiled_systems_give_the_same_answer(backend, utterances, lively_syste
     system = lively_system("CNN_RecCap")
     (spectrogram,) = utterances(60)
     compiled = torch.compile(system, backend=backend)
-    assert_close(alone(compiled, spectrogram), alone(system, spectrogram), **CLOSE)
+    assert_near(alone(compiled, spectrogram), alone(system, spectrogram))
 
 
 def test_gradients_reach_the_spectrogram(system, utterances):

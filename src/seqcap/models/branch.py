@@ -1,17 +1,27 @@
-"""What every branch behind the convolutions is called by."""
+"""The interface of every branch behind the convolutions."""
 
 from torch import Tensor, nn
 
 Trace = dict[str, Tensor]
-"""Capsules, couplings and attention of a forward pass, by name."""
+"""What a forward pass saw on its way, for explanations: give an empty one to `System.forward`.
+
+| name | shape | of |
+|---|---|---|
+| ``window_couplings`` | ``(batch, window, lower, upper)`` | SeqCap, RecCap; not in chunks |
+| ``window_outputs`` | ``(batch, window, 72)`` | SeqCap, RecCap |
+| ``window_mask`` | ``(batch, window)``, True where a window counts | SeqCap, RecCap |
+| ``utterance_couplings`` | ``(batch, window, emotion)``, or of all lower capsules | capsules |
+| ``utterance_capsules`` | ``(batch, emotion, dim)`` | capsules |
+| ``attention`` | ``(batch, stack)``, sums to one | ``CNN_GRU_Att`` |
+"""
 
 
 class Branch(nn.Module):
-    """Turns maps into logits: first part by part of the recording, then over all of it.
+    """Turns maps into logits: first chunk by chunk, then over all of the recording.
 
-    ``encode`` goes through the map in order of time and may be given it in pieces that start at
-    multiples of ``shift_steps`` and reach ``overlap_steps`` into the next; ``decide`` takes what
-    came out of all of them. So a recording of any length needs the memory of one piece.
+    ``encode`` goes through the map in order of time. It may be given chunks that start at multiples
+    of ``shift_steps`` and reach ``overlap_steps`` into the next one. ``decide`` takes what came out
+    of all of them. So a recording of any length needs the memory of one chunk.
     """
 
     shift_steps: int = 1
@@ -21,20 +31,20 @@ class Branch(nn.Module):
         self,
         maps: Tensor,
         step_counts: Tensor,
-        carry: Tensor | None = None,
+        previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Turns a map, or the next piece of one, into features.
+        """Turns a map, or the next chunk of one, into features.
 
         Args:
             maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
             step_counts: Steps that count in each, at least 1, shape ``(batch,)``.
-            carry: What the piece before handed on; None for the first.
+            previous: The second value returned for the chunk before; None for the first.
             trace: Takes what was seen on the way, if given.
 
         Returns:
-            Features ``(batch, unit, feature)``, whose units follow those of the piece before, and
-            what the next piece needs of this one.
+            Features ``(batch, unit, feature)``, whose units follow those of the chunk before, and
+            what the next chunk needs of this one.
         """
         raise NotImplementedError
 

@@ -1,7 +1,7 @@
 """The two capsule baselines without sequence: ``CNN_Cap`` and ``LSTM_Cap``, Secs. V-B and V-D.
 
-Their votes' weights know the place in the utterance, so there is a greatest length; what is longer
-is answered in pieces.
+Their votes have weights for each position in the utterance, so there is a greatest length. Longer
+utterances are answered in chunks.
 """
 
 import torch
@@ -9,22 +9,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqcap.models.branch import Branch, Trace
-from seqcap.models.capsules import UTTERANCE_DIM, Votes, lengths, output_vectors
+from seqcap.models.capsules import (
+    PRIMARY_DIM,
+    UTTERANCE_DIM,
+    CapsuleSettings,
+    PrimaryCapsules,
+    Votes,
+    lengths,
+    output_vectors,
+)
 from seqcap.models.cnn import length_mask
-from seqcap.models.primary import PRIMARY_DIM, CapsuleSettings, PrimaryCapsules
 from seqcap.models.recurrent import DenseHead, freeze_second_bias, run_padded
 from seqcap.models.routing import squash
 
 
-class InPieces(Branch):
+class InChunks(Branch):
     """Lets a branch of bounded length answer for any length.
 
-    Choice: a longer utterance is cut into pieces of the greatest length; their probabilities are
-    averaged, each weighted by its steps, so that a last piece of a few frames does not outvote.
+    Choice: a longer utterance is cut into chunks of the greatest length. Their probabilities are
+    averaged, each weighted by its steps, so that a last chunk of a few frames counts little.
 
     Args:
         branch: Answers for at most ``greatest`` steps.
-        greatest: Steps of a piece.
+        greatest: Steps of a chunk.
     """
 
     def __init__(self, branch: nn.Module, greatest: int) -> None:
@@ -36,34 +43,34 @@ class InPieces(Branch):
         self,
         maps: Tensor,
         step_counts: Tensor,
-        carry: Tensor | None = None,
+        previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
-        """Turns maps into the log probabilities of their pieces, ``(batch, piece, emotion)``."""
+        """Turns maps into the log probabilities of their chunks, ``(batch, chunk, emotion)``."""
         batch, channels, steps, bins = maps.shape
-        piece_count = max(1, -(-steps // self.shift_steps))
-        if piece_count > 1:
-            maps = F.pad(maps, (0, 0, 0, piece_count * self.shift_steps - steps))
-        pieces = maps.reshape(batch, channels, piece_count, -1, bins).transpose(1, 2).flatten(0, 1)
-        counts = self._counts(step_counts, piece_count)
-        logits: Tensor = self.branch(pieces, counts.clamp(min=1).flatten(), trace)
-        return logits.log_softmax(dim=-1).reshape(batch, piece_count, -1), None
+        chunk_count = max(1, -(-steps // self.shift_steps))
+        if chunk_count > 1:
+            maps = F.pad(maps, (0, 0, 0, chunk_count * self.shift_steps - steps))
+        chunks = maps.reshape(batch, channels, chunk_count, -1, bins).transpose(1, 2).flatten(0, 1)
+        counts = self._counts(step_counts, chunk_count)
+        logits: Tensor = self.branch(chunks, counts.clamp(min=1).flatten(), trace)
+        return logits.log_softmax(dim=-1).reshape(batch, chunk_count, -1), None
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Averages the pieces' probabilities, ``(batch, piece, emotion)``, as their logarithms."""
+        """Averages the chunks' probabilities, ``(batch, chunk, emotion)``, as their logarithms."""
         counts = self._counts(step_counts, features.shape[1])
         shares = counts / counts.sum(1, keepdim=True)
         return (features + shares.log().unsqueeze(-1)).logsumexp(dim=1)
 
-    def _counts(self, step_counts: Tensor, piece_count: int) -> Tensor:
-        starts = torch.arange(piece_count, device=step_counts.device) * self.shift_steps
-        return (step_counts[:, None] - starts).clamp(0, self.shift_steps)  # (batch, piece)
+    def _counts(self, step_counts: Tensor, chunk_count: int) -> Tensor:
+        starts = torch.arange(chunk_count, device=step_counts.device) * self.shift_steps
+        return (step_counts[:, None] - starts).clamp(0, self.shift_steps)  # (batch, chunk)
 
 
 class WholeCapsuleBranch(nn.Module):
     """``CNN_Cap``: all windows' primary capsules routed at once, without sequence, Sec. V-D.
 
-    The votes' weights know the window, so there is a greatest length.
+    The votes have weights for each window, so there is a greatest length.
 
     Args:
         channels: Channels of the CNN component's map.
@@ -92,13 +99,9 @@ class WholeCapsuleBranch(nn.Module):
 
     def forward(self, maps: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
         """Turns maps ``(batch, channel, step, bin)`` of bounded length into logits."""
-        primary, counted = self.primary(maps, step_counts)
-        sums, couplings = self.votes(
-            primary.flatten(1, 2),
-            self.settings.routing_iterations,
-            counted.flatten(1, 2),
-            squashed=False,
-        )
+        primary, mask = self.primary(maps, step_counts)
+        iterations = self.settings.routing_iterations
+        sums, couplings = self.votes(primary.flatten(1, 2), iterations, mask.flatten(1, 2))
         if trace is not None:
             trace["utterance_couplings"] = couplings
             trace["utterance_capsules"] = squash(sums)
@@ -153,7 +156,8 @@ class FrameCapsuleBranch(nn.Module):
         states, _ = run_padded(self.lstm, maps[:, 0], frame_counts)
         primary = squash(self.convolutions(states.transpose(1, 2)).transpose(1, 2))
         mask = length_mask(frame_counts, primary.shape[1])
-        capsules, couplings = self.votes(primary, self.iterations, mask)
+        sums, couplings = self.votes(primary, self.iterations, mask)
+        capsules = squash(sums)
         if trace is not None:
             trace["utterance_couplings"] = couplings
             trace["utterance_capsules"] = capsules

@@ -1,30 +1,94 @@
-r"""Sequential and recurrent capsules, Secs. IV-B, IV-C and V-C.
+r"""Sequential and recurrent capsules, Sec. IV: from the map to the logits.
 
-Axis order: lower capsules ``(batch, lower, dim)``, votes ``(batch, lower, upper, dim)``, output
-vectors of windows ``(batch, window, feature)``.
+    map (B, C, T, F) -> windows -> primary capsules u (B, N, I, 8)         Sec. V-C
+                     -> window capsules v -> outputs o_t (B, N, 72)        Eqs. (3)-(10)
+                     -> utterance capsules (B, K, 16) -> logits (B, K)     Sec. IV-B
+
+B utterances; T steps and F bins of the map; N windows; I = 1,280 primary capsules and J = 8 window
+capsules in each; K emotions. Eqs. (3)-(7) are in `seqcap.models.routing`.
 """
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seqcap.errors import SettingsError
 from seqcap.models.branch import Branch, Trace
 from seqcap.models.cnn import length_mask
-from seqcap.models.fast_routing import MIN_BATCH_FOR_FAST_PATH, vote_and_route
-from seqcap.models.primary import (
-    PRIMARY_DIM,
-    CapsuleSettings,
-    PrimaryCapsules,
-    window_counts,
-)
+from seqcap.models.convolution import Convolution
+from seqcap.models.fast_routing import vote_and_sum
 from seqcap.models.recurrent import DenseHead
-from seqcap.models.routing import route, vote
+from seqcap.models.routing import route, squash
 
-__all__ = ["CapsuleBranch", "CapsuleSettings", "Votes", "lengths", "output_vectors"]
-
-WINDOW_CAPSULES = 8
-WINDOW_DIM = 8
+KERNEL = 5  # of the primary convolutions
+PRIMARY_CONVOLUTIONS, PRIMARY_DIM = 8, 8
+WINDOW_CAPSULES, WINDOW_DIM = 8, 8
 OUTPUT_FEATURES = WINDOW_CAPSULES * (WINDOW_DIM + 1)  # 72, Eq. (8)
 UTTERANCE_DIM = 16
+
+
+@dataclass(frozen=True)
+class CapsuleSettings:
+    """What the text leaves open, or varies, about the capsules.
+
+    Attributes:
+        window_steps: Steps of a window.
+        shift_steps: Steps from one window to the next.
+        primary_stride: Stride of the primary convolutions, in both directions.
+        routing_iterations: Iterations of Eqs. (4)-(7), on both levels (Fig. 7 varies them).
+        dropout: Share of the dense layer's units dropped in training.
+
+    Raises:
+        SettingsError: No capsules can be made with these values.
+
+    Example:
+        >>> CapsuleSettings(routing_iterations=1).window_steps
+        10
+    """
+
+    # Choice: "40 input steps with shift of 20" are taken as frames, 10 and 5 steps of the map.
+    # Windows of 40 map steps, shift 20, stride 2 meet Table II as well.
+    window_steps: int = 10
+    shift_steps: int = 5
+    primary_stride: int = 1
+    routing_iterations: int = 3
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        least = {"window_steps": KERNEL, "shift_steps": 1, "primary_stride": 1}
+        least["routing_iterations"] = 1
+        for name, value in least.items():
+            if getattr(self, name) < value:
+                raise SettingsError(
+                    f"setting 'capsules.{name}': {getattr(self, name)} came, {value} is the least"
+                )
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(
+                f"setting 'capsules.dropout': {self.dropout} came, 0 or more and less than 1 is "
+                "expected"
+            )
+
+
+def window_counts(step_counts: Tensor, settings: CapsuleSettings) -> Tensor:
+    """How many windows cover so many steps; the last may reach over the end.
+
+    Example:
+        >>> window_counts(torch.tensor([1, 10, 11, 50]), CapsuleSettings()).tolist()
+        [1, 1, 2, 9]
+    """
+    return 1 + (-(-(step_counts - settings.window_steps) // settings.shift_steps)).clamp(min=0)
+
+
+def lengths(capsules: Tensor) -> Tensor:
+    """The lengths of capsules ``(..., dim)``, with a finite gradient at zero.
+
+    Example:
+        >>> lengths(torch.tensor([3.0, 4.0])).item()
+        5.0
+    """
+    return capsules.square().sum(-1).clamp(min=1e-30).sqrt()
 
 
 def output_vectors(capsules: Tensor) -> Tensor:
@@ -35,6 +99,10 @@ def output_vectors(capsules: Tensor) -> Tensor:
 
     Returns:
         :math:`o`, shape ``(..., capsule x (dim + 1))``: all vectors, then all lengths.
+
+    Example:
+        >>> output_vectors(torch.tensor([[3.0, 4.0], [0.0, 2.0]])).tolist()
+        [3.0, 4.0, 0.0, 2.0, 5.0, 2.0]
     """
     return torch.cat((capsules.flatten(-2), lengths(capsules)), dim=-1)
 
@@ -57,18 +125,59 @@ def output_places(count: int, size: int) -> Tensor:
     return torch.cat((capsules.reshape(count, -1), its_lengths[:, None]), dim=1)
 
 
-def lengths(capsules: Tensor) -> Tensor:
-    """The lengths of capsules ``(..., dim)``, with a finite gradient at zero.
+class PrimaryCapsules(nn.Module):
+    """Cuts the map into windows and finds the primary capsules of each, Sec. V-C.
 
-    Example:
-        >>> lengths(torch.tensor([3.0, 4.0])).item()
-        5.0
+    Args:
+        channels: Channels of the map.
+        bins: Bins of the map.
+        settings: Size and shift of the windows, stride of the convolutions.
     """
-    return capsules.square().sum(-1).clamp(min=1e-30).sqrt()
+
+    def __init__(self, channels: int, bins: int, settings: CapsuleSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        # Eight convolutions of eight channels each, side by side, are one of 64.
+        features, stride = PRIMARY_CONVOLUTIONS * PRIMARY_DIM, settings.primary_stride
+        self.convolutions = Convolution(channels, features, (KERNEL, KERNEL), stride)
+        self.rows = -(-settings.window_steps // stride)
+        self.per_row = -(-bins // stride) * PRIMARY_CONVOLUTIONS
+        self.per_window = self.rows * self.per_row  # I
+
+    def forward(self, maps: Tensor, step_counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Turns maps into primary capsules.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
+            step_counts: Steps that count in each, shape ``(batch,)``.
+
+        Returns:
+            Capsules ``(batch, window, lower, dim)``, and True where one stands on a step that
+            counts in a window that counts, ``(batch, window, lower)``.
+        """
+        size, shift = self.settings.window_steps, self.settings.shift_steps
+        count = 1 + max(0, -(-(maps.shape[2] - size) // shift))  # N
+        maps = F.pad(maps, (0, 0, 0, (count - 1) * shift + size - maps.shape[2]))
+        windows = maps.unfold(2, size, shift).permute(0, 2, 1, 4, 3)  # (B, N, C, step, F)
+        windows = windows.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.convolutions(windows)  # (B x N, 64, row, column)
+        # Positions first and windows last, as routing wants them in memory.
+        u = features.permute(2, 3, 1, 0).reshape(self.per_window, PRIMARY_DIM, -1)  # (I, 8, B x N)
+        # Choice: primary capsules are squashed, as in Sabour et al. [23].
+        u = squash(u, dim=1).permute(2, 0, 1)  # (B x N, I, 8)
+        starts = torch.arange(count, device=maps.device) * shift
+        rows = torch.arange(self.rows, device=maps.device) * self.settings.primary_stride
+        mask = starts[:, None] + rows < step_counts[:, None, None]  # (B, N, row)
+        # Overlap alone makes no window: its steps are in the window before.
+        mask &= length_mask(window_counts(step_counts, self.settings), count)[:, :, None]
+        return (
+            u.reshape(-1, count, self.per_window, PRIMARY_DIM),  # (B, N, I, 8)
+            mask.repeat_interleave(self.per_row, dim=2),  # (B, N, I)
+        )
 
 
 class Votes(nn.Module):
-    r"""Position-aware votes of lower for upper capsules, Eq. (3): :math:`W_{ij} u_i + b_j`.
+    r"""The weights of position-aware votes, Eq. (3): :math:`\hat u_{j|i} = W_{ij} u_i + b_j`.
 
     Args:
         lower: How many lower capsules.
@@ -88,25 +197,22 @@ class Votes(nn.Module):
         capsules: Tensor,
         iterations: int,
         mask: Tensor | None = None,
-        heard: Tensor | None = None,
-        squashed: bool = True,
+        context: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Lets lower capsules vote and routes them, Eqs. (3)-(7).
+        """Lets lower capsules vote and sums their votes by agreement, Eqs. (3)-(7).
 
         Args:
             capsules: Shape ``(batch, lower, dim)``; fewer than there are weights for if the
                 utterance is short.
-            iterations: As in ``route``.
-            mask: As in ``route``.
-            heard: What comes from elsewhere into every vote, Eq. (9), ``(batch, upper, dim)``.
-            squashed: As in ``route``.
+            iterations: As in `route`.
+            mask: As in `route`.
+            context: What Eq. (9) adds to every vote, shape ``(batch, upper, dim)``.
 
         Returns:
-            Upper capsules ``(batch, upper, dim)`` and couplings ``(batch, lower, upper)``.
+            The sums s_j ``(batch, upper, dim)`` and the couplings ``(batch, lower, upper)``.
         """
-        offset = self.bias if heard is None else self.bias + heard
-        weight = self.weight[: capsules.shape[1]]
-        return vote_and_route(capsules, weight, offset, iterations, mask, squashed)
+        bias = self.bias if context is None else self.bias + context
+        return vote_and_sum(capsules, self.weight[: capsules.shape[1]], bias, iterations, mask)
 
 
 class CapsuleBranch(Branch):
@@ -116,7 +222,7 @@ class CapsuleBranch(Branch):
         channels: Channels of the CNN component's map.
         bins: Bins of that map.
         emotion_count: Emotions told apart, each with an utterance capsule.
-        recurrent: RecCap: a window's votes also hear the window before, Eq. (9).
+        recurrent: RecCap: the output of the window before adds to a window's votes, Eq. (9).
         settings: Windows and routing.
     """
 
@@ -150,15 +256,15 @@ class CapsuleBranch(Branch):
         self,
         maps: Tensor,
         step_counts: Tensor,
-        carry: Tensor | None = None,
+        previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Turns maps into the windows' output vectors ``(batch, window, 72)``.
 
         RecCap hands the last of them on.
         """
-        primary, counted = self.primary(maps, step_counts)
-        outputs, couplings = self.route_windows(primary, counted, carry)
+        u, mask = self.primary(maps, step_counts)
+        outputs, couplings = self.route_windows(u, mask, previous)
         if trace is not None:
             trace["window_couplings"] = couplings
         return outputs, None if self.recurrent_weight is None else outputs[:, -1]
@@ -172,55 +278,41 @@ class CapsuleBranch(Branch):
             trace["window_mask"] = mask
             trace["utterance_couplings"] = couplings
             trace["utterance_capsules"] = capsules
-        logits: Tensor = self.head(output_vectors(capsules))
+        logits: Tensor = self.head(output_vectors(capsules))  # (B, K)
         return logits
 
     def route_windows(
-        self, primary: Tensor, counted: Tensor | None, before: Tensor | None = None
+        self, primary: Tensor, mask: Tensor | None, previous: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Routes primary to window capsules, Eqs. (3)-(10).
 
         Args:
-            primary: Primary capsules, shape ``(batch, window, lower, dim)``.
-            counted: Which of them count, shape ``(batch, window, lower)``; all if None.
-            before: Output vectors of the windows before, ``(batch, 72)``; zeros (o_0) if None.
+            primary: Primary capsules u, shape ``(batch, window, lower, dim)``.
+            mask: True where one counts, shape ``(batch, window, lower)``; all count if None.
+            previous: Output vectors of the windows before, o_0, ``(batch, 72)``; zeros if None.
 
         Returns:
             Output vectors of the windows, ``(batch, window, 72)``, and the couplings,
             ``(batch, window, lower, upper)``.
         """
         iterations = self.settings.routing_iterations
-        if self.recurrent_weight is None:
-            mask = None if counted is None else counted.flatten(0, 1)
-            capsules, couplings = self.votes(primary.flatten(0, 1), iterations, mask)
-            batch, window_count = primary.shape[:2]
-            outputs = output_vectors(capsules).reshape(batch, window_count, -1)
-            return outputs, couplings.reshape(batch, window_count, *couplings.shape[1:])
-        output = primary.new_zeros(len(primary), OUTPUT_FEATURES) if before is None else before
-        ahead = max(
-            1, MIN_BATCH_FOR_FAST_PATH // len(primary)
-        )  # windows whose votes are found together
-        votes: Tensor | None = None
+        if self.recurrent_weight is None:  # SeqCap: all windows at once
+            together = None if mask is None else mask.flatten(0, 1)  # (B x N, I)
+            sums, couplings = self.votes(primary.flatten(0, 1), iterations, together)
+            outputs = output_vectors(squash(sums))  # o_t, Eqs. (6), (8), (B x N, 72)
+            batch_and_window = primary.shape[:2]
+            return outputs.unflatten(0, batch_and_window), couplings.unflatten(0, batch_and_window)
+        output = primary.new_zeros(len(primary), OUTPUT_FEATURES) if previous is None else previous
         all_outputs, all_couplings = [], []
         for window in range(primary.shape[1]):
-            heard = torch.einsum("udf,bf->bud", self.recurrent_weight, output)  # W^o o_{t-1}
-            mask = None if counted is None else counted[:, window]
-            if ahead > 1 and window % ahead == 0:
-                votes = self._vote_ahead(primary[:, window : window + ahead])
-            if votes is not None:
-                offset = (self.votes.bias + heard).unsqueeze(1)
-                capsules, couplings = route(votes[:, window % ahead] + offset, iterations, mask)
-            else:
-                capsules, couplings = self.votes(primary[:, window], iterations, mask, heard)
-            output = output_vectors(capsules)
+            # W^o o_{t-1}, Eq. (9), (B, J, 8)
+            context = torch.einsum("jdf,bf->bjd", self.recurrent_weight, output)
+            here = None if mask is None else mask[:, window]  # (B, I)
+            sums, couplings = self.votes(primary[:, window], iterations, here, context)
+            output = output_vectors(squash(sums))  # o_t, Eqs. (6), (10), (B, 72)
             all_outputs.append(output)
             all_couplings.append(couplings)
         return torch.stack(all_outputs, 1), torch.stack(all_couplings, 1)
-
-    def _vote_ahead(self, primary: Tensor) -> Tensor:
-        """Votes of a few windows, without what they hear, in one product."""
-        votes = vote(primary.flatten(0, 1), self.votes.weight)
-        return votes.reshape(*primary.shape[:2], *votes.shape[1:])
 
     def route_utterance(self, outputs: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Routes all windows of an utterance to one capsule per emotion, Sec. IV-B.
@@ -232,5 +324,6 @@ class CapsuleBranch(Branch):
         Returns:
             Capsules ``(batch, emotion, 16)`` and couplings ``(batch, window, emotion)``.
         """
-        votes = torch.einsum("kdf,bwf->bwkd", self.utterance_weight, outputs)
-        return route(votes + self.utterance_bias, self.settings.routing_iterations, mask)
+        # Eq. (3) with one W_j for all windows, (B, N, K, 16)
+        votes = torch.einsum("kdf,bnf->bnkd", self.utterance_weight, outputs) + self.utterance_bias
+        return route(votes, self.settings.routing_iterations, mask)

@@ -1,15 +1,17 @@
-r"""Votes and routing in one, without ever holding all votes: Eqs. (3)-(7) at a machine's speed.
+r"""Votes and routing at once, without keeping all votes. A reader of the paper may skip this file.
 
-A window has 1,280 x 8 votes of 8 values: eight times as many numbers as its primary capsules.
-Nothing of them need be kept, for the logits of Eq. (7) are
+`vote_and_sum` gives the numbers of ``sum_by_agreement(vote(...))`` in `seqcap.models.routing`, and
+its gradients, faster and in less memory: a test compares both.
 
-.. math:: d_{ij} = \hat u_{j|i} \cdot V_j, \qquad V_j = \text{the sum of all } v_j \text{ so far},
+A window has 1,280 x 8 votes of 8 values, eight times as many numbers as its primary capsules. They
+need not be kept, because the logits of Eq. (7) are
 
-so each iteration is one sweep over parts of the lower capsules: vote (a small matrix product),
-agree with V, Eq. (4), add up to s, Eq. (5). A part stays in the processor's cache. The first
-iteration is uniform and so one matrix product; what does not depend on the lower capsule, bias and
-recurrent term, is an ``offset`` outside the votes. The gradient goes the same way through all
-iterations.
+.. math:: d_{ij} = \hat u_{j|i} \cdot V_j, \qquad V_j = \text{the sum of all } v_j \text{ so far}.
+
+So each iteration is one sweep over parts of the lower capsules: vote (a small matrix product),
+agree with V, Eq. (4), add to s, Eq. (5). A part stays in the processor's cache. The first iteration
+has uniform couplings, so it is one matrix product. The bias does not depend on the lower capsule
+and is added outside the sweep. The gradient goes the same way through all iterations.
 
 Axis order inside: ``(lower, upper, dim, batch)``, so that the longest axis is the innermost.
 """
@@ -21,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seqcap.models.routing import route, squash, vote
+from seqcap.models.routing import squash, sum_by_agreement, vote
 
 # Below so many side by side the batch is too short to be the innermost axis, and keeping all votes
 # (up to 16 MiB in float32) is faster.
@@ -31,86 +33,90 @@ _MIN_VALUES_FOR_FAST_PATH = 2**22
 _VALUES_AT_ONCE = 2**18  # votes of one part and thread, 1 MiB in float32: what a core's cache holds
 
 
-def vote_and_route(
+def vote_and_sum(
     capsules: Tensor,
     weight: Tensor,
-    offset: Tensor,
+    bias: Tensor,
     iterations: int = 3,
     mask: Tensor | None = None,
-    squashed: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    r"""Lower capsules vote, Eq. (3), and are routed by agreement, Eqs. (4)-(7).
+    r"""Lower capsules vote, Eq. (3), and their votes are summed by agreement, Eqs. (4)-(7).
 
-    The same as ``route(votes(capsules, weight) + offset, iterations, mask)`` and tested against
-    it, but the couplings that come back carry no gradient.
+    Equal to ``sum_by_agreement(vote(capsules, weight, bias), iterations, mask)``, but the couplings
+    carry no gradient.
 
     Args:
         capsules: :math:`u_i`, shape ``(batch, lower, dim_in)``.
         weight: :math:`W_{ij}`, shape ``(lower, upper, dim, dim_in)``.
-        offset: What is added to every vote for an upper capsule, :math:`b_j`, for RecCap with
-            :math:`W^o_j o_{t-1}` (Eq. 9), shape ``(upper, dim)`` or ``(batch, upper, dim)``.
-        iterations: As in ``route``.
-        mask: As in ``route``.
-        squashed: As in ``route``.
+        bias: :math:`b_j`, shape ``(upper, dim)`` or ``(batch, upper, dim)``.
+        iterations: As in `route`.
+        mask: As in `route`.
 
     Returns:
-        The upper capsules, ``(batch, upper, dim)``, and the couplings of the last iteration,
-        ``(batch, lower, upper)``.
+        The sums :math:`s_j`, shape ``(batch, upper, dim)``, and the couplings of the last
+        iteration, ``(batch, lower, upper)``.
 
     Raises:
         ValueError: Fewer than one iteration.
+
+    Example:
+        >>> sums, couplings = vote_and_sum(
+        ...     torch.randn(20, 40, 8), torch.randn(40, 4, 16, 8), torch.zeros(4, 16)
+        ... )
+        >>> sums.shape, couplings.shape
+        (torch.Size([20, 4, 16]), torch.Size([20, 40, 4]))
     """
-    offset = offset.expand(capsules.shape[0], -1, -1)
     batch, lower, dim_in = capsules.shape
     votes_per_capsule = weight.shape[1] * weight.shape[2]
     few = (
         batch < MIN_BATCH_FOR_FAST_PATH
         and batch * lower * votes_per_capsule <= _MIN_VALUES_FOR_FAST_PATH
     )
-    # What goes through torch.compile or an exporter is the plain version; it fuses by itself.
+    # torch.compile and exporters take the plain version: they fuse it themselves.
     if few or votes_per_capsule <= dim_in or torch.compiler.is_compiling() or iterations < 1:
-        return route(vote(capsules, weight) + offset.unsqueeze(1), iterations, mask, squashed)
+        return sum_by_agreement(vote(capsules, weight, bias), iterations, mask)
+    bias = bias.expand(batch, -1, -1)
     dtype = torch.promote_types(weight.dtype, torch.float32)
     with torch.autocast(capsules.device.type, enabled=False):
-        sums, couplings = _VoteAndRoute.apply(  # type: ignore[no-untyped-call]
-            capsules.to(dtype), weight.to(dtype), offset.to(dtype), mask, iterations
+        sums, couplings = _VoteAndSum.apply(  # type: ignore[no-untyped-call]
+            capsules.to(dtype), weight.to(dtype), bias.to(dtype), mask, iterations
         )
-        return squash(sums) if squashed else sums, couplings
+    return sums, couplings
 
 
-class _VoteAndRoute(torch.autograd.Function):
+class _VoteAndSum(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         capsules: Tensor,
         weight: Tensor,
-        offset: Tensor,
+        bias: Tensor,
         mask: Tensor | None,
         iterations: int,
     ) -> tuple[Tensor, Tensor]:
         upper = weight.shape[1]
         weight = weight.contiguous()
         columns = capsules.permute(1, 2, 0).contiguous()  # u, (lower, dim_in, batch)
-        offset = offset.permute(1, 2, 0).contiguous()
+        bias = bias.permute(1, 2, 0).contiguous()
         uniform = columns.new_full((weight.shape[0], columns.shape[2]), 1 / upper)
         if mask is not None:
             columns = columns * mask.T.unsqueeze(1)
             uniform = uniform * mask.T
         # Iteration 1: d = 0, all couplings are equal.
         by_upper = weight.permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
-        sums = (by_upper @ columns.flatten(0, 1) / upper).view(offset.shape)
-        sums = sums + offset * uniform.sum(0)
+        sums = (by_upper @ columns.flatten(0, 1) / upper).view(bias.shape)
+        sums = sums + bias * uniform.sum(0)
         couplings = uniform.unsqueeze(1).expand(-1, upper, -1)
         all_sums, all_agreed, all_couplings = [], [], []
         agreed = torch.zeros_like(sums)  # V
         for _ in range(iterations - 1):
             agreed = agreed + squash(sums, dim=1)
             all_sums.append(sums)
-            couplings, sums = _iterate(weight, columns, offset, agreed, mask)
+            couplings, sums = _iterate(weight, columns, bias, agreed, mask)
             all_agreed.append(agreed)
             all_couplings.append(couplings)
         ctx.save_for_backward(
-            weight, columns, offset, uniform, *all_sums, *all_agreed, *all_couplings
+            weight, columns, bias, uniform, *all_sums, *all_agreed, *all_couplings
         )
         returned = couplings.permute(2, 0, 1)
         ctx.mark_non_differentiable(returned)
@@ -119,7 +125,7 @@ class _VoteAndRoute(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        weight, columns, offset, uniform, *saved = ctx.saved_tensors
+        weight, columns, bias, uniform, *saved = ctx.saved_tensors
         sweeps = len(saved) // 3  # iterations after the first
         grad_s = gradient.permute(1, 2, 0).contiguous()
         grad_agreed = torch.zeros_like(grad_s)
@@ -130,15 +136,15 @@ class _VoteAndRoute(torch.autograd.Function):
             reversed(saved[2 * sweeps :]),
             strict=True,
         ):
-            grad_d, grad_here = _iterate_back(weight, columns, offset, couplings, grad_s)
-            grad_here += offset * grad_d.sum(0).unsqueeze(1)
+            grad_d, grad_here = _iterate_back(weight, columns, bias, couplings, grad_s)
+            grad_here += bias * grad_d.sum(0).unsqueeze(1)
             factors += [(couplings, grad_s), (grad_d, agreed)]
             grad_agreed = grad_agreed + grad_here  # V holds the v of all iterations before
             grad_s = _squash_gradient(sums, grad_agreed)
         factors.append((uniform.unsqueeze(1), grad_s))
         grad_columns, grad_weight = _assemble(weight, columns, factors)
-        grad_offset = torch.stack([c.sum(0).unsqueeze(1) * g for c, g in factors]).sum(0)
-        return grad_columns.permute(2, 0, 1), grad_weight, grad_offset.permute(2, 0, 1), None, None
+        grad_bias = torch.stack([c.sum(0).unsqueeze(1) * g for c, g in factors]).sum(0)
+        return grad_columns.permute(2, 0, 1), grad_weight, grad_bias.permute(2, 0, 1), None, None
 
 
 def _parts(weight: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
@@ -159,13 +165,13 @@ def _vote(weight: Tensor, columns: Tensor, votes: Tensor) -> None:
 
 
 def _iterate(
-    weight: Tensor, columns: Tensor, offset: Tensor, agreed: Tensor, mask: Tensor | None
+    weight: Tensor, columns: Tensor, bias: Tensor, agreed: Tensor, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """One iteration: couplings ``(lower, upper, batch)`` and s, ``(upper, dim, batch)``."""
     lower, upper, _, _ = weight.shape
     couplings = columns.new_empty(lower, upper, columns.shape[2])
-    sums = torch.zeros_like(offset)
-    common = (offset * agreed).sum(1)
+    sums = torch.zeros_like(bias)
+    common = (bias * agreed).sum(1)
     for here, votes, scratch in _parts(weight, columns):
         _vote(weight[here], columns[here], votes)
         logits = torch.mul(votes, agreed, out=scratch).sum(2).add_(common)  # d_ij, Eq. (7)
@@ -174,16 +180,16 @@ def _iterate(
             couplings[here] *= mask.T[here].unsqueeze(1)
         torch.mul(votes, couplings[here].unsqueeze(2), out=scratch)
         sums += scratch.sum(0)  # s_j, Eq. (5)
-    return couplings, sums.add_(offset * couplings.sum(0).unsqueeze(1))
+    return couplings, sums.add_(bias * couplings.sum(0).unsqueeze(1))
 
 
 def _iterate_back(
-    weight: Tensor, columns: Tensor, offset: Tensor, couplings: Tensor, grad_s: Tensor
+    weight: Tensor, columns: Tensor, bias: Tensor, couplings: Tensor, grad_s: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of one iteration's logits and, but for the offset's part, of its V."""
+    """Gradients of one iteration's logits and, but for the bias's part, of its V."""
     grad_d = torch.empty_like(couplings)
-    grad_agreed = torch.zeros_like(offset)
-    common = (offset * grad_s).sum(1)
+    grad_agreed = torch.zeros_like(bias)
+    common = (bias * grad_s).sum(1)
     for here, votes, scratch in _parts(weight, columns):
         _vote(weight[here], columns[here], votes)
         grad_c = torch.mul(votes, grad_s, out=scratch).sum(2).add_(common)

@@ -1,9 +1,17 @@
 """Weights at the start of training, Sec. V-E."""
 
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from seqcap.models.capsules import PRIMARY_DIM, CapsuleBranch, output_vectors, window_counts
+from seqcap.models.cnn import ConvolutionStack, length_mask
+from seqcap.models.convolution import Convolution
+from seqcap.models.system import System
 
 
 def initialise(system: nn.Module, generator: torch.Generator) -> None:
@@ -33,3 +41,80 @@ def fans(module: nn.Module, weight: Tensor) -> tuple[int, int]:
     if isinstance(module, nn.RNNBase):
         return weight.shape[1], module.hidden_size
     return weight.shape[-1], weight.shape[-2]
+
+
+@torch.no_grad()
+def lsuv_init(system: System, spectrograms: Tensor, frame_counts: Tensor) -> None:
+    """Layer-sequential unit-variance initialisation by a batch of training data, in place.
+
+    With Xavier's weights alone, all utterances' capsules point the same way at first, because what
+    ReLU lets through has a mean larger than the differences between utterances. So learning starts
+    slowly. Here each layer's values get zero mean and medium size on one batch. After Mishkin and
+    Matas, "All you need is a good init", ICLR 2016. Not the paper's: a recipe asks for it.
+
+    Args:
+        system: Its convolutions, and its capsule branches, are scaled; other branches stay.
+        spectrograms: Normalised, shape ``(batch, frame, bin)``.
+        frame_counts: Frames that count, shape ``(batch,)``.
+    """
+    _scale_convolutions(system.cnn, spectrograms, frame_counts)
+    maps, step_counts = system.cnn(spectrograms, frame_counts)
+    for branch in system.branches:
+        if isinstance(branch, CapsuleBranch):
+            _scale_capsules(branch, maps, step_counts)
+
+
+def _scale_convolutions(cnn: ConvolutionStack, spectrograms: Tensor, counts: Tensor) -> None:
+    counted = length_mask(counts, spectrograms.shape[1])
+    maps = torch.where(counted.unsqueeze(-1), spectrograms, 0).unsqueeze(1)
+    for layer, stage in zip(cnn.layers, cnn.stages, strict=True):
+        pooled = []
+        for convolution in cast("Iterable[Convolution]", layer):
+            _standardise(convolution, maps, deviation=1.0)
+            pooled.append(F.max_pool2d(convolution(maps), stage.pooling[::-1]))
+        maps = F.relu(torch.cat(pooled, 1))
+
+
+def _standardise(convolution: Convolution, maps: Tensor, deviation: float) -> None:
+    """Gives each output channel zero mean and this deviation on these maps."""
+    values = convolution(maps).transpose(0, 1).flatten(1)
+    scale = deviation / values.std(dim=1).clamp(min=1e-6)
+    convolution.weight.mul_(scale[:, None, None, None])
+    cast("Tensor", convolution.bias).sub_(values.mean(dim=1)).mul_(scale)
+
+
+def _scale_capsules(branch: CapsuleBranch, maps: Tensor, step_counts: Tensor) -> None:
+    # Lengths |s| around one: squash gives capsules of length one half.
+    _standardise(branch.primary.convolutions, maps, deviation=PRIMARY_DIM**-0.5)
+    primary, counted = branch.primary(maps, step_counts)
+    mask = length_mask(window_counts(step_counts, branch.settings), primary.shape[1])
+
+    # s_j of the first iteration, where all couplings are 1 / upper, Eq. (5), without bias.
+    upper = len(branch.votes.bias)
+    voters = torch.where(counted.unsqueeze(-1), primary, 0)[mask]  # (window, lower, dim)
+    sums = torch.einsum("wle,ljde->wjd", voters, branch.votes.weight) / upper
+    voter_share = counted[mask].sum(-1).float().mean() / upper
+    scale = _inverse_rms(sums)
+    branch.votes.weight.mul_(scale)
+    branch.votes.bias.copy_(-sums.mean(0) * scale / voter_share)
+
+    outputs, _ = branch.route_windows(primary, counted)
+    votes = torch.einsum("kdf,bwf->bwkd", branch.utterance_weight, outputs)
+    branch.utterance_bias.copy_(-votes[mask].mean(0))
+    centred = (votes + branch.utterance_bias) * mask[:, :, None, None]
+    scale = _inverse_rms(centred.sum(1) / len(branch.utterance_bias))
+    branch.utterance_weight.mul_(scale)
+    branch.utterance_bias.mul_(scale)
+
+    # The dense layer: what differs between utterances gets deviation one, the rest is taken away.
+    capsules, _ = branch.route_utterance(outputs, mask)
+    hidden = branch.head.hidden(output_vectors(capsules))
+    scale = 1 / hidden.std(0).clamp(min=1e-6)
+    branch.head.hidden.weight.mul_(scale[:, None])
+    branch.head.hidden.bias.sub_(hidden.mean(0)).mul_(scale)
+
+
+def _inverse_rms(sums: Tensor) -> Tensor:
+    """The factor that makes capsules ``(example, capsule, dim)`` one long around their mean."""
+    squared_lengths = (sums - sums.mean(0)).square().sum(-1)
+    return squared_lengths.mean().clamp(min=1e-12).rsqrt()

@@ -145,7 +145,7 @@ class GRUBranch(Branch):
         self,
         maps: Tensor,
         step_counts: Tensor,
-        carry: Tensor | None = None,
+        previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
         """Stacks the map's steps by 8, ``(batch, stack, 2048)``."""

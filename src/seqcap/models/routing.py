@@ -36,9 +36,32 @@ def squash(vectors: Tensor, dim: int = -1) -> Tensor:
     return (wide * scale).to(vectors.dtype)
 
 
-def route(
-    votes: Tensor, iterations: int = 3, mask: Tensor | None = None, squashed: bool = True
-) -> tuple[Tensor, Tensor]:
+def vote(capsules: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    r"""Lower capsules vote for upper capsules, Eq. (3): :math:`\hat u_{j|i} = W_{ij} u_i + b_j`.
+
+    Args:
+        capsules: :math:`u_i`, shape ``(batch, lower, dim_in)``.
+        weight: :math:`W_{ij}`, shape ``(lower, upper, dim, dim_in)``.
+        bias: :math:`b_j`, shape ``(upper, dim)``; or one for each example, as Eq. (9) asks for,
+            shape ``(batch, upper, dim)``.
+
+    Returns:
+        Votes :math:`\hat u_{j|i}`, shape ``(batch, lower, upper, dim)``, in memory with ``lower``
+        innermost.
+
+    Example:
+        >>> capsules, weight = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[[3.0, 4.0]]]])
+        >>> vote(capsules, weight, torch.tensor([[5.0]])).item()  # 3 + 8 + 5
+        16.0
+    """
+    # One matrix product per lower capsule.
+    products = torch.bmm(weight.flatten(1, 2), capsules.permute(1, 2, 0))
+    by_upper = products.permute(2, 1, 0).contiguous()
+    by_upper = by_upper.reshape(len(capsules), *weight.shape[1:3], -1)
+    return by_upper.permute(0, 3, 1, 2) + bias.unsqueeze(-3)
+
+
+def route(votes: Tensor, iterations: int = 3, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
     r"""Routes lower capsules to upper capsules by agreement, Eqs. (4)-(7).
 
     Gradients flow through all iterations, as in the paper.
@@ -46,15 +69,13 @@ def route(
     Args:
         votes: :math:`\hat u_{j|i}`, what lower capsule i predicts for upper capsule j, shape
             ``(batch, lower, upper, dim)``.
-        iterations: How often Eqs. (4)-(7) are gone through, at least 1; the paper takes 3.
-        mask: True where a lower capsule counts, shape ``(batch, lower)``; those where it is
-            False have couplings of zero, as if they were not there. All count if None.
-        squashed: False for :math:`s_j` instead of :math:`v_j`: its length still tells apart what
-            is too near to one for a float32 after Eq. (6).
+        iterations: How often Eqs. (4)-(7) are repeated, at least 1; the paper takes 3.
+        mask: True where a lower capsule counts, shape ``(batch, lower)``; the others have
+            couplings of zero, as if they did not exist. All count if None.
 
     Returns:
-        The upper capsules :math:`v_j` (or :math:`s_j`), shape ``(batch, upper, dim)``, and the
-        couplings :math:`c_{ij}` of the last iteration, shape ``(batch, lower, upper)``.
+        The upper capsules :math:`v_j`, shape ``(batch, upper, dim)``, and the couplings
+        :math:`c_{ij}` of the last iteration, shape ``(batch, lower, upper)``.
 
     Raises:
         ValueError: Fewer than one iteration.
@@ -64,36 +85,34 @@ def route(
         >>> upper.shape, couplings.shape
         (torch.Size([2, 8, 16]), torch.Size([2, 40, 8]))
     """
-    if iterations < 1:
-        raise ValueError(f"{iterations} routing iterations came; at least 1 is needed")
-    # Products and sums over the longest axis, which vote() has left innermost in memory.
-    by_upper = votes.permute(0, 2, 3, 1)  # (batch, upper, dim, lower)
-    logits = by_upper.new_zeros(votes.shape[0], votes.shape[2], votes.shape[1])  # d_ij
-    couplings, sums = _sum_votes(by_upper, logits, mask)
-    for _ in range(iterations - 1):
-        logits = logits + (by_upper * squash(sums).unsqueeze(-1)).sum(2)  # Eqs. (6), (7)
-        couplings, sums = _sum_votes(by_upper, logits, mask)
-    return squash(sums) if squashed else sums, couplings.transpose(1, 2)
+    sums, couplings = sum_by_agreement(votes, iterations, mask)
+    return squash(sums), couplings  # v_j, Eq. (6)
 
 
-def _sum_votes(by_upper: Tensor, logits: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    couplings = logits.softmax(dim=1)  # c_ij, Eq. (4)
-    if mask is not None:
-        couplings = couplings * mask.unsqueeze(1)
-    return couplings, (by_upper * couplings.unsqueeze(2)).sum(-1)  # s_j, Eq. (5)
-
-
-def vote(capsules: Tensor, weight: Tensor) -> Tensor:
-    r"""Votes without bias, :math:`W_{ij} u_i` of Eq. (3).
-
-    Args:
-        capsules: :math:`u_i`, shape ``(batch, lower, dim_in)``.
-        weight: :math:`W_{ij}`, shape ``(lower, upper, dim, dim_in)``.
+def sum_by_agreement(
+    votes: Tensor, iterations: int = 3, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Gives :math:`s_j` of `route`, before the last squash; its arguments and errors are the same.
 
     Returns:
-        Shape ``(batch, lower, upper, dim)``, in memory with ``lower`` innermost.
+        The sums :math:`s_j`, shape ``(batch, upper, dim)``: float32 tells their lengths apart where
+        those of :math:`v_j` round to one. And the couplings, as `route`.
+
+    Example:
+        >>> votes = torch.full((1, 1000, 2, 1), 50.0)
+        >>> sum_by_agreement(votes)[0].flatten().tolist(), route(votes)[0].flatten().tolist()
+        ([25000.0, 25000.0], [1.0, 1.0])
     """
-    # One matrix product per lower capsule.
-    votes = torch.bmm(weight.flatten(1, 2), capsules.permute(1, 2, 0))
-    by_upper = votes.permute(2, 1, 0).contiguous().reshape(len(capsules), *weight.shape[1:3], -1)
-    return by_upper.permute(0, 3, 1, 2)
+    if iterations < 1:
+        raise ValueError(f"{iterations} routing iterations came; at least 1 is needed")
+    votes = votes.permute(0, 2, 3, 1)  # (B, J, D, I): `vote` has left the longest axis innermost
+    logits = votes.new_zeros(votes.shape[0], votes.shape[1], votes.shape[3])  # d_ij = 0, (B, J, I)
+    for iteration in range(iterations):
+        couplings = logits.softmax(dim=1)  # c_ij, Eq. (4)
+        if mask is not None:
+            couplings = couplings * mask.unsqueeze(1)
+        sums = (votes * couplings.unsqueeze(2)).sum(-1)  # s_j, Eq. (5), (B, J, D)
+        if iteration + 1 < iterations:
+            capsules = squash(sums)  # v_j, Eq. (6)
+            logits = logits + (votes * capsules.unsqueeze(-1)).sum(2)  # d_ij + u_j|i . v_j, Eq. (7)
+    return sums, couplings.transpose(1, 2)

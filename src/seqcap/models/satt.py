@@ -41,15 +41,15 @@ class PooledBranch(Branch):
         self,
         maps: Tensor,
         step_counts: Tensor,
-        carry: Tensor | None = None,
+        previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
         """Sums the map over its steps, ``(batch, 1, channel x bin)``."""
         return maps.sum(2).flatten(1).unsqueeze(1), None  # maps are zero behind the end
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns sums over pieces ``(batch, piece, channel x bin)`` into logits."""
-        # Choice: Satt et al. work on 3-second pieces; a mean over time takes any length.
+        """Turns sums over chunks ``(batch, chunk, channel x bin)`` into logits."""
+        # Choice: Satt et al. work on segments of 3 s; a mean over time takes any length.
         logits: Tensor = self.head(features.sum(1) / step_counts.unsqueeze(1))
         return logits
 
@@ -73,7 +73,7 @@ class LSTMBranch(Branch):
         self,
         maps: Tensor,
         step_counts: Tensor,
-        carry: Tensor | None = None,
+        previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
         """Lays the map's steps out, ``(batch, step, bin x channel)``."""

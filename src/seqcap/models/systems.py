@@ -4,24 +4,37 @@ Every system is called alike: spectrograms ``(batch, frame, bin)`` and their fra
 logits ``(branch, batch, emotion)`` come out.
 """
 
+import hashlib
+import importlib
+import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from seqcap.errors import SettingsError
 from seqcap.models.branch import Branch
-from seqcap.models.capsule_baselines import FrameCapsuleBranch, InPieces, WholeCapsuleBranch
+from seqcap.models.capsule_baselines import FrameCapsuleBranch, InChunks, WholeCapsuleBranch
 from seqcap.models.capsules import CapsuleBranch, CapsuleSettings
 from seqcap.models.cnn import CNN_COMPONENT
 from seqcap.models.initialisation import initialise
-from seqcap.models.own_systems import own_system
 from seqcap.models.recurrent import GRUBranch
 from seqcap.models.satt import SATT_CNN, SATT_CNN_LSTM, LSTMBranch, PooledBranch
 from seqcap.models.system import System
 
-__all__ = ["SYSTEMS", "CapsuleSettings", "System", "SystemSpec", "build", "count_parameters"]
+__all__ = [
+    "SYSTEMS",
+    "CapsuleSettings",
+    "System",
+    "SystemSpec",
+    "build",
+    "count_parameters",
+    "own_system",
+    "source_hash",
+]
 
 CAPSULE_SHARE = 0.6  # lambda, Sec. V-C
 
@@ -54,7 +67,7 @@ def _cnn_gru_att(emotion_count: int, settings: CapsuleSettings) -> System:
 
 def _lstm_cap(emotion_count: int, settings: CapsuleSettings) -> System:
     def make(channels: int, bins: int) -> Branch:
-        return InPieces(
+        return InChunks(
             FrameCapsuleBranch(bins, emotion_count, settings), FrameCapsuleBranch.greatest_frames
         )
 
@@ -64,7 +77,7 @@ def _lstm_cap(emotion_count: int, settings: CapsuleSettings) -> System:
 def _cnn_cap(emotion_count: int, settings: CapsuleSettings) -> System:
     def make(channels: int, bins: int) -> Branch:
         branch = WholeCapsuleBranch(channels, bins, emotion_count, settings)
-        return InPieces(branch, branch.greatest_steps)
+        return InChunks(branch, branch.greatest_steps)
 
     return System(CNN_COMPONENT, [make])
 
@@ -99,7 +112,7 @@ class SystemSpec:
         paper_count: Parameters in Table II; None where the paper counts none.
         section: Where the paper describes it.
         streams: Its answer can be carried on as sound comes, without looking back.
-        any_length: Its weights know no greatest length (others answer in pieces).
+        any_length: Its weights know no greatest length (others answer in chunks).
     """
 
     build: Callable[[int, CapsuleSettings], System] = field(repr=False)
@@ -168,3 +181,36 @@ def build(
 def count_parameters(system: nn.Module) -> int:
     """Counts trainable parameters, as Table II does."""
     return sum(p.numel() for p in system.parameters() if p.requires_grad)
+
+
+def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
+    """Finds what builds a system of one's own, beside those of the paper.
+
+    Args:
+        name: ``module:function``; Python finds the module where it finds others, and in the
+            working directory. The function takes the number of emotions and the capsules'
+            settings and gives a `System`.
+
+    Raises:
+        SettingsError: No such module or function.
+    """
+    module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        make: Callable[[int, CapsuleSettings], System] = getattr(
+            importlib.import_module(module), function
+        )
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"system '{name}': {error}; a function that Python can import is expected"
+        ) from error
+    return make
+
+
+def source_hash(name: str) -> str:
+    """Gives the SHA-256 of the file with a system of one's own; "" for those of the paper."""
+    if ":" not in name:
+        return ""
+    file = inspect.getsourcefile(own_system(name))
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""

@@ -307,7 +307,7 @@ class Recognizer:
                     piece_rows.append(self.probabilities(pieces))
                 yield torch.from_numpy(self.checkpoint.normalisation(block)).to(self.device)
 
-        logits = self.system.forward_in_pieces(normalised())
+        logits = self.system.forward_in_chunks(normalised())
         row = self._calibrated(logits)[0]
         if silent:
             row[:] = self._nothing_heard

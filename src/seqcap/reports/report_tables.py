@@ -46,8 +46,7 @@ def _count(system: str, emotion_count: int) -> int:
     # Where nothing is trained somebody must count, and only torch can.
     import torch
 
-    from seqcap.models.own_systems import own_system
-    from seqcap.models.systems import SYSTEMS, CapsuleSettings, count_parameters
+    from seqcap.models.systems import SYSTEMS, CapsuleSettings, count_parameters, own_system
 
     make = SYSTEMS[system].build if system in SYSTEMS else own_system(system)
     with torch.device("meta"):  # shapes without numbers: 131 million parameters cost nothing

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 from seqcap.audio.normalisation import Normalisation
 from seqcap.errors import SettingsError
 from seqcap.memory import keep_freed_memory
-from seqcap.models.starting_scale import lsuv_init
+from seqcap.models.initialisation import lsuv_init
 from seqcap.models.systems import System, build
 from seqcap.scoring.calibration import fit_temperature
 from seqcap.training.batches import (

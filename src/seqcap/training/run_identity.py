@@ -21,7 +21,7 @@ import seqcap
 from seqcap.corpora.fold import Fold
 from seqcap.corpora.labels import LabelSet
 from seqcap.corpora.provenance import below_shared_folder, file_hashes, table_hash
-from seqcap.models.own_systems import source_hash
+from seqcap.models.systems import source_hash
 from seqcap.training.fine_tuning import describe_init_model
 from seqcap.training.settings import TrainingSettings, hashed_settings
 
