@@ -1,5 +1,12 @@
 """What can go wrong by a user's hand: every text says what came, what was expected, the way out."""
 
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_NAMED = 3  # recordings that a warning about many of them names
+
 
 class SeqcapError(Exception):
     """Something came that cannot be worked with; the text is one line meant for the user."""
@@ -31,3 +38,53 @@ class AudioWarning(UserWarning):
 
 class CorpusWarning(UserWarning):
     """A corpus that is worked with, but is incomplete or unusual."""
+
+
+@contextmanager
+def gather_warnings() -> Iterator[None]:
+    """Turns equal warnings about many recordings into one, with their number and first names.
+
+    Warnings are equal if they differ in the name before the first colon and in numbers only.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     with gather_warnings():
+        ...         for name, share in (("a.wav", 1.5), ("b.wav", 2.0)):
+        ...             warnings.warn(f"{name}: {share} % clipped", AudioWarning)
+        >>> str(caught[0].message)
+        '2 recordings (a.wav, b.wav): 1.5 % clipped'
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        for category in (AudioWarning, CorpusWarning):
+            if not _is_ignored(category):
+                warnings.simplefilter("always", category)
+        try:
+            yield
+        finally:
+            kept = list(caught)
+    groups: dict[tuple[type[Warning], str], list[str]] = {}
+    for one in kept:
+        if not issubclass(one.category, (AudioWarning, CorpusWarning)):
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)
+            continue
+        text = str(one.message)
+        kind = re.sub(r"[\d.,]+", "0", text.partition(": ")[2] or text)
+        groups.setdefault((one.category, kind), []).append(text)
+    for (category, _), texts in groups.items():
+        warnings.warn(_joined(texts), category, stacklevel=3)
+
+
+def _is_ignored(category: type[Warning]) -> bool:
+    for action, _, of, _, _ in warnings.filters:
+        if issubclass(category, of):
+            return action == "ignore"
+    return False
+
+
+def _joined(texts: list[str]) -> str:
+    names = list(dict.fromkeys(text.partition(": ")[0] for text in texts))
+    if len(names) == 1:
+        return texts[0]
+    shown = ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
+    return f"{len(names)} recordings ({shown}): {texts[0].partition(': ')[2]}"

@@ -1,9 +1,11 @@
 """`seqcap`: the command line.
 
 What every command shares: a user's mistake is one line and exit status 2, never a traceback;
-nothing heavy is imported before it is needed.
+nothing heavy is imported before it is needed; SIGTERM ends a command like Ctrl-C, with status 143.
 """
 
+import contextlib
+import errno
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -11,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from seqcap import __version__
+from seqcap.apps.command import Command
 from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
 from seqcap.apps.experiment import experiment_app
@@ -20,20 +23,22 @@ from seqcap.apps.listen import listen
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
 from seqcap.apps.serve import serve
+from seqcap.apps.stopping import stop_by_sigterm, was_terminated
 from seqcap.apps.systems import systems
 from seqcap.apps.train import train
 from seqcap.errors import SeqcapError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 app = typer.Typer(
     name="seqcap",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (predict, listen, serve, model, systems, train, evaluate):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)
 
@@ -44,7 +49,10 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(
+    epilog="""Examples: 'seqcap predict speech.wav', 'seqcap predict recordings/ --timeline',
+    'seqcap predict recordings/ --output emotions.csv', 'seqcap COMMAND --help'."""
+)
 def seqcap(
     context: typer.Context,
     version: Annotated[
@@ -52,21 +60,13 @@ def seqcap(
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    """Recognise emotion in speech with sequential capsule networks.
-
-    [bold]Examples[/bold]
-
-    seqcap predict speech.wav
-
-    seqcap predict recordings/ --timeline
-
-    seqcap predict recordings/ --output emotions.csv
-    """
+    """Recognise emotion in speech with sequential capsule networks."""
     context.with_resource(warnings_as_lines())
 
 
 def main() -> NoReturn:
     """Runs the command line; what goes wrong by a user's hand becomes one line."""
+    stop_by_sigterm()
     try:
         try:
             with needs_extra("train"):
@@ -77,13 +77,22 @@ def main() -> NoReturn:
         tell(str(error))
         sys.exit(2)
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_standard_output()
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (SystemExit, KeyboardInterrupt) as end:
+        if was_terminated(end):
+            sys.exit(143)
+        sys.exit(130 if isinstance(end, KeyboardInterrupt) else end.code)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _FULL:
             raise
-        tell(f"{error.filename2 or error.filename}: {error.strerror}")
+        tell(f"{error.filename2 or error.filename or 'standard output'}: {error.strerror}")
+        _close_standard_output()
         sys.exit(2)
     raise AssertionError("a command line ends by SystemExit")
+
+
+def _close_standard_output() -> None:
+    """Sends what is still to be written nowhere, so that the end of the program says nothing."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: it is no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,13 +1,21 @@
 """`seqcap corpus`: reads, checks and describes corpora, and divides their speakers into folds."""
 
 import functools
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from seqcap.apps.command import Command
+from seqcap.apps.options import (
+    LabelsOption,
+    ScreenFormat,
+    ScreenFormatOption,
+    SharedSpeakersOption,
+)
+from seqcap.apps.terminal import print_table
 from seqcap.errors import CorpusError
 
 if TYPE_CHECKING:  # the commands import pandas only when they run
@@ -21,55 +29,75 @@ corpus_app = typer.Typer(
     help="Read, check and describe corpora; make folds.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
 )
 
 _SHOWN = 20  # problems of one kind that are shown in full
 
-TableArgument = Annotated[Path, typer.Argument(help="Corpus table, .csv or .parquet.")]
-LabelsOption = Annotated[
-    str, typer.Option("--labels", help="Label set, 'all', or emotions with commas between them.")
-]
-SharedOption = Annotated[
-    bool,
-    typer.Option(
-        "--allow-shared-speakers",
-        help="Go on where training and test share speakers; what is made so is marked.",
-    ),
+TableArgument = Annotated[
+    Path,
+    typer.Argument(metavar="TABLE", help="Corpus table, .csv or .parquet.", show_default=False),
 ]
 
 
-@corpus_app.command("list")
-def list_corpora() -> None:
-    """List the corpora that can be read, and the label sets."""
+@corpus_app.command("list", cls=Command)
+def list_corpora(output_format: ScreenFormatOption = ScreenFormat.TABLE) -> None:
+    """List the corpora that can be read, and the label sets.
+
+    Titles, citations and remarks: --format json.
+
+    Examples:
+      seqcap corpus list
+      seqcap corpus list --format json
+    """
     from seqcap.corpora.labels import LABEL_SETS
     from seqcap.corpora.readers import READERS
 
-    console = Console()
-    corpora = Table("name", "corpus", "language", "utterances", "speakers", "licence", "remark")
-    for corpus in READERS.values():
-        count = f"{sum(corpus.counts.values()):,}" if corpus.counts else "any"
-        corpora.add_row(
+    if output_format is ScreenFormat.JSON:
+        kept = ("name", "title", "language", "licence", "citation", "counts", "speaker_count")
+        corpora = [
+            {key: getattr(one, key) for key in (*kept, "remark")} for one in READERS.values()
+        ]
+        sets = {one.name: list(one.emotions) for one in LABEL_SETS.values()}
+        typer.echo(json.dumps({"corpora": corpora, "label_sets": sets}, indent=1))
+        return
+    rows = [
+        (
             corpus.name,
-            corpus.title,
             corpus.language or "any",
-            count,
+            f"{sum(corpus.counts.values()):,}" if corpus.counts else "any",
             str(corpus.speaker_count or "any"),
             corpus.licence,
-            corpus.remark,
         )
-    console.print(corpora)
-    console.print("Label sets:")
-    for label_set in LABEL_SETS.values():
-        console.print(f"  {label_set.description}", highlight=False)
+        for corpus in READERS.values()
+    ]
+    print_table(("corpus", "language", "utterances", "speakers", "licence"), rows, left=5)
+    typer.echo()
+    descriptions = [one.description.partition(": ") for one in LABEL_SETS.values()]
+    print_table(("label set", "emotions"), [(name, text) for name, _, text in descriptions], left=2)
 
 
-@corpus_app.command()
+@corpus_app.command(cls=Command)
 def read(
-    name: Annotated[str, typer.Argument(help="Corpus, see `seqcap corpus list`.")],
-    folder: Annotated[Path, typer.Argument(help="Folder where it was unpacked, in any nesting.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Table, .csv or .parquet.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="CORPUS", help="See 'seqcap corpus list'.", show_default=False),
+    ],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="Where it was unpacked.", show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Table to write, .csv or .parquet."),
+    ],
 ) -> None:
-    """Read a corpus into a table and compare it with the official counts."""
+    """Read a corpus into a table and compare it with the official counts.
+
+    Examples:
+      seqcap corpus read emodb downloads/emodb --output emodb.csv
+      seqcap corpus read folders my_recordings/ --output mine.csv
+    """
     from seqcap.corpora.readers import READERS, read_corpus
     from seqcap.corpora.table import write_table
 
@@ -82,15 +110,26 @@ def read(
     )
 
 
-@corpus_app.command()
+@corpus_app.command(cls=Command)
 def check(
     table: TableArgument,
-    audio: Annotated[bool, typer.Option(help="Hear every recording from end to end.")] = True,
-    folds: Annotated[str, typer.Option(help="Check this scheme of folds too.")] = "",
-    emotions: Annotated[str, typer.Option(help="Names of one's own, with commas.")] = "",
-    allow_shared_speakers: SharedOption = False,
+    audio: Annotated[
+        bool, typer.Option("--audio/--no-audio", help="Decode every recording to its end.")
+    ] = True,
+    folds: Annotated[
+        str, typer.Option(metavar="SCHEME", help="Check this scheme of folds too.")
+    ] = "",
+    emotions: Annotated[
+        str, typer.Option(metavar="NAMES", help="Your own emotions, separated by commas.")
+    ] = "",
+    allow_shared_speakers: SharedSpeakersOption = False,
 ) -> None:
-    """Look for everything that is wrong with a table; exit status 1 if anything is."""
+    """Check a table and its recordings; exit status 1 if there are problems.
+
+    Examples:
+      seqcap corpus check mine.csv
+      seqcap corpus check mine.csv --folds loso --no-audio
+    """
     from rich.progress import track
 
     from seqcap.corpora.fold import part_named
@@ -103,26 +142,33 @@ def check(
         rows,
         audio=audio,
         emotions=[emotion.strip() for emotion in emotions.split(",")] if emotions else (),
-        track=functools.partial(track, description="hearing", console=Console(stderr=True)),
+        track=functools.partial(track, description="reading", console=Console(stderr=True)),
     )
     _print_problems(problems)
     leaks = _check_folds(rows, folds, audio, allow_shared_speakers) if folds else []
     for leak in leaks:
         typer.echo(f"leak: {leak}")
     wrong = sum(not problem.is_note for problem in problems) + len(leaks)
-    heard = "" if audio else " (recordings not heard)"
+    heard = "" if audio else " (recordings not read)"
     typer.echo(f"{table}: {len(rows):,} rows{heard}, {wrong:,} problems")
     if wrong:
         raise typer.Exit(1)
 
 
-@corpus_app.command()
+@corpus_app.command(cls=Command)
 def describe(
     table: TableArgument,
-    plot: Annotated[Path | None, typer.Option(help="Draw it too: .png, .svg, .pdf.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Plot it too: .png, .svg or .pdf.")
+    ] = None,
     labels: LabelsOption = "",
 ) -> None:
-    """Count utterances by speaker and emotion, and their durations."""
+    """Count utterances by speaker and emotion, and their durations.
+
+    Examples:
+      seqcap corpus describe emodb.csv
+      seqcap corpus describe emodb.csv --labels paper4 --plot emodb.svg
+    """
     from seqcap.corpora.description import (
         count_speakers_by_emotions,
         plot_table,
@@ -131,11 +177,13 @@ def describe(
 
     rows = _read_labelled(table, labels)
     counts = count_speakers_by_emotions(rows)
-    console = Console()
-    view = Table("speaker", *(str(emotion) for emotion in counts.columns))
-    for speaker, row in counts.iterrows():
-        view.add_row(str(speaker) or "(none)", *(f"{count:,}" for count in row))
-    console.print(view)
+    print_table(
+        ("speaker", *(str(emotion) for emotion in counts.columns)),
+        [
+            (str(speaker) or "(none)", *(f"{count:,}" for count in row))
+            for speaker, row in counts.iterrows()
+        ],
+    )
     lengths = summarise_durations(rows)
     typer.echo(
         f"{lengths.total_h:.2f} h; an utterance takes {lengths.mean_s:.2f} s on average, from "
@@ -148,31 +196,41 @@ def describe(
         typer.echo(f"{plot}: drawn")
 
 
-@corpus_app.command()
+@corpus_app.command(cls=Command)
 def folds(
     table: TableArgument,
     scheme: Annotated[
-        str, typer.Option(help="paper, paper_swapped, loso, groups:K, corpora or split.")
+        str,
+        typer.Option(
+            metavar="SCHEME", help="paper, paper_swapped, loso, groups:K, corpora or split."
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folds, .json.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Folds to write, .json.")
+    ],
     labels: LabelsOption = "",
-    allow_shared_speakers: SharedOption = False,
+    allow_shared_speakers: SharedSpeakersOption = False,
 ) -> None:
-    """Write who trains, who validates and who tests to a file that can be cited."""
+    """Write who trains, validates and tests to a file that can be cited.
+
+    Examples:
+      seqcap corpus folds emodb.csv --scheme loso --output folds.json
+    """
     from seqcap.corpora.folds import check_fold, make_folds, part_of, write_folds
 
     rows = _read_labelled(table, labels)
     made = make_folds(rows, scheme, allow_shared_speakers)
     _print_reports([check_fold(rows, fold, allow_shared_speakers) for fold in made])
-    view = Table("fold", "train", "validation", "test", "tested speakers")
-    for fold in made:
-        sizes = part_of(rows, fold).value_counts()
-        view.add_row(
-            fold.name,
-            *(f"{sizes.get(part, 0):,}" for part in ("train", "validation", "test")),
-            ", ".join(fold.test),
-        )
-    Console().print(view)
+    sizes = [part_of(rows, fold).value_counts() for fold in made]
+    parts = ("train", "validation", "test")
+    print_table(
+        ("fold", *parts, "tested speakers"),
+        [
+            (fold.name, *(f"{size.get(part, 0):,}" for part in parts), ", ".join(fold.test))
+            for fold, size in zip(made, sizes, strict=True)
+        ],
+        left=5,
+    )
     write_folds(made, output, rows)
     typer.echo(f"{output}: {len(made)} folds")
 

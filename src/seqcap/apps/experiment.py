@@ -2,6 +2,7 @@
 
 import typer
 
+from seqcap.apps.command import Command
 from seqcap.apps.experiment_compare import compare
 from seqcap.apps.experiment_pack import pack
 from seqcap.apps.experiment_probe import probe
@@ -12,9 +13,13 @@ experiment_app = typer.Typer(
     name="experiment",
     help="Run grids of experiments, report them, compare anything with anything.",
     no_args_is_help=True,
+    rich_markup_mode=None,
 )
-experiment_app.command("run")(run)
-experiment_app.command("report")(report)
-experiment_app.command("compare")(compare)
-experiment_app.command("pack")(pack)
-experiment_app.command("probe")(probe)
+for name, command in (
+    ("run", run),
+    ("report", report),
+    ("compare", compare),
+    ("pack", pack),
+    ("probe", probe),
+):
+    experiment_app.command(name, cls=Command)(command)

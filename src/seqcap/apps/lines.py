@@ -18,7 +18,7 @@ def tell(line: str) -> None:
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Shows doubts about recordings and corpora like everything else that is told."""
+    """Shows warnings about recordings and corpora like everything else that is told."""
     with warnings.catch_warnings():
         for category in _OURS:
             warnings.simplefilter("always", category)

@@ -21,19 +21,24 @@ class ModelFormat(StrEnum):
 
 def model(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="A model; the shipped one by default.")
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="A model; the shipped one by default."),
     ] = None,
     output_format: Annotated[
-        ModelFormat, typer.Option("--format", help="Its card, or its settings and provenance.")
+        ModelFormat,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="card, or json: settings and provenance.",
+        ),
     ] = ModelFormat.CARD,
 ) -> None:
     """Show a model's card: corpora, licences, speakers, scores, limits.
 
-    [bold]Examples[/bold]
-
-    seqcap model
-
-    seqcap model runs/mine/model --format json
+    Examples:
+      seqcap model
+      seqcap model runs/mine/model --format json
     """
     source = check_model_folder(folder)
     card = source / CARD_FILE

@@ -1,57 +1,42 @@
 """`seqcap systems`: the paper's systems and their sizes."""
 
 import json
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from seqcap.apps.options import ScreenFormat, ScreenFormatOption
+from seqcap.apps.terminal import print_table
 
 EMOTION_COUNT = 4  # as in Table II
 
 
-class SystemsFormat(StrEnum):
-    """How the systems are written."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-def systems(
-    output_format: Annotated[
-        SystemsFormat, typer.Option("--format", help="How to write.")
-    ] = SystemsFormat.TABLE,
-) -> None:
+def systems(output_format: ScreenFormatOption = ScreenFormat.TABLE) -> None:
     """List the paper's systems: parameters for four emotions, and what each can do.
 
-    [bold]Examples[/bold]
-
-    seqcap systems
-
-    seqcap systems --format json
+    Examples:
+      seqcap systems
+      seqcap systems --format json
     """
     rows = list(_rows())
-    if output_format is SystemsFormat.JSON:
+    if output_format is ScreenFormat.JSON:
         typer.echo(json.dumps(rows, indent=1))
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("system", no_wrap=True)
-    table.add_column("parameters", justify="right")
-    table.add_column("Table II", justify="right")
-    table.add_column("section")
-    table.add_column("streams")
-    table.add_column("any length")
-    for row in rows:
-        table.add_row(
-            row["system"],
-            f"{row['parameters']:,}",
-            "" if row["paper"] is None else f"{row['paper']:,}",
-            row["section"],
-            "yes" if row["streams"] else "no",
-            "yes" if row["any_length"] else "in pieces",
-        )
-    Console(highlight=False).print(table)
+    print_table(
+        ("system", "section", "streams", "any length", "parameters", "Table II"),
+        [
+            (
+                row["system"],
+                row["section"],
+                "yes" if row["streams"] else "no",
+                "yes" if row["any_length"] else "in segments",
+                f"{row['parameters']:,}",
+                "" if row["paper"] is None else f"{row['paper']:,}",
+            )
+            for row in rows
+        ],
+        left=4,
+    )
 
 
 def _rows() -> list[dict[str, Any]]:

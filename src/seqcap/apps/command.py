@@ -1,0 +1,55 @@
+"""The kind of command that all verbs are: examples in its help, and old option names understood."""
+
+from typing import Any
+
+from typer.core import TyperCommand
+
+_EXAMPLES = "Examples:"
+# Names of 0.1, understood until 0.3 and shown nowhere.
+_OLD_OPTIONS = {
+    "--one-speaker": ["--same-speaker"],
+    "--even-emotions": ["--balanced-prior"],
+    "--strangers": ["--unknown-speakers"],
+    "--start-from": ["--init-from"],
+    "--json": ["--format", "json"],
+}
+
+
+class Command(TyperCommand):
+    """A command whose docstring may end with a block of examples, a line each."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the command line, old names of options included."""
+        known = {name for parameter in self.params for name in parameter.opts}
+        return super().parse_args(ctx, _with_new_names(args, known))
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Writes the explanation in lines of the terminal's width, examples as they are."""
+        explanation, _, examples = (self.help or "").partition(_EXAMPLES)
+        whole, self.help = self.help, explanation
+        try:
+            super().format_help_text(ctx, formatter)
+        finally:
+            self.help = whole
+        lines = [line.strip() for line in examples.splitlines() if line.strip()]
+        if lines:
+            with formatter.section(_EXAMPLES.rstrip(":")):
+                for line in lines:
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
+
+def _with_new_names(args: list[str], known: set[str]) -> list[str]:
+    """Replaces options of earlier versions.
+
+    Example:
+        >>> _with_new_names(["a.csv", "--start-from=-", "--json"], {"--init-from", "--format"})
+        ['a.csv', '--init-from=-', '--format', 'json']
+    """
+    result: list[str] = []
+    for place, arg in enumerate(args):
+        if arg == "--":
+            return [*result, *args[place:]]
+        name, equals, value = arg.partition("=")
+        new = _OLD_OPTIONS.get(name, []) if name not in known else []
+        result += [f"{new[0]}{equals}{value}", *new[1:]] if new else [arg]
+    return result

@@ -1,0 +1,56 @@
+"""Options that several commands share: one name, one meaning, one help text."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEVICES = "auto, cpu, cuda, cuda:1 or mps."
+
+
+class ScreenFormat(StrEnum):
+    """How a command prints its result."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="NAME", help=f"Where to compute: {DEVICES}")
+]
+ScreenFormatOption = Annotated[
+    ScreenFormat,
+    typer.Option("--format", "-f", metavar="FORMAT", help="How to print: table or json."),
+]
+FoldsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--folds",
+        metavar="SCHEME",
+        help="paper, paper_swapped, loso, groups:K, corpora, split, or a file of folds.",
+    ),
+]
+LabelsOption = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        metavar="SET",
+        help="Label set (see 'seqcap corpus list'), 'all', or emotions separated by commas.",
+    ),
+]
+SharedSpeakersOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-shared-speakers",
+        help="Accept speakers in both training and test; the results are marked.",
+    ),
+]
+TablesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="TABLE...", help="Corpus tables, .csv or .parquet.", show_default=False),
+]
+OverrideOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, e.g. epochs=20."),
+]
