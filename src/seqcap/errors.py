@@ -55,16 +55,23 @@ def gather_warnings() -> Iterator[None]:
         >>> str(caught[0].message)
         '2 recordings (a.wav, b.wav): 1.5 % clipped'
     """
-    with warnings.catch_warnings(record=True) as caught:
-        for category in (AudioWarning, CorpusWarning):
-            if not _is_ignored(category):
-                warnings.simplefilter("always", category)
-        try:
-            yield
-        finally:
-            kept = list(caught)
+    kept: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            for category in (AudioWarning, CorpusWarning):
+                if not _is_ignored(category):
+                    warnings.simplefilter("always", category)
+            try:
+                yield
+            finally:
+                kept = list(caught)
+    finally:
+        _warn_again(kept)
+
+
+def _warn_again(caught: list[warnings.WarningMessage]) -> None:
     groups: dict[tuple[type[Warning], str], list[str]] = {}
-    for one in kept:
+    for one in caught:
         if not issubclass(one.category, (AudioWarning, CorpusWarning)):
             warnings.showwarning(one.message, one.category, one.filename, one.lineno)
             continue
@@ -72,7 +79,7 @@ def gather_warnings() -> Iterator[None]:
         kind = re.sub(r"[\d.,]+", "0", text.partition(": ")[2] or text)
         groups.setdefault((one.category, kind), []).append(text)
     for (category, _), texts in groups.items():
-        warnings.warn(_joined(texts), category, stacklevel=3)
+        warnings.warn(_joined(texts), category, stacklevel=4)
 
 
 def _is_ignored(category: type[Warning]) -> bool:

@@ -59,7 +59,7 @@ def test_help_names_every_command_and_gives_examples():
 
 
 def test_no_command_is_help_and_an_unknown_one_is_status_2():
-    assert "Usage: seqcap" in start().stdout
+    assert "Usage: seqcap" in start().stderr
     done = start("guess")
     assert done.returncode == 2
     assert "No such command 'guess'" in done.stderr

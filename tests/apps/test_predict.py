@@ -238,7 +238,7 @@ def test_bad_recordings_are_named_skipped_and_counted(predict, folder, samples):
     assert run.err.splitlines() == [
         f"seqcap: {short}: 0.00 s of audio; at least 0.04 s is needed",
         f"seqcap: {folder / 'missing.wav'}: no such file; check the path",
-        "seqcap: 2 recognised, 2 failed",
+        "seqcap: 2 recognised, 2 failed; 1 file with other endings not read (1 .txt)",
     ]
 
 
@@ -254,13 +254,13 @@ def test_nothing_recognised_is_status_2_and_no_output(predict, folder):
 def test_a_folder_without_recordings_is_told(predict, tmp_path):
     run = predict(tmp_path)
     assert run.status == 2
-    assert run.err.startswith(f"seqcap: {tmp_path}: no recordings in this folder; looked for .wav,")
+    assert run.err.startswith(f"seqcap: {tmp_path}: no recordings in this folder, by the endings")
 
 
 def test_a_pattern_without_a_match_is_told(predict, tmp_path):
     run = predict(tmp_path / "*.wav")
     assert run.status == 2
-    assert run.err == f"seqcap: {tmp_path / '*.wav'}: nothing has such a name; check the pattern\n"
+    assert run.err == f"seqcap: {tmp_path / '*.wav'}: no file has such a name; check the pattern\n"
 
 
 def test_a_doubt_is_one_line(predict, tmp_path):

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from seqcap import __version__
-from seqcap.apps.command import Command
+from seqcap.apps.command import Command, CommandGroup
 from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
 from seqcap.apps.experiment import experiment_app
@@ -49,10 +49,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(
-    epilog="""Examples: 'seqcap predict speech.wav', 'seqcap predict recordings/ --timeline',
-    'seqcap predict recordings/ --output emotions.csv', 'seqcap COMMAND --help'."""
-)
+@app.callback(cls=CommandGroup)
 def seqcap(
     context: typer.Context,
     version: Annotated[
@@ -60,7 +57,14 @@ def seqcap(
         typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    """Recognise emotion in speech with sequential capsule networks."""
+    """Recognise emotion in speech with sequential capsule networks.
+
+    Examples:
+      seqcap predict speech.wav
+      seqcap predict recordings/ --timeline
+      seqcap predict recordings/ --output emotions.csv
+      seqcap predict --help
+    """
     context.with_resource(warnings_as_lines())
 
 

@@ -1,8 +1,9 @@
 """The kind of command that all verbs are: examples in its help, and old option names understood."""
 
+from collections.abc import Callable
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 _EXAMPLES = "Examples:"
 # Names of 0.1, understood until 0.3 and shown nowhere.
@@ -25,17 +26,31 @@ class Command(TyperCommand):
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Writes the explanation in lines of the terminal's width, examples as they are."""
-        explanation, _, examples = (self.help or "").partition(_EXAMPLES)
-        whole, self.help = self.help, explanation
-        try:
-            super().format_help_text(ctx, formatter)
-        finally:
-            self.help = whole
-        lines = [line.strip() for line in examples.splitlines() if line.strip()]
-        if lines:
-            with formatter.section(_EXAMPLES.rstrip(":")):
-                for line in lines:
-                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+        _format_examples(self, super().format_help_text, ctx, formatter)
+
+
+class CommandGroup(TyperGroup):
+    """A group of commands whose docstring may end with a block of examples, a line each."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Writes the explanation in lines of the terminal's width, examples as they are."""
+        _format_examples(self, super().format_help_text, ctx, formatter)
+
+
+def _format_examples(
+    command: Any, format_explanation: Callable[[Any, Any], None], ctx: Any, formatter: Any
+) -> None:
+    whole = command.help or ""
+    command.help, _, examples = whole.partition(_EXAMPLES)
+    try:
+        format_explanation(ctx, formatter)
+    finally:
+        command.help = whole
+    lines = [line.strip() for line in examples.splitlines() if line.strip()]
+    if lines:
+        with formatter.section(_EXAMPLES.rstrip(":")):
+            for line in lines:
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
 
 def _with_new_names(args: list[str], known: set[str]) -> list[str]:

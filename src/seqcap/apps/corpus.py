@@ -16,7 +16,7 @@ from seqcap.apps.options import (
     SharedSpeakersOption,
 )
 from seqcap.apps.terminal import print_table
-from seqcap.errors import CorpusError
+from seqcap.errors import CorpusError, gather_warnings
 
 if TYPE_CHECKING:  # the commands import pandas only when they run
     import pandas as pd
@@ -101,7 +101,8 @@ def read(
     from seqcap.corpora.readers import READERS, read_corpus
     from seqcap.corpora.table import write_table
 
-    table = read_corpus(name, folder)
+    with gather_warnings():
+        table = read_corpus(name, folder)
     write_table(table, output)
     incomplete = READERS[name].counts and len(table) != sum(READERS[name].counts.values())
     typer.echo(

@@ -10,48 +10,53 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.options import OverrideOption, TrainingDeviceOption, lightning_device
+
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the probe.")
+]
+ProbesOption = Annotated[
+    list[str] | None,
+    typer.Option("--probe", metavar="NAME", help="near or far; repeatable.  [default: both]"),
+]
+SystemsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--system",
+        metavar="NAME",
+        help="See 'seqcap systems'; repeatable.  [default: CNN, CNN_SeqCap, CNN_RecCap]",
+    ),
+]
+SeedsOption = Annotated[
+    int, typer.Option("--seeds", min=1, metavar="N", help="Trainings of each system.")
+]
+SpeakersOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Synthetic training speakers; 30 others test.")
+]
+JobsOption = Annotated[
+    int, typer.Option(metavar="N", help="Trainings at once.", show_default="number of cores")
+]
 
 
 def probe(
-    output: Annotated[Path, typer.Option(help="Folder of the probe.")],
-    probes: Annotated[
-        list[str] | None,
-        typer.Option("--probe", help="near or far; repeatable.  [default: both]"),
-    ] = None,
-    systems: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--system",
-            help="One of 'seqcap systems'; repeatable.  [default: CNN, CNN_SeqCap, CNN_RecCap]",
-        ),
-    ] = None,
-    seed_count: Annotated[
-        int, typer.Option("--seeds", min=1, help="Trainings of each system.")
-    ] = 3,
-    speakers: Annotated[
-        int, typer.Option(min=1, help="Synthetic speakers who train; 30 others do the rest.")
-    ] = 32,
-    override: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting of all trainings, e.g. epochs=40.")
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option(help="Trainings at once.  [default: as many as there are cores]")
-    ] = 0,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, gpu, mps ...: as pytorch-lightning names it.")
-    ] = "auto",
+    output: OutputOption,
+    probes: ProbesOption = None,
+    systems: SystemsOption = None,
+    seed_count: SeedsOption = 3,
+    speakers: SpeakersOption = 32,
+    override: OverrideOption = None,
+    jobs: JobsOption = 0,
+    device: TrainingDeviceOption = "auto",
 ) -> None:
-    """Train systems on utterances that differ only in where a rise of pitch stands.
+    """Test whether systems use the position of a pitch rise.
 
-    What the paper argues with Figs. 1, 4 and 5, put to the test: CNN with pooling, CNN_SeqCap and
-    CNN_RecCap, alike trained. An interrupted probe goes on when the same command is given again.
-    The folder gets probe.md with its figures; near/ and far/ in it are experiments that 'seqcap
-    experiment report' reads too, their recordings included. On two busy cores of an AMD EPYC with
-    bf16-mixed, 'near' takes about 8 minutes and 'far' 20; --seeds 1 a third of that.
+    Trains systems on synthetic utterances that differ only in where the pitch rises: the argument
+    of Figs. 1, 4 and 5 of the paper as an experiment. To resume, run the same command again. The
+    folder gets probe.md with figures; near/ and far/ in it are experiments that 'seqcap experiment
+    report' reads too.
 
     Examples:
       seqcap experiment probe --output runs/probe
-
       seqcap experiment probe --output runs/probe --probe near --set precision=bf16-mixed
     """
     with needs_extra("train"):
@@ -88,7 +93,10 @@ def probe(
             )
             write_plan(plan, folder, command)
             work = JobContext(
-                table, folder, accelerator=device, failures=failures(plan.runs, folder)
+                table,
+                folder,
+                accelerator=lightning_device(device),
+                failures=failures(plan.runs, folder),
             )
             line = progress.add_task(places.name, total=len(plan.runs))
             for run, state in run_all(work, plan.runs, Engine(jobs=jobs)):

@@ -12,21 +12,30 @@ from seqcap.apps.extras import needs_extra
 
 def report(
     folder: Annotated[
-        Path, typer.Argument(help="Folder that 'seqcap experiment run' wrote; it may still run.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder that 'seqcap experiment run' wrote; it may still run.",
+            show_default=False,
+        ),
     ],
     output: Annotated[
-        Path | None, typer.Option(help="Where the report goes.  [default: the folder itself]")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the report goes.  [default: the folder itself]",
+        ),
     ] = None,
 ) -> None:
-    """Write report.md, report.html and figures from the result files of an experiment.
+    """Write report.md, report.html and figures of an experiment.
 
-    Nothing is trained or heard: only the result files are read, and the same files give the same
-    report, byte for byte. What is missing or has failed is named in it. The page is one file that
-    needs no network.
+    Only result files are read; the same files give the same report, byte for byte. Missing and
+    failed runs are named. The page is one file that needs no network.
 
     Examples:
       seqcap experiment report runs/iemocap
-
       seqcap experiment report runs/table5-emodb --output results/emodb
     """
     with needs_extra("train"):

@@ -14,87 +14,116 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.text import Text
 
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.lines import tell
+from seqcap.apps.options import (
+    OverrideOption,
+    TrainingDeviceOption,
+    lightning_device,
+)
+from seqcap.apps.stopping import say_how_to_resume
+from seqcap.apps.terminal import print_table
 
 if TYPE_CHECKING:  # the command imports pandas and torch only when it runs
     from seqcap.experiments.cores import Engine
     from seqcap.experiments.plan import Plan, PlannedRun
     from seqcap.experiments.worker import JobContext
 
-_ENDLESS = 1000  # columns of what is no terminal: a line is never broken
+GridsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="GRID",
+        help="table2 ... table7, figure7, figure8, default, trials, changes, or TOML files.",
+        show_default=False,
+    ),
+]
+CorpusOption = Annotated[
+    list[Path], typer.Option(metavar="TABLE", help="Corpus table; repeat it to join several.")
+]
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder of the experiment; several machines may share it.",
+    ),
+]
+FoldsOption = Annotated[
+    str | None,
+    typer.Option(metavar="SCHEME", help="Scheme or file of folds.  [default: the grid's]"),
+]
+LabelsOption = Annotated[
+    str | None, typer.Option(metavar="SET", help="Label set.  [default: the grid's]")
+]
+SeedsOption = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Separated by commas: 0,1.  [default: the grid's]"),
+]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL", help="Run this entry only; repeatable.")
+]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="default, paper, or a TOML file.  [default: the grid's]"),
+]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="joblib: this machine; ray: a cluster; here: one by one, to debug.",
+    ),
+]
+JobsOption = Annotated[
+    int, typer.Option(metavar="N", help="Runs at once.", show_default="number of cores")
+]
+AddressOption = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="Of the Ray cluster; 'local' starts one on this machine."),
+]
+GpusOption = Annotated[
+    float, typer.Option(metavar="SHARE", help="Share of a GPU that Ray reserves for a run.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="List what would be run, with an estimate.")
+]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed/--no-retry-failed", help="Run failed runs again.")
+]
 
 
 def run(
-    grids: Annotated[
-        list[str],
-        typer.Argument(
-            help="Grids: table2 ... table7, figure7, figure8, default, trials, changes, "
-            "or TOML files of one's own."
-        ),
-    ],
-    corpus: Annotated[
-        list[Path], typer.Option(help="Corpus table; given several times, they are joined.")
-    ],
-    output: Annotated[
-        Path, typer.Option(help="Folder of the experiment; several machines may share it.")
-    ],
-    folds: Annotated[
-        str | None, typer.Option(help="Scheme or file of folds.  [default: the grid's]")
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(help="Label set.  [default: the grid's, as a rule paper4]")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="With commas: 0,1.  [default: the grid's, as a rule 0 to 4]")
-    ] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Do this entry now, by its label; repeatable.")
-    ] = None,
-    override: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A setting of all entries, e.g. epochs=14; wins over the grid."),
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="default, paper, or a TOML file.  [default: the grid's]")
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(help="joblib: this machine; ray: a cluster; here: one by one, to debug.")
-    ] = "joblib",
-    jobs: Annotated[
-        int, typer.Option(help="Runs at once.  [default: as many as there are cores]")
-    ] = 0,
-    address: Annotated[
-        str, typer.Option(help="Of the Ray cluster; 'local' starts one on this machine.")
-    ] = "auto",
-    gpus_per_run: Annotated[
-        float, typer.Option(help="Share of a GPU that Ray reserves for a run, e.g. 0.25.")
-    ] = 0.0,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, gpu, mps ...: as pytorch-lightning names it.")
-    ] = "auto",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would be run, with an estimate.")
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option(help="Try again what has failed in an earlier call.")
-    ] = True,
+    grids: GridsArgument,
+    corpus: CorpusOption,
+    output: OutputOption,
+    folds: FoldsOption = None,
+    labels: LabelsOption = None,
+    seeds: SeedsOption = None,
+    only: OnlyOption = None,
+    override: OverrideOption = None,
+    recipe: RecipeOption = None,
+    engine: EngineOption = "joblib",
+    jobs: JobsOption = 0,
+    address: AddressOption = "auto",
+    gpus_per_run: GpusOption = 0.0,
+    device: TrainingDeviceOption = "auto",
+    dry_run: DryRunOption = False,
+    retry_failed: RetryOption = True,
 ) -> None:
-    """Do all runs of a grid: entries x folds x seeds.
+    """Run a grid of experiments: entries x folds x seeds.
 
-    It can be interrupted at any moment; the same command goes on where it stopped. Several
-    processes and machines may do the same grid in one shared folder: none repeats another's run.
-    What fails leaves error.txt in its folder and is tried again next time; exit status 1 says so.
+    To resume an interrupted grid, run the same command again. Several processes and machines may
+    share one folder: none repeats the run of another. A failed run leaves error.txt in its folder
+    and is run again next time; the exit status is then 1.
 
     Examples:
       seqcap experiment run table5 --corpus emodb.csv --output runs/emodb --dry-run
-
-      seqcap experiment run table4 table5 figure7 figure8 --corpus iemocap.csv --output runs/iemocap
-
+      seqcap experiment run table4 table5 --corpus iemocap.csv --output runs/iemocap
       seqcap experiment run mine.toml --corpus mine.csv --output runs/mine --engine ray
     """
     with needs_extra("train"):
         from seqcap.experiments.cores import Engine
         from seqcap.experiments.grid_files import choose, read_grid
-        from seqcap.experiments.plan import in_order, make_plan, write_plan
+        from seqcap.experiments.plan import in_order, make_plan
         from seqcap.experiments.worker import JobContext, failures
         from seqcap.training.run import read_tables
 
@@ -108,21 +137,35 @@ def run(
     if dry_run:
         _list(plans, runs, output, chosen_engine)
         return
-    command = shlex.join(["seqcap", *sys.argv[1:]])
-    for plan in plans:
-        typer.echo(f"plan: {write_plan(plan, output, command)}", err=True)
-    work = JobContext(
+    context = JobContext(
         table,
         output.absolute(),  # machines of a cluster work elsewhere
-        accelerator=device,
+        accelerator=lightning_device(device),
         progress=engine == "here",
         failures=failures(runs, output) if retry_failed else {},
     )
-    with needs_extra("cluster" if engine == "ray" else "train"):
-        failed = _do(plans, runs, work, chosen_engine)
+    with say_how_to_resume("the runs that are done"):
+        _run_all(plans, runs, context, chosen_engine, output)
+
+
+def _run_all(
+    plans: list["Plan"],
+    runs: list["PlannedRun"],
+    context: "JobContext",
+    engine: "Engine",
+    output: Path,
+) -> None:
+    """Does the runs and tells which have failed."""
+    from seqcap.experiments.plan import write_plan
+
+    command = shlex.join(["seqcap", *sys.argv[1:]])
+    for plan in plans:
+        tell(f"plan: {write_plan(plan, output, command)}")
+    with needs_extra("cluster" if engine.name == "ray" else "train"):
+        failed = _do(plans, runs, context, engine)
     for one in failed:
         error = one.folder(output) / "error.txt"
-        typer.echo(f"failed: {one.title}: {_last_line(error)} ({error})", err=True)
+        tell(f"failed: {one.title}: {_last_line(error)} ({error})")
     typer.echo(f"{output}: {len(runs) - len(failed)} of {len(runs)} runs done")
     if failed:
         raise typer.Exit(1)
@@ -130,8 +173,6 @@ def run(
 
 def _list(plans: list["Plan"], runs: list["PlannedRun"], output: Path, engine: "Engine") -> None:
     """Prints a line a run: what would happen to it."""
-    from rich.table import Table
-
     from seqcap.experiments.estimate import estimate, sum_up
     from seqcap.experiments.worker import State, state_of
 
@@ -140,28 +181,25 @@ def _list(plans: list["Plan"], runs: list["PlannedRun"], output: Path, engine: "
     with Progress(console=Console(stderr=True)) as progress:
         track = partial(progress.track, description="timing a step")
         estimates = estimate(plans, to_do, output, engine, track)
-    view = Table("entry", "fold", "seed", "state", "estimate", "folder", box=None, pad_edge=False)
-    for run in runs:
-        expected = estimates.get(run.name)
-        view.add_row(
+    rows = [
+        (
             run.label,
             run.fold.name,
             str(run.settings.seed),
-            states[run.name],
-            _duration(expected.duration_s) if expected else "",
+            states[run.name].value,
+            _duration(estimates[run.name].duration_s) if run.name in estimates else "",
             run.name,
         )
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _ENDLESS
-    console.print(view)
+        for run in runs
+    ]
+    print_table(("entry", "fold", "seed", "state", "estimate", "folder"), rows, left=6)
     for state in State:
         count = sum(one is state for one in states.values())
         again = " (tried again)" if state is State.FAILED and count else ""
         typer.echo(f"{state}: {count} of {len(runs)} runs{again}")
     total = sum_up(list(estimates.values()), engine)
     unknown = len(to_do) - len(estimates)
-    without = f", without {unknown} runs that nothing is known of" if unknown else ""
+    without = f", {unknown} runs of unknown duration not included" if unknown else ""
     typer.echo(f"estimate: {_duration(total.duration_s)}, {total.source}{without}")
 
 

@@ -19,6 +19,10 @@ class ScreenFormat(StrEnum):
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="NAME", help=f"Where to compute: {DEVICES}")
 ]
+TrainingDeviceOption = Annotated[
+    str,
+    typer.Option("--device", metavar="NAME", help="Where to compute: auto, cpu, cuda or mps."),
+]
 ScreenFormatOption = Annotated[
     ScreenFormat,
     typer.Option("--format", "-f", metavar="FORMAT", help="How to print: table or json."),
@@ -48,9 +52,19 @@ SharedSpeakersOption = Annotated[
 ]
 TablesArgument = Annotated[
     list[Path],
-    typer.Argument(metavar="TABLE...", help="Corpus tables, .csv or .parquet.", show_default=False),
+    typer.Argument(metavar="TABLE", help="Corpus tables, .csv or .parquet.", show_default=False),
 ]
 OverrideOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, e.g. epochs=20."),
 ]
+
+
+def lightning_device(device: str) -> str:
+    """What pytorch-lightning calls a device; "gpu", its own word, is understood as before.
+
+    Example:
+        >>> lightning_device("cuda"), lightning_device("cpu")
+        ('gpu', 'cpu')
+    """
+    return "gpu" if device == "cuda" else device

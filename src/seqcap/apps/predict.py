@@ -69,27 +69,21 @@ def predict(
     WAV, FLAC, OGG (Vorbis, Opus) and MP3, any sampling rate. A recording that cannot be read is
     named and skipped. Exit status: 0 all were recognised, 1 some, 2 none.
 
-    [bold]Examples[/bold]
-
-    seqcap predict speech.wav
-
-    seqcap predict calls/ 'interviews/*.mp3' --output emotions.csv
-
-    seqcap predict long.flac --timeline --format json
-
-    curl -s URL | seqcap predict - --abstain-below 0.6
-
-    seqcap predict speech.wav --model runs/first/model --model runs/second/model
-
-    seqcap predict anna/ --model runs/adapting/model --same-speaker
-
-    seqcap predict actor/ --balanced-prior
+    Examples:
+      seqcap predict speech.wav
+      seqcap predict calls/ 'interviews/*.mp3' --output emotions.csv
+      seqcap predict long.flac --timeline --format json
+      curl -s URL | seqcap predict - --abstain-below 0.6
+      seqcap predict speech.wav --model runs/first/model --model runs/second/model
+      seqcap predict anna/ --model runs/adapting/model --same-speaker
+      seqcap predict actor/ --balanced-prior
     """
-    from seqcap.apps.sources import find_recordings, unreadable
+    from seqcap.apps.sources import find_recordings, passed_over_line, unreadable
 
     written_as = choose_format(output_format, output)
     models = [check_model_folder(folder) for folder in model or ()] or [check_model_folder()]
-    sources, problems = find_recordings(paths)
+    found = find_recordings(paths)
+    sources, problems = list(found.recordings.values()), found.problems
     # torch, which takes a second to import, waits until there is something to recognise.
     while sources and (problem := unreadable(sources[0])):
         problems.append(problem)
@@ -134,8 +128,9 @@ def predict(
                     recognised += 1
                     writer.write(answer)
             writer.close()
-        if recognised + failed > 1:
-            tell(f"{recognised:,} recognised, {failed:,} failed")
+        if recognised + failed > 1 or found.passed_over:
+            others = f"; {passed_over_line(found.passed_over)}" if found.passed_over else ""
+            tell(f"{recognised:,} recognised, {failed:,} failed{others}")
         if not recognised:
             raise typer.Exit(2)  # before the output takes its name
     if failed:

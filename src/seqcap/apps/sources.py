@@ -1,49 +1,79 @@
-"""Recordings named on the command line: files, folders, globs and standard input."""
+"""Recordings named on the command line: files, folders, patterns and standard input."""
 
+import collections
 import glob
 import io
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 
-from seqcap.audio.formats import ENDINGS
+from seqcap.audio.formats import has_sound_ending
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import waveform_blocks
 from seqcap.errors import AudioError, AudioWarning
 
 STANDARD_INPUT = "-"
+_NO_ENDING = "without an ending"
 
 
-class _StandardInput(io.BytesIO):
-    """What came by standard input, kept because a pipe cannot be read twice."""
+@dataclass
+class Found:
+    """What paths mean.
 
-    name = "<stdin>"
+    Attributes:
+        recordings: By name, each once, in the order of the paths; those of folders sorted.
+        problems: Why a path means no recording, a line each.
+        passed_over: Files in folders that are no recordings, counted by ending.
+    """
+
+    recordings: dict[str, Source] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    passed_over: collections.Counter[str] = field(default_factory=collections.Counter)
 
 
-def find_recordings(paths: Sequence[str]) -> tuple[list[Source], list[str]]:
+class _Content(io.BytesIO):
+    """What came by a pipe, kept because a pipe cannot be read twice."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+def find_recordings(paths: Sequence[str]) -> Found:
     """Finds the recordings that paths mean.
 
     Args:
-        paths: Files, folders (searched to their depths for audio endings), patterns that the
-            shell left as they are, or ``-`` for standard input.
-
-    Returns:
-        Recordings, each once, in the order of the paths, folders' in alphabetical order; and why
-        a path means none.
+        paths: Files, pipes, folders (searched to their depths for endings of sound files),
+            patterns that the shell left as they are, or ``-`` for standard input.
     """
-    found: dict[str, Source] = {}
-    problems: list[str] = []
+    found = Found()
     for path in paths:
         try:
             if path == STANDARD_INPUT:
-                found.setdefault(path, _standard_input())
+                found.recordings.setdefault(path, _standard_input())
             else:
-                found.update((file, file) for file in _files(path, problems))
+                _add(path, found)
         except AudioError as error:
-            problems.append(str(error))
-    return list(found.values()), problems
+            found.problems.append(str(error))
+        except OSError as error:
+            found.problems.append(f"{path}: cannot be read ({error.strerror}); check its rights")
+    return found
+
+
+def passed_over_line(passed_over: "collections.Counter[str]") -> str:
+    """Says how many files of folders were no recordings, by ending; the most frequent first.
+
+    Example:
+        >>> passed_over_line(collections.Counter({".pdf": 1, ".txt": 12}))
+        '13 files with other endings not read (12 .txt, 1 .pdf)'
+    """
+    total = sum(passed_over.values())
+    kinds = ", ".join(f"{count} {ending}" for ending, count in passed_over.most_common())
+    return f"{total:,} file{'s' * (total != 1)} with other endings not read ({kinds})"
 
 
 def unreadable(source: Source) -> str | None:
@@ -61,44 +91,49 @@ def unreadable(source: Source) -> str | None:
     return None
 
 
-def _standard_input() -> _StandardInput:
+def _standard_input() -> Source:
     if sys.stdin.isatty():
         raise AudioError(
             "-: standard input is a terminal; a recording is expected: "
             "seqcap predict - < speech.wav"
         )
-    return _StandardInput(sys.stdin.buffer.read())
+    return _Content(sys.stdin.buffer.read(), "<stdin>")
 
 
-def _files(path: str, problems: list[str]) -> Iterator[str]:
-    if Path(path).is_dir():
-        yield from _files_below(path, problems)
-    elif glob.has_magic(path) and not Path(path).exists():
+def _add(path: str, found: Found) -> None:
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    if stat.S_ISDIR(mode):
+        _add_folder(path, found)
+    elif not mode and glob.has_magic(path):
         matches = sorted(glob.glob(path, recursive=True))  # noqa: PTH207  # also absolute patterns
         if not matches:
-            raise AudioError(f"{path}: nothing has such a name; check the pattern")
+            raise AudioError(f"{path}: no file has such a name; check the pattern")
         for match in matches:
-            yield from _files_below(match, problems) if Path(match).is_dir() else [match]
+            _add(match, found)
+    elif mode and not stat.S_ISREG(mode):  # a pipe can be read once
+        if path not in found.recordings:
+            found.recordings[path] = _Content(Path(path).read_bytes(), path)
     else:
-        yield path
+        found.recordings[path] = path
 
 
-def _files_below(folder: str, problems: list[str]) -> Iterator[str]:
-    files = [
-        str(place / name)
-        for place, names in _walk(Path(folder), problems, set())
-        for name in names
-        # macOS leaves a "._name.wav" that is no sound beside every file.
-        if name.lower().endswith(ENDINGS) and not name.startswith(".")
-    ]
-    if not files:
-        endings = ", ".join(ENDINGS)
-        raise AudioError(f"{folder}: no recordings in this folder; looked for {endings}")
-    yield from files
+def _add_folder(folder: str, found: Found) -> None:
+    count = 0
+    for file in _walk(Path(folder), found.problems, set()):
+        if has_sound_ending(file):
+            found.recordings[file] = file
+            count += 1
+        else:
+            found.passed_over[PurePath(file).suffix.lower() or _NO_ENDING] += 1
+    if not count:
+        raise AudioError(f"{folder}: no recordings in this folder, by the endings of its files")
 
 
-def _walk(folder: Path, problems: list[str], seen: set[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Goes through folders and links to folders, but never in a circle."""
+def _walk(folder: Path, problems: list[str], seen: set[Path]) -> Iterator[str]:
+    """Gives regular files below a folder and links to folders, but never goes in a circle."""
     if folder.resolve() in seen:
         return
     seen.add(folder.resolve())
@@ -107,7 +142,11 @@ def _walk(folder: Path, problems: list[str], seen: set[Path]) -> Iterator[tuple[
     except OSError as error:
         problems.append(f"{folder}: cannot be searched ({error.strerror}); check its rights")
         return
-    yield folder, [entry.name for entry in entries if not entry.is_dir()]
-    for entry in entries:
-        if entry.is_dir() and not entry.name.startswith("."):
+    # macOS leaves a "._name.wav" that is no sound beside every file.
+    shown = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in shown:
+        if entry.is_file() or (entry.is_symlink() and not entry.is_dir()):
+            yield str(folder / entry.name)
+    for entry in shown:
+        if entry.is_dir():
             yield from _walk(folder / entry.name, problems, seen)

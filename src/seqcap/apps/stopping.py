@@ -2,8 +2,12 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
+
+from seqcap.apps.lines import tell
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,3 +34,17 @@ def was_terminated(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, Terminated):
         error = error.__cause__ or error.__context__
     return error is not None
+
+
+@contextmanager
+def say_how_to_resume(behind: str) -> Iterator[None]:
+    """Tells, if Ctrl-C or SIGTERM ends the block, that the same command goes on.
+
+    Args:
+        behind: What is done and kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(f"interrupted; run the same command to resume after {behind}")
+        raise

@@ -1,87 +1,113 @@
-"""`seqcap train`: a system of one's own from a corpus table."""
+"""`seqcap train`: a model of one's own from a corpus table."""
 
 import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.options import (
+    LabelsOption,
+    OverrideOption,
+    SharedSpeakersOption,
+    TablesArgument,
+    TrainingDeviceOption,
+    lightning_device,
+)
+from seqcap.apps.scores import print_scores
+from seqcap.apps.stopping import say_how_to_resume
 from seqcap.errors import CorpusWarning, SettingsError
+
+if TYPE_CHECKING:  # the command imports pandas and torch only when it runs
+    import pandas as pd
+
+    from seqcap.corpora.fold import Fold
+    from seqcap.corpora.labels import LabelSet
+    from seqcap.training.settings import TrainingSettings
 
 FEW_STEPS = 400
 
+OutputOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder of the run; the model is in 'model' below it.",
+    ),
+]
+FoldsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="SCHEME", help="paper, loso, groups:K, corpora, split, or a file of folds."
+    ),
+]
+FoldOption = Annotated[
+    str, typer.Option(metavar="FOLD", help="Its number from 0, its name, or 'all'.")
+]
+SystemOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="See 'seqcap systems'.  [default: CNN_SeqCap]"),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Random seed for initialisation, shuffling and cropping."),
+]
+RecipeOption = Annotated[
+    str, typer.Option(metavar="NAME", help="default, paper, or a TOML file of settings.")
+]
+DevicesOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Devices that share each batch, e.g. 2 GPUs.")
+]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed.  [default: the recipe's]"),
+]
+InitFromOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Load pretrained weights; '-' is the shipped model."),
+]
+NameOption = Annotated[str, typer.Option(metavar="TEXT", help="Name of the model.")]
+
 
 def train(
-    tables: Annotated[
-        list[Path], typer.Argument(help="Corpus tables, as 'seqcap corpus read' writes them.")
-    ],
-    output: Annotated[Path, typer.Option(help="Folder of the run; 'model' in it is the result.")],
-    folds: Annotated[
-        str,
-        typer.Option(help="A scheme (paper, loso, groups:5, corpora, split) or a file of folds."),
-    ] = "paper",
-    fold: Annotated[
-        str, typer.Option(help="Which fold: its number from 0, its name, or 'all' of them.")
-    ] = "0",
-    labels: Annotated[
-        str, typer.Option(help="A label set, or emotions with commas between them.")
-    ] = "paper4",
-    system: Annotated[
-        str | None, typer.Option(help="One of 'seqcap systems'.  [default: CNN_SeqCap]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and crops.")] = None,
-    recipe: Annotated[
-        str, typer.Option(help="How it is trained: default, paper, or a TOML file of settings.")
-    ] = "default",
-    override: Annotated[
-        list[str] | None, typer.Option("--set", help="One more setting, e.g. epochs=20.")
-    ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, gpu, mps ...: as pytorch-lightning names it.")
-    ] = "auto",
-    devices: Annotated[
-        int, typer.Option(min=1, help="So many of them share each batch, e.g. 2 GPUs.")
-    ] = 1,
-    precision: Annotated[
-        str | None,
-        typer.Option(help="32-true, bf16-mixed, 16-mixed ...  [default: the recipe's]"),
-    ] = None,
-    init_from: Annotated[
-        str | None,
-        typer.Option(help="Begin with what this model has learnt; '-' is the shipped one."),
-    ] = None,
-    name: Annotated[str, typer.Option(help="What the model is called.")] = "unnamed",
-    allow_shared_speakers: Annotated[
-        bool, typer.Option(help="Go on though a speaker is in two parts; results are marked.")
-    ] = False,
+    tables: TablesArgument,
+    output: OutputOption,
+    folds: FoldsOption = "paper",
+    fold: FoldOption = "0",
+    labels: LabelsOption = "paper4",
+    system: SystemOption = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = "default",
+    override: OverrideOption = None,
+    device: TrainingDeviceOption = "auto",
+    devices: DevicesOption = 1,
+    precision: PrecisionOption = None,
+    init_from: InitFromOption = None,
+    name: NameOption = "unnamed",
+    allow_shared_speakers: SharedSpeakersOption = False,
 ) -> None:
-    """Train a system on the speakers of one fold and test it on others.
+    """Train a system on one fold and test it on unseen speakers.
 
-    An interrupted training goes on where its last epoch ended if the same command is given again.
-    The folder gets the model with its card, every utterance's probabilities (validation.csv,
-    test.csv), scores.json, metrics.csv and a log that TensorBoard shows.
+    To resume an interrupted training, run the same command again. The folder gets the model with
+    its card, the probabilities of every utterance (validation.csv, test.csv), scores.json,
+    metrics.csv and a TensorBoard log.
 
     Examples:
       seqcap train emodb.csv --output runs/emodb
-
       seqcap train emodb.csv ravdess.csv --folds split.json --output runs/both
-
       seqcap train mine.csv --labels all --folds loso --fold all --output runs/mine
-
       seqcap train mine.csv --system CNN_GRU-SeqCap --init-from - --output runs/mine
-
-      seqcap train emodb.csv --recipe paper --system CNN_RecCap --set epochs=30 --output runs/paper
+      seqcap train emodb.csv --recipe paper --set epochs=30 --output runs/paper
     """
     with needs_extra("train"):
         from seqcap.corpora.folds import ALL_FOLDS, choose_folds
-        from seqcap.corpora.labels import apply_labels, label_set_named
-        from seqcap.scoring.score_text import report, report_folds
-        from seqcap.training.fine_tuning import describe_init_model
-        from seqcap.training.run import pool_folds, read_tables, run_fold, training_steps
-        from seqcap.training.run_checks import RUN_FILE, check_parts
-        from seqcap.training.run_locks import lock_run
+        from seqcap.corpora.labels import label_set_named
+        from seqcap.training.run import read_tables
         from seqcap.training.settings import read_settings
 
     settings = read_settings(
@@ -94,48 +120,96 @@ def train(
     )
     table = read_tables(tables)
     label_set = label_set_named(labels, table)
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    chosen = choose_folds(table, folds, fold, allow_shared_speakers)
+    job = _Job(table, label_set, settings, name, lightning_device(device), devices)
+    _check(job, chosen)
+    several = fold == ALL_FOLDS
+    with say_how_to_resume("the last completed epoch"):
+        all_scores, by_fold = _train_folds(job, chosen, output, several)
+    print_scores(all_scores, label_set.emotions, by_fold if several else None)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is trained, the same for all folds."""
+
+    table: "pd.DataFrame"
+    label_set: "LabelSet"
+    settings: "TrainingSettings"
+    name: str
+    accelerator: str
+    devices: int
+
+
+def _check(job: _Job, chosen: Sequence["Fold"]) -> None:
+    """Checks all folds before the first is trained."""
+    from seqcap.corpora.labels import apply_labels
+    from seqcap.training.fine_tuning import describe_init_model
+    from seqcap.training.run_checks import check_parts
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CorpusWarning)  # each fold's training tells of it
-        labelled = apply_labels(table, label_set)
-    console.print(f"{label_set.description}: {len(labelled):,} of {len(table):,} rows")
-    chosen = choose_folds(table, folds, fold, allow_shared_speakers)
-    started_from = describe_init_model(settings)
-    for one in chosen:  # all of them before the first is trained
-        check_parts(labelled, one, label_set, started_from)
-    by_fold = {}
+        labelled = apply_labels(job.table, job.label_set)
+    _console().print(f"{job.label_set.description}: {len(labelled):,} of {len(job.table):,} rows")
+    started_from = describe_init_model(job.settings)
+    for one in chosen:
+        check_parts(labelled, one, job.label_set, started_from)
+
+
+def _train_folds(
+    job: _Job, chosen: Sequence["Fold"], output: Path, several: bool
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Trains fold by fold; gives the scores of all together, and of each."""
+    from seqcap.training.run import pool_folds
+    from seqcap.training.run_checks import RUN_FILE
+    from seqcap.training.run_locks import lock_run
+
     with lock_run(output, "train") as ours:
         if not ours:
             raise SettingsError(f"{output}: another training is at work here; give another folder")
-        if fold == ALL_FOLDS and (output / RUN_FILE).exists():
+        if several and (output / RUN_FILE).exists():
             raise SettingsError(f"{output}: holds the run of one fold; give another folder")
+        by_fold = {}
         for place, one in enumerate(chosen):
-            folder = output / one.name if fold == ALL_FOLDS else output
-            if fold == ALL_FOLDS:
-                console.print(f"fold {place + 1} of {len(chosen)}: {one.name}")
-            try:
-                all_scores = run_fold(
-                    table, one, label_set, settings, folder, name, device, devices
-                )
-            except KeyboardInterrupt:
-                console.print("interrupted: the same command goes on behind the last whole epoch")
-                raise
-            by_fold[one.name] = all_scores
-            console.print(f"model: {folder / 'model'}")
-            _warn_of_few_steps(console, training_steps(folder), settings.epochs)
-        if fold == ALL_FOLDS:
+            folder = output / one.name if several else output
+            if several:
+                _console().print(f"fold {place + 1} of {len(chosen)}: {one.name}")
+            by_fold[one.name] = _train_fold(job, one, folder)
+        if several:
             folders = [output / one.name for one in chosen]
-            all_scores = pool_folds(folders, label_set.emotions, output)
-    typer.echo(report(all_scores, label_set.emotions))
-    if fold == ALL_FOLDS:
-        typer.echo(report_folds(by_fold))
+            return pool_folds(folders, job.label_set.emotions, output), by_fold
+        return by_fold[chosen[0].name], by_fold
 
 
-def _warn_of_few_steps(console: Console, steps: int, epochs: int) -> None:
+def _train_fold(job: _Job, fold: "Fold", folder: Path) -> dict[str, Any]:
+    from seqcap.training.run import is_done, run_fold, training_steps
+
+    finished = is_done(folder)
+    scores = run_fold(
+        job.table,
+        fold,
+        job.label_set,
+        job.settings,
+        folder,
+        job.name,
+        job.accelerator,
+        job.devices,
+    )
+    if finished:
+        _console().print(f"{folder}: finished earlier; nothing was trained again")
+    _console().print(f"model: {folder / 'model'}")
+    _warn_of_few_steps(training_steps(folder), job.settings.epochs)
+    return scores
+
+
+def _warn_of_few_steps(steps: int, epochs: int) -> None:
     if epochs and steps < FEW_STEPS:
         enough = -(-FEW_STEPS * epochs // steps)
-        console.print(
-            f"Steps of training: only {steps}, which teach little: the corpus is small. "
-            f"--set epochs={enough}, into another folder, gives {enough * steps // epochs}.",
-            soft_wrap=True,
+        _console().print(
+            f"Steps of training: only {steps}, since the corpus is small. "
+            f"--set epochs={enough}, into another folder, gives {enough * steps // epochs}."
         )
+
+
+def _console() -> Console:
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNCERTAIN = "uncertain"
 
@@ -44,6 +48,44 @@ class Answer:
     def confidence(self) -> float:
         """The probability of the most probable emotion."""
         return max(self.probabilities.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON has it: one field an emotion, pieces nested in `timeline`.
+
+        Example:
+            >>> piece = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
+            >>> piece.to_dict()
+            {'file': 'a.wav', 'start': 0.0, 'end': 2.0, 'anger': 0.6, 'sadness': 0.4, \
+'predicted': 'anger'}
+        """
+        times = {"file": self.file, "start": self.start, "end": self.end}
+        fields = {**times, **self.probabilities, "predicted": self.predicted}
+        if self.timeline:
+            fields["timeline"] = [piece.to_dict() for piece in self.timeline]
+        return fields
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """The answer as tables have it: the recording, then its pieces, numbered in `piece`.
+
+        `piece` is None in the row of the recording, and missing without a timeline.
+        """
+        whole = {key: value for key, value in self.to_dict().items() if key != "timeline"}
+        if not self.timeline:
+            return [whole]
+        numbered = enumerate(piece.to_dict() for piece in self.timeline)
+        return [{**whole, "piece": None}, *({**piece, "piece": n} for n, piece in numbered)]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The rows of `to_rows` as a pandas table; needs pandas (extra `train`).
+
+        Example:
+            >>> answer = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
+            >>> answer.to_frame().loc[0, "predicted"]
+            'anger'
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.to_rows())
 
 
 @dataclass(frozen=True)

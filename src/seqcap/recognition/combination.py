@@ -8,7 +8,7 @@ from seqcap.errors import CheckpointError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
 from seqcap.recognition.recognizer import Recognizer
-from seqcap.recognition.recordings import LoadedRecording, read_ahead, read_recording
+from seqcap.recognition.recordings import LoadedRecording, Segment, read_ahead, read_recording
 
 
 class Combination:
@@ -68,14 +68,14 @@ class Combination:
         return answer
 
     def recognize_many(
-        self, sources: Iterable[Source], *, timeline: bool = False, warn: bool = True
+        self, sources: Iterable[Source | Segment], *, timeline: bool = False, warn: bool = True
     ) -> Iterator[Answer | Failure]:
         """Recognises many recordings; arguments and answers as `Recognizer.recognize_many`."""
         yield from recognize_groups(self, read_ahead(sources, warn), timeline)
 
     def recognize_speaker(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Segment],
         *,
         adapt: bool | None = None,
         balanced_prior: bool = False,

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 from seqcap.audio.source import Source
 from seqcap.recognition.answers import Answer, Failure
 from seqcap.recognition.prior_correction import balance_answers
-from seqcap.recognition.recordings import LoadedRecording, read_ahead
+from seqcap.recognition.recordings import LoadedRecording, Segment, read_ahead
 
 # Choice: samples of one speaker stay in memory up to an hour (230 MB); the rest is decoded twice.
 _KEPT_S = 3600.0
@@ -45,7 +45,7 @@ def recognize_groups(
 
 def recognize_one_speaker(
     recognizer: Answering,
-    sources: Iterable[Source],
+    sources: Iterable[Source | Segment],
     *,
     adapt: bool,
     balanced_prior: bool,

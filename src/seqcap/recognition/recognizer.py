@@ -22,6 +22,7 @@ from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
 from seqcap.recognition.recordings import (
     LoadedRecording,
     PreparedRecording,
+    Segment,
     batches_by_length,
     prepare,
     read_ahead,
@@ -110,7 +111,7 @@ class Recognizer:
         """Whether `adapt_to_speaker` makes a difference."""
         return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
 
-    def adapt_to_speaker(self, sources: Iterable[Source]) -> "Recognizer":
+    def adapt_to_speaker(self, sources: Iterable[Source | Segment]) -> "Recognizer":
         """Adapts to one speaker's voice and microphone, without labels.
 
         Args:
@@ -169,14 +170,14 @@ class Recognizer:
         return answer
 
     def recognize_many(
-        self, sources: Iterable[Source], *, timeline: bool = False, warn: bool = True
+        self, sources: Iterable[Source | Segment], *, timeline: bool = False, warn: bool = True
     ) -> Iterator[Answer | Failure]:
         """Recognises many recordings, those of similar length together.
 
         Memory does not grow with their number: a thread reads a few ahead of the answers taken.
 
         Args:
-            sources: As for `recognize`.
+            sources: As for `recognize`, or a `Segment` for a part of one.
             timeline: Also answer for each 2-s piece.
             warn: Of silence and clipping.
 
@@ -187,7 +188,7 @@ class Recognizer:
 
     def recognize_speaker(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Segment],
         *,
         adapt: bool | None = None,
         balanced_prior: bool = False,

@@ -36,6 +36,21 @@ _BLOCK_PIECES = 15
 
 
 @dataclass(frozen=True)
+class Segment:
+    """A part of a recording that is recognised as if it were one.
+
+    Attributes:
+        source: Path, bytes, file object, or an array with its sampling rate.
+        start_s: Where it begins in the source.
+        end_s: Where it ends; None for the end of the source.
+    """
+
+    source: Source
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+@dataclass(frozen=True)
 class LoadedRecording:
     """A recording that was decoded once, before any normalisation.
 
@@ -161,12 +176,12 @@ def regrouped(blocks: Iterable[FloatArray], sizes: Iterable[int]) -> Iterator[Fl
 
 
 def read_ahead(
-    sources: Iterable[Source], warn: bool = True
+    sources: Iterable[Source | Segment], warn: bool = True
 ) -> Iterator[list[LoadedRecording | Failure]]:
     """Reads recordings in groups; while one is worked on, a thread reads the next.
 
     Args:
-        sources: As for `load_waveform`; taken as they are read.
+        sources: As for `load_waveform`, or segments of them; taken as they are read.
         warn: Of silence and clipping.
 
     Yields:
@@ -180,16 +195,21 @@ def read_ahead(
             yield group
 
 
-def _groups(sources: Iterable[Source], warn: bool) -> Iterator[list[LoadedRecording | Failure]]:
+def _groups(
+    sources: Iterable[Source | Segment], warn: bool
+) -> Iterator[list[LoadedRecording | Failure]]:
     group: list[LoadedRecording | Failure] = []
     waiting_s = 0.0
-    for source in sources:
+    for each in sources:
+        part = each if isinstance(each, Segment) else Segment(each)
         try:
-            recording = read_recording(source, warn=warn)
-            waiting_s += recording.end_s
+            recording = read_recording(
+                part.source, start_s=part.start_s, end_s=part.end_s, warn=warn
+            )
+            waiting_s += recording.end_s - recording.start_s
             group.append(recording)
         except AudioError as error:
-            group.append(Failure(source_name(source), str(error)))
+            group.append(Failure(source_name(part.source), str(error)))
         if len(group) == _GROUP_FILES or waiting_s >= _GROUP_S:
             yield group
             group, waiting_s = [], 0.0

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from seqcap.errors import CorpusError
 from seqcap.files import atomic_write
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
+_WA_UA = ("utterances", "WA", "UA")
 CARD_MARKER = "<!-- scores -->"
 WHAT_ELSE_SCORES_MEAN = (
     "95 %: interval of the UA, by bootstrap over speakers. Columns of emotions: recall. ECE: "
@@ -18,66 +20,104 @@ WHAT_ELSE_SCORES_MEAN = (
 )
 
 
-def report(
+@dataclass(frozen=True)
+class ScoreTable:
+    """A table of scores, before it is Markdown or lines on a terminal.
+
+    Attributes:
+        title: What it shows; may be empty.
+        header: Names of the columns.
+        rows: Cells as text.
+        left: So many of the first columns are words, the others numbers.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: int = 1
+
+
+def score_tables(
     all_scores: Mapping[str, Mapping[str, Mapping[str, Any]]], emotions: Sequence[str]
-) -> str:
-    """Scores as Markdown: WA and UA, and for each corpus a confusion matrix and its speakers.
+) -> list[ScoreTable]:
+    """WA and UA, then for each corpus a confusion matrix and its speakers.
 
     Args:
         all_scores: Part, then corpus or "all", then what `scores` gives.
         emotions: In the order of the confusion matrices.
     """
-    lines = [
-        WHAT_SCORES_MEAN,
-        WHAT_ELSE_SCORES_MEAN,
-        "",
-        f"| part | corpus | utterances | speakers | WA | UA | 95 % |"
-        f" {' | '.join(emotions)} | ECE |",
-        f"|---|---|--:|--:|--:|--:|:-:|{'--:|' * (len(emotions) + 1)}",
+    scored = [
+        (part, corpus, score)
+        for part, corpora in all_scores.items()
+        for corpus, score in corpora.items()
     ]
-    for part, corpora in all_scores.items():
-        for corpus, score in corpora.items():
-            recall = " | ".join(_share(score["recall"][emotion]) for emotion in emotions)
-            lines.append(
-                f"| {part} | {corpus} | {score['utterances']} | {score['speakers'] or '–'} "
-                f"| {score['wa']:.3f} | {score['ua']:.3f} | {_interval(score)} | {recall} "
-                f"| {_calibration(score)} |"
+    header = ("part", "corpus", "utterances", "speakers", "WA", "UA", "95 %", *emotions, "ECE")
+    overview = tuple(
+        (
+            part,
+            corpus,
+            str(score["utterances"]),
+            str(score["speakers"] or "–"),
+            f"{score['wa']:.3f}",
+            f"{score['ua']:.3f}",
+            _interval(score),
+            *(_share(score["recall"][emotion]) for emotion in emotions),
+            _calibration(score),
+        )
+        for part, corpus, score in scored
+    )
+    tables = [ScoreTable("", header, overview, left=2)]
+    for part, corpus, score in scored:
+        confusion = zip(emotions, score["confusion"], strict=True)
+        rows = tuple((emotion, *map(str, row)) for emotion, row in confusion)
+        title = f"{part}, {corpus}: rows actual, columns predicted"
+        tables.append(ScoreTable(title, ("", *emotions), rows))
+        if len(score["by_speaker"]) > 1:
+            tables.append(
+                ScoreTable(
+                    f"{part}, {corpus}: by speaker",
+                    ("speaker", *_WA_UA),
+                    tuple((name, *_wa_ua(one)) for name, one in score["by_speaker"].items()),
+                )
             )
-    for part, corpora in all_scores.items():
-        for corpus, score in corpora.items():
-            lines += ["", f"{part}, {corpus}: rows actual, columns predicted", ""]
-            lines.append(f"| | {' | '.join(emotions)} |")
-            lines.append(f"|---|{'--:|' * len(emotions)}")
-            lines += [
-                f"| {emotion} | {' | '.join(map(str, row))} |"
-                for emotion, row in zip(emotions, score["confusion"], strict=True)
-            ]
-            if len(score["by_speaker"]) > 1:
-                lines += ["", f"{part}, {corpus}: by speaker", ""]
-                lines += ["| speaker | utterances | WA | UA |", "|---|--:|--:|--:|"]
-                lines += [
-                    f"| {speaker} | {one['utterances']} | {one['wa']:.3f} | {one['ua']:.3f} |"
-                    for speaker, one in score["by_speaker"].items()
-                ]
-    return "\n".join(lines)
+    return tables
 
 
-def report_folds(by_fold: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> str:
-    """WA and UA of each fold's test speakers as Markdown, with their mean and deviation.
+def fold_table(by_fold: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> ScoreTable:
+    """WA and UA of each fold's test speakers, with their mean and deviation.
 
     Args:
         by_fold: Scores of each fold by its name, as `run_fold` gives them.
     """
-    rows = {name: scores["test"]["all"] for name, scores in by_fold.items()}
-    lines = ["", "test, fold by fold", "", "| fold | utterances | WA | UA |", "|---|--:|--:|--:|"]
-    lines += [
-        f"| {name} | {row['utterances']} | {row['wa']:.3f} | {row['ua']:.3f} |"
-        for name, row in rows.items()
-    ]
+    scores = {name: one["test"]["all"] for name, one in by_fold.items()}
+    rows = [(name, *_wa_ua(one)) for name, one in scores.items()]
     if len(rows) > 1:
-        was, uas = ([row[score] for row in rows.values()] for score in ("wa", "ua"))
-        lines.append(f"| mean ± deviation | | {_spread(was)} | {_spread(uas)} |")
+        was, uas = ([one[score] for one in scores.values()] for score in ("wa", "ua"))
+        rows.append(("mean ± deviation", "", _spread(was), _spread(uas)))
+    return ScoreTable("test, fold by fold", ("fold", *_WA_UA), tuple(rows))
+
+
+def report(
+    all_scores: Mapping[str, Mapping[str, Mapping[str, Any]]], emotions: Sequence[str]
+) -> str:
+    """Scores as Markdown, for the card of a model; arguments as `score_tables`."""
+    lines = [WHAT_SCORES_MEAN, WHAT_ELSE_SCORES_MEAN]
+    for table in score_tables(all_scores, emotions):
+        if table.title:
+            lines += ["", table.title]
+        rules = ["---"] * table.left + ["--:"] * (len(table.header) - table.left)
+        rules = [
+            ":-:" if name == "95 %" else rule
+            for name, rule in zip(table.header, rules, strict=True)
+        ]
+        lines += ["", f"| {' | '.join(table.header)} |".replace("|  |", "| |")]
+        lines.append(f"|{'|'.join(rules)}|")
+        lines += [f"| {' | '.join(row)} |" for row in table.rows]
     return "\n".join(lines)
+
+
+def _wa_ua(score: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(score["utterances"]), f"{score['wa']:.3f}", f"{score['ua']:.3f}"
 
 
 def _spread(values: Sequence[float]) -> str:
