@@ -78,8 +78,7 @@ def listen(
 
     Ends with the sound, or by Ctrl-C.
 
-    [bold]Examples[/bold]
-
+    Examples:
     seqcap listen
 
     seqcap listen --format jsonl --refresh 1

@@ -57,8 +57,7 @@ def serve(
     the page at /. The token in the environment variable SEQCAP_TOKEN, if set, is asked for.
     Nothing of a recording is stored or logged.
 
-    [bold]Examples[/bold]
-
+    Examples:
     seqcap serve
 
     curl --data-binary @speech.wav http://127.0.0.1:8000/v1/recognize?timeline=true
