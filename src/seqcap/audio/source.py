@@ -1,30 +1,49 @@
 """Where recordings come from: paths, bytes, file objects and arrays, opened alike.
 
-Files are decoded by libsndfile, which is told nothing but their content.
+Files are decoded by libsndfile, and what it refuses by FFmpeg's libraries. Content decides which,
+never the ending of a name.
 """
 
 import io
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy.typing as npt
 import soundfile
 
-from seqcap.audio.recording import ArrayRecording, FileRecording, Recording, SequentialFile
-from seqcap.audio.truncation import check_whole
+from seqcap.audio.file_view import FileView, patched_view, whole_view
+from seqcap.audio.issues import IssueKind
+from seqcap.audio.mpeg_frames import mpeg_view, scan_frames
+from seqcap.audio.ogg_pages import scan_pages
+from seqcap.audio.recording import (
+    ArrayRecording,
+    FileRecording,
+    JoinedRecording,
+    Recording,
+    SequentialFile,
+)
+from seqcap.audio.truncation import LAYOUTS, check_log, check_whole, find_sound_data
 from seqcap.errors import AudioError
 
 Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | tuple[npt.NDArray[Any], int]
+Issues: TypeAlias = list[tuple[IssueKind, str]]
 
-_READABLE = "WAV, FLAC, OGG (Vorbis, Opus) and MP3 can be read"
-_CONVERT = "convert others with: ffmpeg -i INPUT out.wav"
+_CONVERT = "convert it with: ffmpeg -i INPUT out.wav"
+_GET_FORMATS = "m4a, mp4, webm, wma, amr and others need: pip install 'seqcap[formats]'"
+
+_MPEG_IN_WAV = (0x50, 0x55)
+# Containers of FFmpeg that may hold MPEG frames, and must not be taken for a damaged MP3.
+_MEDIA_STARTS = (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV", b"#!AMR", b"\x00\x00\x01\xba", b"G@")
+_FLAC_START = b"fLaC\x00\x00\x00\x22"  # marker and the header of STREAMINFO
+_SEARCH_BYTES = 1 << 20
 
 
 def source_name(source: Source, name: str | None = None) -> str:
-    """Tells what errors and answers call a source.
+    r"""Tells what errors and answers call a source.
 
     Args:
         source: As in `load_waveform`.
@@ -32,16 +51,16 @@ def source_name(source: Source, name: str | None = None) -> str:
 
     Returns:
         The name given, the path, the name of a file object, or ``<bytes>``, ``<file object>`` or
-        ``<array>``.
+        ``<array>``. A path that is no UTF-8 shows its odd bytes as ``\xff``.
 
     Examples:
         >>> source_name("a.wav"), source_name(b"RIFF"), source_name(b"RIFF", "the call")
         ('a.wav', '<bytes>', 'the call')
     """
     if name:
-        return name
+        return printable(name)
     if isinstance(source, (str, os.PathLike)):
-        return os.fsdecode(source)
+        return printable(os.fsdecode(source))
     if isinstance(source, tuple):
         return "<array>"
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -49,7 +68,44 @@ def source_name(source: Source, name: str | None = None) -> str:
     if not hasattr(source, "read"):
         return "<source>"
     own_name = getattr(source, "name", None)  # a number where a descriptor was opened
-    return own_name if isinstance(own_name, str) else "<file object>"
+    return printable(own_name) if isinstance(own_name, str) else "<file object>"
+
+
+def printable(path: str) -> str:
+    r"""Shows a path as text; bytes that are no UTF-8 become ``\xff``.
+
+    Example:
+        >>> print(printable("bad\udcff.wav"))
+        bad\xff.wav
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return path
+
+
+def rereadable(source: Source) -> Source:
+    """Keeps what can be read only once: a pipe, ``/dev/fd/63``, a download.
+
+    Args:
+        source: As in `load_waveform`.
+
+    Returns:
+        The source itself, or a file object of the same name that holds its content.
+
+    Raises:
+        AudioError: It cannot be opened.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        if not _is_pipe(path):
+            return source
+        with _file_at(path, source_name(source)) as file:
+            return _KeptFile(file.read(), source_name(source))
+    if hasattr(source, "read") and not cast(BinaryIO, source).seekable():
+        return _KeptFile(cast(BinaryIO, source).read(), source_name(source))
+    return source
 
 
 @contextmanager
@@ -72,50 +128,188 @@ def opened(source: Source, name: str | None) -> Iterator[Recording]:
                 " (array, rate) is expected"
             )
         file = _rewound(file, name)
-        start = file.read(4)
+        start = file.read(64)
         if not start:
             raise AudioError(f"{name}: empty (0 bytes); a recording is expected, fetch it again")
-        check_whole(file, start, name)
-        file.seek(0)
-        try:
-            sound = stack.enter_context(SequentialFile(_faster(source, file, start)))
-        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: named *.raw
-            reason = getattr(error, "error_string", "no header").rstrip(".")
-            raise AudioError(
-                f"{name}: not a sound file that can be read ({reason}); {_READABLE}, {_CONVERT}"
-            ) from error
-        yield FileRecording(sound, name)
+        yield _opened_file(file, start, name, stack, is_own=isinstance(source, (str, os.PathLike)))
 
 
-def _faster(source: Source, file: BinaryIO, start: bytes) -> BinaryIO | str:
-    """Gives the path in place of its open file where libsndfile would see the same in both.
+def _opened_file(
+    file: BinaryIO, start: bytes, name: str, stack: ExitStack, *, is_own: bool
+) -> Recording:
+    """Opens a file by libsndfile, or by FFmpeg's libraries where that refuses."""
+    issues: Issues = []
+    views, least = _views(file, start, name, issues)
+    # Read by its descriptor a file is read twice as fast, without calls into Python.
+    # (Ogg is not: libsndfile then loses its end.)
+    clear = start[:4] in (b"RIFF", b"fLaC")
+    by_descriptor = views is None and is_own and clear and not isinstance(file, _KeptFile)
+    if by_descriptor:
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+    try:
+        opened_views = [
+            stack.enter_context(
+                SequentialFile(file.fileno(), closefd=False)
+                if by_descriptor
+                else SequentialFile(view)
+            )
+            for view in views or [whole_view(file)]
+        ]
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        reason = getattr(error, "error_string", "no header").rstrip(".")
+        return _opened_by_ffmpeg(file, name, stack, reason)
+    if sum(sound.frames for sound in opened_views) < least:
+        return _opened_by_ffmpeg(file, name, stack, "libsndfile finds less sound than it has")
+    for sound in opened_views:
+        check_log(sound.extra_info, sound.format, sound.frames, name)
+    recordings = [FileRecording(sound, name, issues) for sound in opened_views]
+    return recordings[0] if len(recordings) == 1 else JoinedRecording(recordings)
 
-    Choice: content decides, never the ending. Given a path libsndfile takes any "*.mp3" for one,
-    so only clear content goes there, which is read twice as fast without calls into Python.
+
+def _views(
+    file: BinaryIO, start: bytes, name: str, issues: Issues
+) -> tuple[list[FileView] | None, int]:
+    """What libsndfile is to be shown, None for the file as it is; and the least number of frames.
+
+    Raises:
+        AudioError: The file is truncated.
     """
-    if not isinstance(source, (str, os.PathLike)) or isinstance(file, io.BytesIO):
-        return file
-    path = os.fsdecode(source)
-    clear = start in (b"RIFF", b"fLaC", b"OggS") and not path.lower().endswith(".mp3")
-    return path if clear else file
+    magic = start[:4]
+    if magic == b"OggS":
+        chain = scan_pages(file, name)
+        if chain.is_damaged:
+            issues.append((IssueKind.DAMAGED, "pages are missing in between"))
+        if not chain.is_ended:
+            issues.append((IssueKind.UNFINISHED, "its last page is missing; all before was read"))
+        return _links(file, chain.links), 0
+    if magic == b"fLaC":
+        starts = _flac_starts(file)
+        ends = [*starts[1:], file.seek(0, os.SEEK_END)]
+        return _links(file, list(zip(starts, ends, strict=True))), 0
+    if magic == b"RIFF" and len(links := _wav_links(file)) > 1:
+        for link in links:
+            view = cast(BinaryIO, FileView(file, [link]))
+            if (part := find_sound_data(view, magic)) is not None:
+                check_whole(view, part, name)
+        return _links(file, links), 0
+    data = find_sound_data(file, start)
+    if data is not None and data.codec in _MPEG_IN_WAV and data.size is not None:
+        return _mpeg_view(file, name, issues, data.start, data.start + data.size)
+    if data is not None:
+        fault = check_whole(file, data, name)
+        if fault is None:
+            return None, 0
+        issues.append((IssueKind.UNFINISHED, fault.text))
+        return [patched_view(file, fault.patches)] if fault.patches else None, 0
+    if magic in LAYOUTS or start[4:8] == b"ftyp" or start.startswith(_MEDIA_STARTS):
+        return None, 0
+    return _mpeg_view(file, name, issues)
+
+
+def _wav_links(file: BinaryIO) -> list[tuple[int, int]]:
+    """Where recordings begin and end in a WAV file: several if files were joined."""
+    end = file.seek(0, os.SEEK_END)
+    starts, start = [0], 0
+    while True:
+        file.seek(start + 4)
+        start += 8 + int.from_bytes(file.read(4), "little")
+        start += start % 2
+        file.seek(start)
+        header = file.read(12)
+        if header[:4] != b"RIFF" or header[8:] != b"WAVE":
+            break
+        starts.append(start)
+    return list(zip(starts, [*starts[1:], end], strict=True))
+
+
+def _links(file: BinaryIO, links: list[tuple[int, int]]) -> list[FileView] | None:
+    return [FileView(file, [link]) for link in links] if len(links) > 1 else None
+
+
+def _mpeg_view(
+    file: BinaryIO, name: str, issues: Issues, start: int = 0, end: int | None = None
+) -> tuple[list[FileView] | None, int]:
+    scan = scan_frames(file, start, end)
+    if scan is None:
+        return None, 0
+    if scan.skipped:
+        text = f"{scan.skipped:,} bytes between its frames are no sound"
+        issues.append((IssueKind.DAMAGED, text))
+    view = mpeg_view(file, scan, name)
+    if scan.rest:
+        text = "it ends inside a frame, as if cut off; all frames before were read"
+        issues.append((IssueKind.UNFINISHED, text))
+    # Encoders add up to two frames, which libsndfile leaves out.
+    return [view], scan.sample_count - 4 * scan.first.samples
+
+
+def _flac_starts(file: BinaryIO) -> list[int]:
+    """Where recordings begin in a FLAC file: several if files were joined."""
+    starts, position = [], 0
+    file.seek(0)
+    tail = b""
+    while block := file.read(_SEARCH_BYTES):
+        block = tail + block
+        offset = block.find(_FLAC_START)
+        while offset >= 0:
+            starts.append(position - len(tail) + offset)
+            offset = block.find(_FLAC_START, offset + 1)
+        position += len(block) - len(tail)
+        tail = block[-len(_FLAC_START) + 1 :]
+    return starts or [0]
+
+
+def _opened_by_ffmpeg(file: BinaryIO, name: str, stack: ExitStack, reason: str) -> Recording:
+    refusal = f"{name}: not a sound file that can be read ({reason})"
+    try:
+        import av
+
+        from seqcap.audio.media_decoder import MediaRecording
+    except ImportError:
+        raise AudioError(f"{refusal}; {_GET_FORMATS}, or {_CONVERT}") from None
+    try:
+        view = whole_view(file)
+        return stack.enter_context(closing(MediaRecording(cast(BinaryIO, view), name)))
+    except (av.error.FFmpegError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise AudioError(f"{refusal}; {_CONVERT}") from error
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def _file_at(path: str, name: str) -> BinaryIO:
     try:
-        return Path(path).open("rb")
+        file = Path(path).open("rb")  # noqa: SIM115  # the caller closes it
     except IsADirectoryError:
         raise AudioError(f"{name}: a folder; one recording is expected, name its files") from None
     except (FileNotFoundError, ValueError):  # ValueError: a null character in the path
         raise AudioError(f"{name}: no such file; check the path") from None
     except OSError as error:
         raise AudioError(f"{name}: cannot be opened ({error.strerror}); check its rights") from None
+    if stat.S_ISCHR(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise AudioError(f"{name}: a device; a file or a pipe is expected, '-' for standard input")
+    return file
+
+
+class _KeptFile(io.BytesIO):
+    """What came by a pipe, under the pipe's name."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
 
 
 def _rewound(file: BinaryIO, name: str) -> BinaryIO:
-    """Goes to the beginning, by way of memory where a file (a pipe, a download) cannot go back."""
+    """Goes to the beginning; a pipe or a download, which cannot go back, is kept."""
     if not isinstance(file.read(0), bytes):
         raise AudioError(f"{name}: a file opened as text; open it as binary, mode 'rb'")
     if not file.seekable():
-        return io.BytesIO(file.read())
+        return _KeptFile(file.read(), name)
     file.seek(0)
     return file

@@ -1,64 +1,250 @@
-"""Recordings that end too early, found by what their containers promise.
+"""How much sound a header promises, and whether the file holds it.
 
-libsndfile reads a truncated WAV or OGG to where it ends and says nothing; FLAC and MP3 are found
-while they are decoded.
+libsndfile shortens a truncated recording to what is there and says nothing. So the sizes in the
+headers are read here: WAV (RIFF, RIFX, RF64), AIFF and 8SVX, Wave64, CAF, AU, VOC and NIST SPHERE.
+FLAC is found truncated while it is decoded; MP3 and Ogg have files of their own.
 """
 
 import os
+import re
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from seqcap.errors import AudioError
 
-# Programs that write WAV into a pipe put such sizes where they do not know better.
-_UNKNOWN_WAV_SIZE = 0x7FFF0000
-
 FETCH_AGAIN = "fetch it again, or keep what is left with: ffmpeg -i INPUT out.wav"
 
-
-def check_whole(file: BinaryIO, start: bytes, name: str) -> None:
-    """Refuses a truncated WAV or OGG, which libsndfile would shorten without a word."""
-    missing = 0
-    if start in (b"RIFF", b"RIFX", b"RF64"):
-        missing = _missing_from_wav(file, start)
-    elif start == b"OggS":
-        missing = _missing_from_ogg(file)
-    if missing > 0:
-        raise AudioError(f"{name}: truncated, its last {missing} bytes are missing; {FETCH_AGAIN}")
+# Programs that write into a pipe put such sizes where they do not know better.
+_UNKNOWN_32_BIT = 0x7FFF0000
+_UNKNOWN_64_BIT = 2**62
+# Bytes behind the sound that are no chunk: up to so many are padding or a tag.
+_MOST_TRAILING = 4096
 
 
-def _missing_from_wav(file: BinaryIO, start: bytes) -> int:
-    """Counts the bytes that the data chunk promises beyond the end of the file."""
-    order = ">" if start == b"RIFX" else "<"
-    end = file.seek(0, os.SEEK_END)
-    position = 12
-    size_64 = _UNKNOWN_WAV_SIZE
-    while True:
-        file.seek(position)
-        header = file.read(24)
+@dataclass(frozen=True)
+class ChunkLayout:
+    """How a container is made of chunks: an identifier, a size, content.
+
+    Attributes:
+        first: Where the first chunk begins.
+        identifier: Bytes of an identifier.
+        size: Format of a size, as in `struct`.
+        align: Chunks begin at multiples of it.
+        sound: Identifiers of the chunk that holds the samples.
+        inside: Bytes in that chunk before the samples.
+        counts_itself: Whether a size includes identifier and size.
+    """
+
+    first: int
+    identifier: int
+    size: str
+    align: int
+    sound: tuple[bytes, ...]
+    inside: int = 0
+    counts_itself: bool = False
+
+
+_WAV = ChunkLayout(12, 4, "<I", 2, (b"data",))
+_W64_DATA = b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+LAYOUTS = {
+    b"RIFF": _WAV,
+    b"RF64": _WAV,
+    b"BW64": _WAV,
+    b"RIFX": ChunkLayout(12, 4, ">I", 2, (b"data",)),
+    b"FORM": ChunkLayout(12, 4, ">I", 2, (b"SSND", b"BODY"), inside=8),
+    b"caff": ChunkLayout(8, 4, ">q", 1, (b"data",), inside=4),
+    b"riff": ChunkLayout(40, 16, "<Q", 8, (_W64_DATA,), counts_itself=True),
+}
+
+
+@dataclass(frozen=True)
+class SoundData:
+    """The samples in a file, as its header describes them.
+
+    Attributes:
+        start: Their first byte.
+        size: Their number of bytes; None if the header does not know.
+        size_field: Where the size is written, and with what: offset, format, what it adds.
+        codec: Format tag of a WAV, 0 elsewhere.
+    """
+
+    start: int
+    size: int | None
+    size_field: tuple[int, str, int] | None = None
+    codec: int = 0
+
+
+@dataclass(frozen=True)
+class HeaderFault:
+    """A wrong size that can be read around.
+
+    Attributes:
+        text: What is wrong, for people.
+        patches: Bytes that put it right, by offset.
+    """
+
+    text: str
+    patches: dict[int, bytes]
+
+
+def find_sound_data(file: BinaryIO, start: bytes) -> SoundData | None:
+    """Finds the samples in a file.
+
+    Args:
+        file: The file.
+        start: Its first four bytes or more.
+
+    Returns:
+        None if there are none, or the container is of another kind.
+    """
+    magic = start[:4]
+    if magic in LAYOUTS:
+        return _in_chunks(file, LAYOUTS[magic])
+    if magic in (b".snd", b"dns."):
+        file.seek(4)
+        header = file.read(8)
         if len(header) < 8:
-            return 0  # no data chunk at all: libsndfile says so
-        size = int(struct.unpack_from(order + "I", header, 4)[0])
-        if header[:4] == b"ds64" and len(header) == 24:
-            size_64 = int(struct.unpack_from("<Q", header, 16)[0])
-        if header[:4] == b"data":
-            if size == 0xFFFFFFFF and start == b"RF64":
-                size = size_64
-            elif size >= _UNKNOWN_WAV_SIZE:
-                return 0
-            return max(0, position + 8 + size - end)
-        position += 8 + size + size % 2
+            return None
+        order = ">" if magic == b".snd" else "<"
+        begin, size = struct.unpack(f"{order}II", header)
+        return SoundData(begin, _known(size, 4), (8, f"{order}I", 0))
+    if magic == b"NIST":
+        return _in_nist(file)
+    if magic == b"Crea":
+        return _in_voc(file)
+    return None
 
 
-def _missing_from_ogg(file: BinaryIO) -> int:
-    """Counts the bytes that the last page promises beyond the end of the file."""
+def check_whole(file: BinaryIO, data: SoundData, name: str) -> HeaderFault | None:
+    """Compares what a header promises with what the file holds.
+
+    Returns:
+        What is wrong and can be read around; None if all is well.
+
+    Raises:
+        AudioError: Sound is missing at the end.
+    """
     end = file.seek(0, os.SEEK_END)
-    tail_start = max(0, end - 2 * 65307)  # two pages of the largest size
-    file.seek(tail_start)
-    tail = file.read()
-    page = tail[max(0, tail.rfind(b"OggS\0")) :]
-    if len(page) < 27:
-        return 27 - len(page)
-    segment_count = page[26]
-    segments = page[27 : 27 + segment_count]
-    return max(0, 27 + segment_count + sum(segments) - len(page))
+    if data.size is None:
+        return None
+    missing = data.start + data.size - end
+    if missing > 0:
+        if data.start >= end:
+            missing = data.size
+        raise AudioError(f"{name}: truncated, its last {missing} bytes are missing; {FETCH_AGAIN}")
+    if data.size_field is None or missing == 0:
+        return None
+    behind = -missing
+    if data.size == 0 and not _is_chunk(file, data.start, end):
+        offset, form, extra = data.size_field
+        largest = 2 ** (8 * struct.calcsize(form)) - 1
+        patch = struct.pack(form, min(behind + extra, largest))
+        text = f"its header says 0 bytes of sound, {behind:,} follow: the recorder was interrupted"
+        return HeaderFault(f"{text}; all of them were read", {offset: patch})
+    if behind > _MOST_TRAILING and not _is_chunk(file, data.start + data.size, end):
+        text = f"behind the {data.size:,} bytes of sound that its header promises"
+        return HeaderFault(f"{text}, {behind:,} more follow, which were not read", {})
+    return None
+
+
+_LOGGED = re.compile(r"truncated|^Data length \d+ should be", re.MULTILINE)
+_COUNTED = re.compile(r"^\s*(?:Frames|Rows : \d+\s+Cols|Cols) *: (\d+)", re.MULTILINE)
+
+
+def check_log(log: str, container: str, frame_count: int, name: str) -> None:
+    """Looks for truncation in what libsndfile notes about rarer containers.
+
+    Raises:
+        AudioError: It notes more frames than it can give.
+    """
+    if container not in ("AVR", "MAT4", "MAT5", "MPC2K", "WVE", "VOC"):
+        return
+    counts = [int(count) for count in _COUNTED.findall(log)]
+    if _LOGGED.search(log) or (counts and counts[-1] > frame_count):
+        raise AudioError(f"{name}: truncated, its header promises more sound; {FETCH_AGAIN}")
+
+
+def _known(size: int, width: int) -> int | None:
+    """The size, or None for those that stand for "not known"."""
+    unknown = size < 0 or size >= (_UNKNOWN_32_BIT if width == 4 else _UNKNOWN_64_BIT)
+    return None if unknown else size
+
+
+def _in_chunks(file: BinaryIO, layout: ChunkLayout) -> SoundData | None:
+    width = struct.calcsize(layout.size)
+    header_size = layout.identifier + width
+    end = file.seek(0, os.SEEK_END)
+    position, codec, large_size, large_at = layout.first, 0, None, 0
+    while position + header_size <= end:
+        file.seek(position)
+        header = file.read(header_size + 16)
+        identifier = header[: layout.identifier]
+        (size,) = struct.unpack_from(layout.size, header, layout.identifier)
+        if layout.counts_itself:
+            size -= header_size
+        begin = position + header_size
+        if identifier == b"fmt ":
+            codec = struct.unpack_from(layout.size[0] + "H", header.ljust(24, b"\0"), 8)[0]
+        if identifier == b"ds64" and len(header) == header_size + 16:
+            large_size, large_at = struct.unpack_from("<Q", header, 16)[0], position + 16
+        if identifier in layout.sound:
+            field = (position + layout.identifier, layout.size)
+            if size == 0xFFFFFFFF and large_size is not None:
+                return SoundData(begin, _known(large_size, 8), (large_at, "<Q", 0), codec)
+            inside = 0 if identifier == b"BODY" else layout.inside
+            extra = inside + (header_size if layout.counts_itself else 0)
+            known = _known(size, width)
+            if layout.counts_itself and known is None and size < 0:
+                known = 0  # Wave64 written into a pipe: a size of 0, its own header left out
+            size_left = None if known is None else max(0, known - inside)
+            return SoundData(begin + inside, size_left, (*field, extra), codec)
+        if size < 0:
+            return None
+        position = begin + size
+        position += -position % layout.align if layout.align > 1 else 0
+    return None
+
+
+def _in_nist(file: BinaryIO) -> SoundData | None:
+    file.seek(8)
+    try:
+        begin = int(file.read(8))
+        file.seek(0)
+        text = file.read(min(begin, 65536)).decode("latin-1")
+        fields = dict(re.findall(r"^(\w+) -i (\d+)", text, re.MULTILINE))
+        size = int(fields["sample_count"]) * int(fields["sample_n_bytes"])
+        # Choice: compressed ones (shorten) hold fewer bytes; libsndfile refuses them.
+        return SoundData(begin, size * int(fields.get("channel_count", 1)))
+    except (KeyError, ValueError):
+        return None
+
+
+def _in_voc(file: BinaryIO) -> SoundData | None:
+    """Walks through the blocks; the one that reaches beyond the end counts."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(20)
+    header = file.read(2)
+    position = int.from_bytes(header, "little")
+    while 22 <= position < end:
+        file.seek(position)
+        block = file.read(4)
+        if len(block) < 4 or block[0] == 0:
+            return None
+        size = int.from_bytes(block[1:], "little")
+        if position + 4 + size > end:
+            return SoundData(position + 4, size)
+        position += 4 + size
+    return None
+
+
+def _is_chunk(file: BinaryIO, position: int, end: int) -> bool:
+    """Whether what begins there looks like chunks or a tag, not like samples."""
+    file.seek(position)
+    header = file.read(8)
+    if header[:3] in (b"TAG", b"ID3") or header.startswith(b"APETAGEX"):
+        return True
+    if len(header) < 8 or not all(0x20 <= byte < 0x7F for byte in header[:4]):
+        return False
+    sizes = [struct.unpack(order, header[4:])[0] for order in ("<I", ">I")]
+    return any(position + 8 + size <= end + 1 for size in sizes)

@@ -1,8 +1,8 @@
-"""Sound in: whatever a recording is kept in becomes 16-kHz mono float32 (Sec. VI-A).
+"""Any recording as a 16-kHz mono waveform of float32 (Sec. VI-A).
 
-A waveform has one axis, ``(sample,)``; frames as they are stored have two, ``(frame, channel)``. A
-recording of any length flows through in pieces: `load_waveform` joins the pieces that
-`waveform_blocks` passes on, so that a stream and a whole file cannot differ.
+A waveform has one axis, ``(sample,)``; stored frames have two, ``(frame, channel)``. A recording is
+read in chunks of up to 30 s. `load_waveform` joins the chunks that `waveform_blocks` passes on, so
+a stream and a whole file cannot differ.
 """
 
 import math
@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
-from seqcap.audio.checks import SignalChecker
-from seqcap.audio.recording import PIECE_S, Recording, Samples, skip_frames
+from seqcap.audio.channels import MIX, ChannelSelector
+from seqcap.audio.checks import SignalChecker, warn_of
+from seqcap.audio.issues import AudioIssue
+from seqcap.audio.recording import Recording, Samples, read_chunk_frames, skip_frames
 from seqcap.audio.source import Source, opened
 from seqcap.errors import AudioError
 
@@ -24,12 +26,19 @@ _END_SLACK_S = 0.01
 
 
 def load_waveform(
-    source: Source, *, start_s: float = 0.0, end_s: float | None = None, name: str | None = None
+    source: Source,
+    *,
+    start_s: float = 0.0,
+    end_s: float | None = None,
+    name: str | None = None,
+    channel: str | int = MIX,
+    issues: list[AudioIssue] | None = None,
 ) -> Samples:
     """Loads a recording, or a part of it, as a 16-kHz mono waveform.
 
-    Channels are averaged and other sampling rates resampled (soxr, HQ). The part is cut out before
-    resampling. Integers are scaled to [-1, 1]; floating-point samples are taken as they are.
+    Channels are averaged, or one is chosen; other sampling rates are resampled (soxr, HQ). Where
+    channels cancel out in their mean, the loudest is taken. The part is cut out before resampling.
+    Integers are scaled to [-1, 1]; floating-point samples are taken as they are.
 
     Args:
         source: Path, content of a file, open binary file (read from its beginning, left open), or
@@ -40,6 +49,8 @@ def load_waveform(
         start_s: Where the part begins, s, from 0 to below the duration.
         end_s: Where the part ends, s; the end of the recording if None.
         name: What errors and warnings call the recording; as `source_name` says if None.
+        channel: ``mix``, the mean of all; ``left``, ``right`` or a number from 1 on.
+        issues: A list that takes whatever makes an answer less certain, in place of warnings.
 
     Returns:
         The waveform, shape ``(samples,)``, at least 640 samples.
@@ -50,8 +61,9 @@ def load_waveform(
             not lie inside it.
 
     Warns:
-        AudioWarning: The waveform is digital silence, or more than 0.1 % of the samples are
-            clipped (third or later in a row at full scale).
+        AudioWarning: The waveform is digital silence; channels cancel out; more than 0.1 % of the
+            samples are clipped (third or later in a row at full scale); the file is damaged, or
+            its recorder was interrupted.
 
     Examples:
         >>> tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100)
@@ -60,7 +72,7 @@ def load_waveform(
         >>> load_waveform((tone, 44100), start_s=0.25, end_s=0.75).shape
         (8000,)
     """
-    blocks = list(_pieces(source, start_s, end_s, name))
+    blocks = list(_chunks(source, start_s, end_s, name, channel=channel, issues=issues))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
@@ -72,6 +84,8 @@ def waveform_blocks(
     end_s: float | None = None,
     name: str | None = None,
     warn: bool = True,
+    channel: str | int = MIX,
+    issues: list[AudioIssue] | None = None,
 ) -> Iterator[Samples]:
     """Gives the waveform of `load_waveform` in blocks, the same samples bit for bit.
 
@@ -88,6 +102,8 @@ def waveform_blocks(
         end_s: As in `load_waveform`.
         name: As in `load_waveform`.
         warn: Whether to warn; not when a recording is read a second time.
+        channel: As in `load_waveform`.
+        issues: As in `load_waveform`; filled when the last block comes.
 
     Yields:
         Blocks of shape ``(block_s * 16000,)``; the last one may be shorter.
@@ -104,8 +120,8 @@ def waveform_blocks(
         raise AudioError(f"blocks of {block_s} s; at least {MINIMUM_DURATION_S} s is needed")
     block_length = round(block_s * SAMPLE_RATE_HZ)
     waiting = np.empty(0, np.float32)
-    for piece in _pieces(source, start_s, end_s, name, warn):
-        waiting = np.concatenate((waiting, piece)) if len(waiting) else piece
+    for chunk in _chunks(source, start_s, end_s, name, warn, channel, issues):
+        waiting = np.concatenate((waiting, chunk)) if len(waiting) else chunk
         # The last full block waits too, so that warnings come before it.
         while len(waiting) > block_length:
             yield waiting[:block_length]
@@ -137,41 +153,51 @@ def duration_s(source: Source, *, name: str | None = None) -> float:
         return frame_count / recording.rate_hz
 
 
-def _pieces(
-    source: Source, start_s: float, end_s: float | None, name: str | None, warn: bool = True
+def _chunks(
+    source: Source,
+    start_s: float,
+    end_s: float | None,
+    name: str | None,
+    warn: bool = True,
+    channel: str | int = MIX,
+    issues: list[AudioIssue] | None = None,
 ) -> Iterator[Samples]:
-    """Gives the waveform in the pieces it is read in, never an empty one."""
+    """Gives the waveform in the chunks it is read in, never an empty one."""
     with opened(source, name) as recording:
         checker = SignalChecker(recording)
+        selector = ChannelSelector(recording, channel)
         resampler = None
         if recording.rate_hz != SAMPLE_RATE_HZ:
             resampler = soxr.ResampleStream(recording.rate_hz, SAMPLE_RATE_HZ, 1, quality="HQ")
         sample_count = 0
         for frames in _frames(recording, start_s, end_s):
-            piece = _mono(frames)
-            checker.add(frames, piece, start_s)
+            chunk = selector(frames)
+            checker.add(frames, chunk, start_s)
             if resampler is not None:
-                piece = resampler.resample_chunk(piece)
-            sample_count += len(piece)
-            if len(piece):
-                yield piece
+                chunk = resampler.resample_chunk(chunk)
+            checker.add_waveform(chunk)
+            sample_count += len(chunk)
+            if len(chunk):
+                yield chunk
         if resampler is not None:
-            piece = resampler.resample_chunk(np.empty(0, np.float32), last=True)
-            sample_count += len(piece)
-            if len(piece):
-                yield piece
+            chunk = resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            sample_count += len(chunk)
+            if len(chunk):
+                yield chunk
         if sample_count < round(MINIMUM_DURATION_S * SAMPLE_RATE_HZ):
             hundredths = 100 * sample_count // SAMPLE_RATE_HZ  # never rounded up to the minimum
             raise AudioError(
                 f"{recording.name}: {hundredths / 100:.2f} s of audio;"
                 f" at least {MINIMUM_DURATION_S} s is needed"
             )
-        if warn:
-            checker.warn()
+        if issues is not None:
+            issues += checker.report()
+        elif warn:
+            warn_of(checker.report())
 
 
 def _frames(recording: Recording, start_s: float, end_s: float | None) -> Iterator[Samples]:
-    """Gives the frames from start to end, (frames, channels), in pieces of `PIECE_S`."""
+    """Gives the frames from start to end, (frames, channels), in chunks."""
     name, rate_hz = recording.name, recording.rate_hz
     last_s = math.inf if end_s is None else end_s
     if not 0 <= start_s < last_s or (end_s is not None and not math.isfinite(end_s)):
@@ -184,9 +210,11 @@ def _frames(recording: Recording, start_s: float, end_s: float | None) -> Iterat
     start = round(start_s * rate_hz)
     position = recording.seek(start) if start else 0
     end = math.inf if end_s is None else round(end_s * rate_hz)
+    channel_count = 1
     while position < end:
-        wanted = int(min(end - position, PIECE_S * rate_hz))
+        wanted = int(min(end - position, read_chunk_frames(recording, channel_count)))
         frames = recording.read(wanted)
+        channel_count = frames.shape[1]
         position += len(frames)
         yield frames
         if len(frames) < wanted:
@@ -203,16 +231,3 @@ def _check_inside(recording: Recording, frame_count: int, start_s: float, end_s:
         raise AudioError(f"{outside} from {start_s} s begins behind its end, check the start")
     if math.isfinite(end_s) and end_s > duration_s + _END_SLACK_S:
         raise AudioError(f"{outside} to {end_s} s ends behind its end, check the end")
-
-
-def _mono(frames: Samples) -> Samples:
-    """Averages channels, (frames, channels) to (frames,)."""
-    channel_count = frames.shape[1]
-    if channel_count == 1:
-        return np.ascontiguousarray(frames[:, 0])
-    # Channel by channel: ten times faster than a mean over an axis of two.
-    total = frames[:, 0] + frames[:, 1]
-    for channel in range(2, channel_count):
-        total += frames[:, channel]
-    total /= channel_count
-    return total
