@@ -24,7 +24,7 @@ from seqcap.errors import SettingsError
 from seqcap.models.systems import SYSTEMS
 from seqcap.reports import paper_values as paper
 from seqcap.reports.comparison_predictions import read_compared
-from seqcap.reports.experiment_results import Plan, read_plans
+from seqcap.reports.experiment_results import PlanResults, read_plans
 from seqcap.reports.report import SECTIONS, make_report, write_report
 from seqcap.reports.report_blocks import Table, Text
 from seqcap.scoring.evaluation import scores as scores_of
@@ -372,7 +372,7 @@ def test_the_report_needs_no_torch(folder: Path) -> None:
 
 
 def test_the_test_share_is_that_of_the_plan(folder: Path) -> None:
-    plan: Plan = read_plans(folder)[0]
+    plan: PlanResults = read_plans(folder)[0]
     assert plan.test_share(plan.done[0].done) == pytest.approx(12 / 96)
     assert len(corpus()) == 120
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from seqcap.errors import SettingsError
+from seqcap.experiments.plan_files import Combination
 from seqcap.training.settings import TrainingSettings, read_settings
 
 PAPER_SEEDS = (0, 1, 2, 3, 4)  # Sec. VI-A: five runs with different seeds
@@ -25,23 +26,6 @@ class Entry:
     label: str
     system: str
     overrides: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Combination:
-    """The average of finished entries' probabilities, made without training (Sec. VI-F).
-
-    Attributes:
-        label: As the paper writes it, ``CNN_GRU + CNN_SeqCap``.
-        of: Labels of entries.
-
-    Example:
-        >>> Combination("CNN_GRU + CNN_SeqCap", ("CNN_GRU", "CNN_SeqCap")).of
-        ('CNN_GRU', 'CNN_SeqCap')
-    """
-
-    label: str
-    of: tuple[str, ...]
 
 
 @dataclass(frozen=True)

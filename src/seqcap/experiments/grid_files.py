@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from seqcap.errors import SettingsError
-from seqcap.experiments.grid import Combination, Entry, Grid
+from seqcap.experiments.grid import Entry, Grid
+from seqcap.experiments.plan_files import Combination
 from seqcap.models.systems import SYSTEMS
 from seqcap.training.settings_files import find_toml, read_toml
 

@@ -21,6 +21,7 @@ from seqcap.experiments.packed_runs import (
     packed_runs,
     read_run_files,
 )
+from seqcap.experiments.plan_files import read_plan_file
 from seqcap.experiments.run_files import (
     ERROR_FILE,
     FIRST_NAMES,
@@ -31,7 +32,6 @@ from seqcap.experiments.run_files import (
     SCORES_FILE,
     SETTINGS_FILE,
     RunFiles,
-    read_json,
     save_arrays,
 )
 from seqcap.files import atomic_write
@@ -168,10 +168,10 @@ def _texts(runs: Iterable[RunFiles]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _labels(experiment: Path) -> dict[str, str]:
     """What the plans call each run's entry."""
     return {
-        run["folder"]: entry["label"]
+        run.folder: entry.label
         for plan in sorted(experiment.glob("plans/*.json"), reverse=True)
-        for entry in read_json(plan)["entries"]
-        for run in entry["runs"]
+        for entry in read_plan_file(plan).entries
+        for run in entry.runs
     }
 
 

@@ -5,10 +5,8 @@ report needs beside the runs themselves.
 """
 
 import dataclasses
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,9 +15,16 @@ from seqcap.corpora.folds import ALL_FOLDS, choose_folds
 from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
 from seqcap.errors import SettingsError
 from seqcap.experiments.grid import Grid
+from seqcap.experiments.plan_files import (
+    FilePlan,
+    PlannedEntry,
+    PlannedFolder,
+    plan_as_json,
+    read_plan_file,
+)
 from seqcap.files import atomic_write
 from seqcap.training.fine_tuning import refuse_known_speakers
-from seqcap.training.run_identity import describe_run, run_name
+from seqcap.training.run_identity import describe_data, describe_run, run_name
 from seqcap.training.run_locks import lock_run
 from seqcap.training.settings import TrainingSettings
 
@@ -101,11 +106,12 @@ def make_plan(grid: Grid, table: pd.DataFrame) -> Plan:
     runs = []
     if grid.trains:
         folds = choose_folds(table, grid.folds, ALL_FOLDS, False)
+        data = describe_data(labelled)
         for seed in grid.seeds:
             for fold in folds:
                 for entry in grid.entries:
                     settings = grid.settings(entry, seed)
-                    made = describe_run(labelled, fold, label_set, settings)
+                    made = describe_run(labelled, fold, label_set, settings, data)
                     refuse_known_speakers(made["started_from"], fold)
                     name = run_name(made)
                     runs.append(
@@ -168,53 +174,50 @@ def write_plan(plan: Plan, folder: Path, command: str) -> Path:
             if not ours:
                 continue
             if file.is_file():
-                before = json.loads(file.read_text("utf-8"))
-                _keep_seeds(content, before)
+                content = _with_seeds_of(read_plan_file(file), content)
             with atomic_write(file) as scratch:
-                text = json.dumps(content, indent=1, ensure_ascii=False)
-                scratch.write_text(text + "\n", "utf-8")
+                scratch.write_text(plan_as_json(content), "utf-8")
             return file
 
 
-def describe_plan(plan: Plan, command: str) -> dict[str, Any]:
-    """What JSON can hold of a plan."""
+def describe_plan(plan: Plan, command: str) -> FilePlan:
+    """Describes a plan for its file and the report.
+
+    Args:
+        plan: What is to be run.
+        command: What was typed.
+    """
     grid, labelled = plan.grid, plan.labelled
     counts = labelled["emotion"].value_counts()
     corpora = set(labelled["corpus"].astype(str)) if "corpus" in labelled else set()
-    return {
-        "grid": grid.name,
-        "title": grid.title,
-        "purpose": grid.purpose,
-        "shows": list(grid.shows),
-        "corpus": sorted(corpora),
-        "corpus_facts": {
+    folders: dict[str, list[PlannedFolder]] = {entry.label: [] for entry in grid.entries}
+    for run in plan.runs:
+        folders[run.label].append(PlannedFolder(run.fold.name, run.settings.seed, run.name))
+    return FilePlan(
+        grid=grid.name,
+        title=grid.title,
+        purpose=grid.purpose,
+        shows=grid.shows,
+        corpus=tuple(sorted(corpora)),
+        corpus_facts={
             "utterances": len(labelled),
             "speakers": int(labelled["speaker"].nunique()),
             "emotions": {e: int(counts.get(e, 0)) for e in plan.label_set.emotions},
         },
-        "label_set": plan.label_set.description,
-        "labels": grid.labels,
-        "emotions": list(plan.label_set.emotions),
-        "folds": grid.folds,
-        "seeds": list(grid.seeds) if grid.trains else [],
-        "recipe": grid.recipe,
-        "overrides": [*grid.overrides, *grid.last_overrides],
-        "command": command,
-        "entries": [
-            {
-                "label": entry.label,
-                "system": entry.system,
-                "overrides": list(entry.overrides),
-                "runs": [
-                    {"fold": run.fold.name, "seed": run.settings.seed, "folder": run.name}
-                    for run in plan.runs
-                    if run.label == entry.label
-                ],
-            }
+        label_set=plan.label_set.description,
+        labels=grid.labels,
+        emotions=plan.label_set.emotions,
+        folds=grid.folds,
+        seeds=grid.seeds if grid.trains else (),
+        recipe=grid.recipe,
+        overrides=(*grid.overrides, *grid.last_overrides),
+        command=command,
+        entries=tuple(
+            PlannedEntry(entry.label, entry.system, entry.overrides, tuple(folders[entry.label]))
             for entry in grid.entries
-        ],
-        "combinations": [{"label": c.label, "of": list(c.of)} for c in grid.combinations],
-    }
+        ),
+        combinations=grid.combinations,
+    )
 
 
 def _refuse_same_entries(runs: Iterable[PlannedRun]) -> None:
@@ -228,14 +231,18 @@ def _refuse_same_entries(runs: Iterable[PlannedRun]) -> None:
             )
 
 
-def _keep_seeds(content: dict[str, Any], before: Mapping[str, Any]) -> None:
-    """Takes over the runs with other seeds of the same entries, made in the same way."""
-    entries = {(e["label"], e["system"], *e["overrides"]): e for e in before.get("entries", ())}
-    ours = [(e["label"], e["system"], *e["overrides"]) for e in content["entries"]]
-    if set(entries) != set(ours) or any(before.get(k) != content[k] for k in _SAME):
-        return
-    seeds = [seed for seed in before["seeds"] if seed not in content["seeds"]]
-    for key, entry in zip(ours, content["entries"], strict=True):
-        entry["runs"] += [run for run in entries[key]["runs"] if run["seed"] in seeds]
-        entry["runs"].sort(key=lambda run: run["seed"])
-    content["seeds"] = sorted([*content["seeds"], *seeds])
+def _with_seeds_of(before: FilePlan, plan: FilePlan) -> FilePlan:
+    """Takes over the runs with other seeds, if the same entries were made in the same way."""
+    theirs = {(e.label, e.system, *e.overrides): e for e in before.entries}
+    ours = {(e.label, e.system, *e.overrides): e for e in plan.entries}
+    if set(theirs) != set(ours) or any(getattr(before, k) != getattr(plan, k) for k in _SAME):
+        return plan
+    seeds = [seed for seed in before.seeds if seed not in plan.seeds]
+    entries = []
+    for key, entry in ours.items():
+        kept = [run for run in theirs[key].runs if run.seed in seeds]
+        runs = sorted([*entry.runs, *kept], key=lambda run: run.seed)
+        entries.append(dataclasses.replace(entry, runs=tuple(runs)))
+    return dataclasses.replace(
+        plan, entries=tuple(entries), seeds=tuple(sorted([*plan.seeds, *seeds]))
+    )

@@ -123,7 +123,8 @@ def _do(work: JobContext, run: PlannedRun, folder: Path) -> None:
     # Here and not in the settings: how many cores a machine has names no other run.
     torch.set_num_threads(work.threads)
     labelled = apply_labels(work.table, run.label_set).reset_index(drop=True)
-    here = run_name(describe_run(labelled, run.fold, run.label_set, run.settings))
+    made = describe_run(labelled, run.fold, run.label_set, run.settings)
+    here = run_name(made)
     if here != run.name:
         raise SettingsError(
             f"run {here} came, {run.name} was planned; the same recordings and the same versions "
@@ -138,6 +139,7 @@ def _do(work: JobContext, run: PlannedRun, folder: Path) -> None:
         run.name,
         work.accelerator,
         progress=work.progress,
+        made=made,
     )
     if run.gradients:
         save_gradients(labelled, run.fold, folder)

@@ -11,7 +11,7 @@ from seqcap.corpora.emotions import EMOTIONS, canonical_emotion, canonical_spell
 from seqcap.errors import SettingsError
 from seqcap.experiments.packed_runs import PEERS_FILE, read_parquet
 from seqcap.experiments.run_files import read_run_folder
-from seqcap.reports.experiment_results import Entry, Plan, read_plans
+from seqcap.reports.experiment_results import EntryResults, PlanResults, read_plans
 from seqcap.reports.experiment_runs import DONE, FAILED, NO_SEED, Run, as_run, average_seeds
 from seqcap.scoring.balanced_prior import balance_prior
 
@@ -182,13 +182,13 @@ def _predictions_of(table: pd.DataFrame, path: str, name: str) -> Predictions:
 class _NamedEntry:
     """An entry of a plan, and what it is called beside others."""
 
-    plan: Plan
-    entry: Entry
+    plan: PlanResults
+    entry: EntryResults
     name: str
 
 
 def _all_entries(folder: Path) -> list[_NamedEntry]:
-    there: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
+    there: dict[tuple[str, ...], tuple[PlanResults, EntryResults]] = {}
     for plan in (plans := read_plans(folder)):
         for entry in plan.done:
             there.setdefault(_identity(plan, entry), (plan, entry))
@@ -203,7 +203,7 @@ def _all_entries(folder: Path) -> list[_NamedEntry]:
 
 def _one_entry(folder: Path, label: str, argument: str) -> _NamedEntry:
     plans = read_plans(folder)
-    found: dict[tuple[str, ...], tuple[Plan, Entry]] = {}
+    found: dict[tuple[str, ...], tuple[PlanResults, EntryResults]] = {}
     for plan in plans:
         for entry in plan.entries:
             if label in (entry.label, f"{plan.grid}/{entry.label}"):
@@ -220,7 +220,7 @@ def _one_entry(folder: Path, label: str, argument: str) -> _NamedEntry:
     return _NamedEntry(plan, entry, f"{folder.name}:{label}")
 
 
-def _why(plans: Sequence[Plan], label: str = "") -> str:
+def _why(plans: Sequence[PlanResults], label: str = "") -> str:
     """Says why nothing is done yet: what failed, or that it is still to come."""
     failed = [
         run
@@ -255,7 +255,7 @@ def _predictions(one: _NamedEntry, balanced: bool) -> Predictions:
     return Predictions(name, _answers_of(runs), one.plan.emotions, one.plan.test_share(runs))
 
 
-def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:
+def _identity(plan: PlanResults, entry: EntryResults) -> tuple[str, ...]:
     """What tells entries of several grids apart: their runs, or what follows from which runs."""
     parts = [entry]
     while any(one.of for one in parts):
@@ -265,7 +265,7 @@ def _identity(plan: Plan, entry: Entry) -> tuple[str, ...]:
     return (entry.label if entry.of else "", *(run.name for one in parts for run in one.runs))
 
 
-def _unique(plan: Plan, entry: Entry, labels: Sequence[str]) -> str:
+def _unique(plan: PlanResults, entry: EntryResults, labels: Sequence[str]) -> str:
     return entry.label if labels.count(entry.label) == 1 else f"{plan.grid}/{entry.label}"
 
 

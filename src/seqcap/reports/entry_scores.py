@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from seqcap.reports.experiment_results import Entry
+from seqcap.reports.experiment_results import EntryResults
 from seqcap.reports.experiment_runs import Key, Run, actual_of, probabilities_of
 from seqcap.scoring.bootstrap import (
     Interval,
@@ -64,7 +64,7 @@ class EntryTests:
     speaker_count: int
 
 
-def score_entry(entry: Entry, emotions: Sequence[str]) -> EntryScores:
+def score_entry(entry: EntryResults, emotions: Sequence[str]) -> EntryScores:
     """Scores an entry over all its finished runs.
 
     Args:
@@ -84,7 +84,7 @@ def score_entry(entry: Entry, emotions: Sequence[str]) -> EntryScores:
 
 
 def compare_entries(
-    first: Entry, second: Entry, emotions: Sequence[str], test_share: float
+    first: EntryResults, second: EntryResults, emotions: Sequence[str], test_share: float
 ) -> EntryTests | None:
     """Compares two entries on the folds and seeds that both have.
 
@@ -113,7 +113,7 @@ def compare_entries(
     )
 
 
-def shared_keys(first: Entry, second: Entry) -> list[Key]:
+def shared_keys(first: EntryResults, second: EntryResults) -> list[Key]:
     """Folds and seeds that both entries have results of, in the first one's order."""
     return [key for key in first.by_key if key in second.by_key]
 

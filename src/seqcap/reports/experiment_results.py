@@ -4,6 +4,7 @@ Only result files are read (`plans/*.json`, and runs in their folders or packed)
 needs neither the recordings nor torch.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.packed_runs import read_run_files
-from seqcap.experiments.run_files import read_json
+from seqcap.experiments.plan_files import FilePlan, PlanDescription, read_plan_file
 from seqcap.reports.experiment_runs import (
     DONE,
     Key,
@@ -30,7 +31,7 @@ Track = Callable[[list[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryResults:
     """A row of a grid: a system with its settings, or what follows from others' answers.
 
     Attributes:
@@ -62,24 +63,8 @@ class Entry:
         return {run.key: run for run in self.done}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What one grid asked for and what is there of it; attributes as in `plans/*.json`."""
-
-    grid: str
-    title: str
-    purpose: str
-    shows: tuple[str, ...]
-    corpus: tuple[str, ...]
-    corpus_facts: Mapping[str, Any]
-    label_set: str
-    emotions: tuple[str, ...]
-    folds: str
-    seeds: tuple[int, ...]
-    recipe: str
-    overrides: tuple[str, ...]
-    command: str
-    entries: tuple[Entry, ...]
+class PlanResults(PlanDescription["EntryResults"]):
+    """What one grid asked for, and what is there of it."""
 
     @property
     def corpus_name(self) -> str:
@@ -87,12 +72,12 @@ class Plan:
         return ", ".join(self.corpus) or "a corpus without a name"
 
     @property
-    def done(self) -> tuple[Entry, ...]:
+    def done(self) -> tuple[EntryResults, ...]:
         """The entries with at least one result, what follows from others last."""
         return tuple(entry for entry in self.entries if entry.done)
 
     @property
-    def trained(self) -> tuple[Entry, ...]:
+    def trained(self) -> tuple[EntryResults, ...]:
         """The entries with at least one result that were trained."""
         return tuple(entry for entry in self.done if not entry.of)
 
@@ -106,7 +91,7 @@ class Plan:
         return float(np.mean(shares))
 
 
-def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
+def read_plans(folder: Path, track: Track = iter) -> list[PlanResults]:
     """Reads all plans of an experiment's folder with all that their runs have left.
 
     Args:
@@ -124,22 +109,16 @@ def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
         raise SettingsError(
             f"{folder}: no plans/*.json; a folder that 'seqcap experiment run' wrote is expected"
         )
-    plans = {file: read_json(file) for file in files}
-    try:
-        wanted = {
-            run["folder"]: (run["fold"], run["seed"])
-            for plan in plans.values()
-            for entry in plan["entries"]
-            for run in entry["runs"]
-        }
-        names = sorted(wanted)
-        runs = {name: as_run(read_run_files(folder, name), *wanted[name]) for name in track(names)}
-        read = [_plan(plan, runs) for plan in plans.values()]
-    except KeyError as error:
-        raise SettingsError(
-            f"{folder}: a plan without {error}; plans that 'seqcap experiment run' wrote are "
-            "expected"
-        ) from error
+    plans = [read_plan_file(file) for file in files]
+    wanted = {
+        run.folder: (run.fold, run.seed)
+        for plan in plans
+        for entry in plan.entries
+        for run in entry.runs
+    }
+    names = sorted(wanted)
+    runs = {name: as_run(read_run_files(folder, name), *wanted[name]) for name in track(names)}
+    read = [_with_results(plan, runs) for plan in plans]
     return sorted(
         read,
         key=lambda plan: (
@@ -150,23 +129,21 @@ def read_plans(folder: Path, track: Track = iter) -> list[Plan]:
     )
 
 
-def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
-    emotions = tuple(plan["emotions"])
+def _with_results(plan: FilePlan, runs: Mapping[str, Run]) -> PlanResults:
     entries = {
-        entry["label"]: Entry(
-            entry["label"], entry["system"], (), tuple(runs[run["folder"]] for run in entry["runs"])
+        entry.label: EntryResults(
+            entry.label, entry.system, (), tuple(runs[run.folder] for run in entry.runs)
         )
-        for entry in plan["entries"]
+        for entry in plan.entries
     }
     combined = []
-    for combination in plan["combinations"]:
-        parts = [{run.key: run for run in entries[label].runs} for label in combination["of"]]
+    for combination in plan.combinations:
+        parts = [{run.key: run for run in entries[label].runs} for label in combination.of]
         shared = [key for key in parts[0] if all(key in part for part in parts)]
-        averaged = [average_runs([part[key] for part in parts], emotions) for key in shared]
-        label = combination["label"]
-        combined.append(Entry(label, "", tuple(combination["of"]), tuple(averaged)))
+        averaged = [average_runs([part[key] for part in parts], plan.emotions) for key in shared]
+        combined.append(EntryResults(combination.label, "", combination.of, tuple(averaged)))
     unknown_speakers = [
-        Entry(
+        EntryResults(
             f"{entry.label}{_UNKNOWN_SPEAKERS}",
             "",
             (entry.label,),
@@ -175,19 +152,6 @@ def _plan(plan: Mapping[str, Any], runs: Mapping[str, Run]) -> Plan:
         for entry in (*entries.values(), *combined)
         if entry.done and not any(run.unknown_speakers.empty for run in entry.done)
     ]
-    return Plan(
-        grid=plan["grid"],
-        title=plan["title"],
-        purpose=plan["purpose"],
-        shows=tuple(plan["shows"]),
-        corpus=tuple(plan["corpus"]),
-        corpus_facts=plan["corpus_facts"],
-        label_set=plan["label_set"],
-        emotions=emotions,
-        folds=plan["folds"],
-        seeds=tuple(plan["seeds"]),
-        recipe=plan["recipe"],
-        overrides=tuple(plan["overrides"]),
-        command=plan["command"],
-        entries=(*entries.values(), *combined, *unknown_speakers),
-    )
+    everything = (*entries.values(), *combined, *unknown_speakers)
+    asked = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
+    return PlanResults(**{**asked, "entries": everything})

@@ -21,7 +21,7 @@ from seqcap.reports.report_drawing import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from seqcap.reports.experiment_results import Entry
+    from seqcap.reports.experiment_results import EntryResults
 
 _WIDTH_IN = 8.0
 _SHOWN = 0  # which voice and utterance
@@ -92,7 +92,7 @@ def _draw_accuracy(axes: "Axes", probed: Probed, label: str, place: int, colour:
         axes.errorbar(place, spread.pooled, error, color=INK, capsize=4)
 
 
-def _draw_curve(axes: "Axes", entry: "Entry", colour: str) -> None:
+def _draw_curve(axes: "Axes", entry: "EntryResults", colour: str) -> None:
     curves = {}
     for run in entry.done:
         if not run.curves.empty:

@@ -9,7 +9,7 @@ from seqcap.models.capsules import CapsuleBranch, CapsuleSettings
 from seqcap.models.satt import PooledBranch
 from seqcap.models.systems import build
 from seqcap.reports.entry_scores import Spread, compare_entries, score_entry
-from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_results import EntryResults, PlanResults
 
 CHANCE = 1 / len(PLACES)
 
@@ -24,7 +24,7 @@ class Probed:
     """
 
     places: Places
-    plan: Plan
+    plan: PlanResults
 
 
 def heard_at_once_s(system: str, settings: CapsuleSettings | None = None) -> float | None:
@@ -57,7 +57,7 @@ def heard_at_once_s(system: str, settings: CapsuleSettings | None = None) -> flo
     return round(frames / FRAMES_PER_S + overhang_s, 3)
 
 
-def heard_by(entry: Entry) -> float | None:
+def heard_by(entry: EntryResults) -> float | None:
     """Longest stretch that an entry hears at once, with the settings that it was trained with.
 
     Args:

@@ -7,7 +7,7 @@ from seqcap.errors import SettingsError
 from seqcap.experiments.probe_voice import PLACES, Places
 from seqcap.files import atomic_write
 from seqcap.reports.entry_scores import confusions_of, speakers_of
-from seqcap.reports.experiment_results import Entry, read_plans
+from seqcap.reports.experiment_results import EntryResults, read_plans
 from seqcap.reports.probe_figures import draw_results, draw_utterances
 from seqcap.reports.probe_findings import (
     CHANCE,
@@ -116,7 +116,7 @@ def _section(probed: Probed) -> list[str]:
     ]
 
 
-def _row(probed: Probed, entry: Entry) -> str:
+def _row(probed: Probed, entry: EntryResults) -> str:
     spread = accuracy(probed, entry.label)
     between = "" if spread.interval is None else " ({:.3f} to {:.3f})".format(*spread.interval)
     confusion = confusions_of(entry.done, probed.plan.emotions, speakers_of(entry.done)).sum(axis=0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seqcap.errors import SettingsError
 from seqcap.files import atomic_write
-from seqcap.reports.experiment_results import Plan, Track, read_plans
+from seqcap.reports.experiment_results import PlanResults, Track, read_plans
 from seqcap.reports.report_blocks import Block, Figure, Heading, Text
 from seqcap.reports.report_html import as_html
 from seqcap.reports.report_markdown import FIGURES_FOLDER, as_markdown
@@ -21,7 +21,7 @@ from seqcap.reports.report_tables import calibration, confusions, speakers, tabl
 from seqcap.reports.report_training import curves, figure8
 from seqcap.reports.report_trials import trials
 
-Section = Callable[[Plan], list[Block]]
+Section = Callable[[PlanResults], list[Block]]
 
 # In the order in which they are read; a plan's `shows` chooses among them.
 SECTIONS: dict[str, tuple[str, Section]] = {
@@ -49,7 +49,7 @@ _USUAL = (
 )  # fmt: skip
 
 
-def make_report(plans: Sequence[Plan]) -> list[Block]:
+def make_report(plans: Sequence[PlanResults]) -> list[Block]:
     """Puts together what all plans of an experiment show.
 
     Args:
@@ -109,7 +109,7 @@ def write_report(folder: Path, output: Path, track: Track = iter) -> list[Path]:
     return list(texts)
 
 
-def _wanted(plan: Plan) -> list[str]:
+def _wanted(plan: PlanResults) -> list[str]:
     for name in plan.shows:
         if name not in SECTIONS:
             near = difflib.get_close_matches(name, SECTIONS, n=1)
@@ -121,6 +121,6 @@ def _wanted(plan: Plan) -> list[str]:
     return [name for name in SECTIONS if name in asked]
 
 
-def _title(plans: Sequence[Plan]) -> str:
+def _title(plans: Sequence[PlanResults]) -> str:
     corpora = dict.fromkeys(plan.corpus_name for plan in plans)
     return f"Speech emotion recognition: {', '.join(corpora)}"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_results import EntryResults, PlanResults
 from seqcap.reports.experiment_runs import BEGUN, DONE, FAILED, WAITING
 from seqcap.reports.report_blocks import NOTHING, Block, Table, Text, listed, number
 
@@ -14,7 +14,7 @@ _OTHERWISE = ("system", "seed")  # what a grid varies anyway
 _STATES = (DONE, FAILED, BEGUN, WAITING)
 
 
-def overview(plan: Plan) -> list[Block]:
+def overview(plan: PlanResults) -> list[Block]:
     """Says what was asked for, on which data, and which runs are missing."""
     blocks: list[Block] = []
     if plan.purpose:
@@ -36,7 +36,7 @@ def overview(plan: Plan) -> list[Block]:
     return blocks
 
 
-def cost(plan: Plan) -> list[Block]:
+def cost(plan: PlanResults) -> list[Block]:
     """Time and memory of each system, by the runs that measured them."""
     rows = []
     for entry in plan.trained:
@@ -70,7 +70,7 @@ def cost(plan: Plan) -> list[Block]:
     ]
 
 
-def _states(plan: Plan) -> list[Block]:
+def _states(plan: PlanResults) -> list[Block]:
     missing = [
         entry
         for entry in plan.entries
@@ -105,7 +105,7 @@ def _states(plan: Plan) -> list[Block]:
     return blocks
 
 
-def _origin(plan: Plan) -> list[Block]:
+def _origin(plan: PlanResults) -> list[Block]:
     made = [run.provenance for entry in plan.trained for run in entry.done]
     if not made:
         return []
@@ -131,7 +131,7 @@ def _origin(plan: Plan) -> list[Block]:
     return blocks
 
 
-def _different_settings(plan: Plan) -> str:
+def _different_settings(plan: PlanResults) -> str:
     """Names the settings, beside system and seed, by which the runs that are done differ.
 
     Earlier runs do not know later settings: that is the same as to leave one off.
@@ -187,7 +187,7 @@ def _median(resources: list[Mapping[str, Any]], key: str) -> float:
     return float(statistics.median(one[key] for one in resources))
 
 
-def parameters_of(entry: Entry) -> int | None:
+def parameters_of(entry: EntryResults) -> int | None:
     """Parameters as its runs counted them; None where no run is done."""
     counts = {run.resources["parameters"] for run in entry.done if run.resources}
     return counts.pop() if len(counts) == 1 else None

@@ -7,7 +7,7 @@ from scipy import stats
 
 from seqcap.reports import paper_values as paper
 from seqcap.reports.entry_scores import EntryScores, compare_entries, score_entry
-from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_results import EntryResults, PlanResults
 from seqcap.reports.report_blocks import (
     Block,
     Figure,
@@ -34,7 +34,7 @@ _UNKNOWN_SPEAKERS = (
 )
 
 
-def table5(plan: Plan) -> list[Block]:
+def table5(plan: PlanResults) -> list[Block]:
     """WA and UA of systems and combinations, with their spread, beside the paper's."""
     rows, scored = [], {}
     for entry in plan.done:
@@ -72,7 +72,7 @@ def table5(plan: Plan) -> list[Block]:
     ]
 
 
-def comparability(plan: Plan) -> str:
+def comparability(plan: PlanResults) -> str:
     """Says what of the paper's figures may be compared with ours."""
     facts = plan.corpus_facts
     theirs = f"{sum(paper.TABLE_3.values()):,} utterances of {paper.SPEAKER_COUNT} speakers"
@@ -95,10 +95,10 @@ def comparability(plan: Plan) -> str:
     )
 
 
-def table4(plan: Plan) -> list[Block]:
+def table4(plan: PlanResults) -> list[Block]:
     """What the curriculum changes, for each system trained with and without it."""
     rows = []
-    pairs: dict[str, dict[bool, Entry]] = {}
+    pairs: dict[str, dict[bool, EntryResults]] = {}
     for entry in plan.trained:
         pairs.setdefault(entry.system, {})[_setting(entry)["curriculum"]] = entry
     for system, pair in pairs.items():
@@ -141,7 +141,7 @@ def table4(plan: Plan) -> list[Block]:
     ]
 
 
-def figure7(plan: Plan) -> list[Block]:
+def figure7(plan: PlanResults) -> list[Block]:
     """WA and UA by iterations of routing."""
     by_iterations = {
         _setting(entry)["capsules"]["routing_iterations"]: score_entry(entry, plan.emotions)
@@ -187,7 +187,7 @@ def _score_cells(scores: EntryScores) -> list[str]:
     return cells
 
 
-def _ordering(plan: Plan, scored: dict[str, EntryScores]) -> list[Block]:
+def _ordering(plan: PlanResults, scored: dict[str, EntryScores]) -> list[Block]:
     # Only entries with results on the same folds and seeds can be put in order.
     most = max((set(entry.by_key) for entry in plan.done), key=len)
     alike = {entry.label for entry in plan.done if set(entry.by_key) == most}
@@ -226,5 +226,5 @@ def _ranked(labels: Sequence[str], scores: Sequence[float]) -> str:
     return " > ".join(" = ".join(by_score[score]) for score in sorted(by_score, reverse=True))
 
 
-def _setting(entry: Entry) -> dict[str, Any]:
+def _setting(entry: EntryResults) -> dict[str, Any]:
     return dict(entry.done[0].provenance["settings"])

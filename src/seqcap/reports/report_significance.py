@@ -5,7 +5,7 @@ from itertools import combinations
 
 from seqcap.reports import paper_values as paper
 from seqcap.reports.entry_scores import EntryTests, compare_entries
-from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_results import EntryResults, PlanResults
 from seqcap.reports.report_blocks import (
     NOTHING,
     Block,
@@ -23,7 +23,7 @@ from seqcap.scoring.significance import RunTests, holm, smallest_wilcoxon_p
 _ALL_PAIRS = 4  # entries; more of them are compared with the first one only
 
 
-def significance(plan: Plan) -> list[Block]:
+def significance(plan: PlanResults) -> list[Block]:
     """Tests of the paper's comparisons and of one's own entries, on folds and seeds in common."""
     pairs = pairs_of(plan.done)
     tested = []
@@ -66,7 +66,7 @@ def comparison_blocks(tested: Sequence[tuple[str, str, EntryTests]]) -> list[Blo
     return blocks
 
 
-def pairs_of(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
+def pairs_of(entries: Sequence[EntryResults]) -> list[tuple[EntryResults, EntryResults]]:
     """Chooses what is compared: the paper's comparisons, and everything that is not the paper's.
 
     Returns:
@@ -74,7 +74,7 @@ def pairs_of(entries: Sequence[Entry]) -> list[tuple[Entry, Entry]]:
         are compared with one another. Entries that the paper does not compare are compared with
         all others if they are few, else with the first entry.
     """
-    by_system: dict[str, list[Entry]] = {}
+    by_system: dict[str, list[EntryResults]] = {}
     for entry in entries:
         if not entry.of:
             by_system.setdefault(entry.system, []).append(entry)
@@ -127,7 +127,7 @@ def _theirs(first: str, second: str, name: str) -> tuple[str, str]:
     return points(difference), "".join(claims) or NOTHING
 
 
-def recipes(plans: Sequence[Plan]) -> list[Block]:
+def recipes(plans: Sequence[PlanResults]) -> list[Block]:
     """Compares the same system under two recipes, paired by fold and seed.
 
     Returns:

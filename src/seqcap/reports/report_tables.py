@@ -5,7 +5,7 @@ import numpy as np
 from seqcap.corpora.description import count_speakers_by_emotions
 from seqcap.reports import paper_values as paper
 from seqcap.reports.entry_scores import confusions_of, speakers_of
-from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_results import EntryResults, PlanResults
 from seqcap.reports.experiment_runs import Run, actual_of, probabilities_of
 from seqcap.reports.report_blocks import (
     NOTHING,
@@ -22,7 +22,7 @@ from seqcap.scoring.bootstrap import score_confusions
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN, calibration_error
 
 
-def table2(plan: Plan) -> list[Block]:
+def table2(plan: PlanResults) -> list[Block]:
     """Parameters of each system, beside the paper's."""
     rows = []
     for entry in plan.entries:
@@ -53,7 +53,7 @@ def _count(system: str, emotion_count: int) -> int:
         return count_parameters(make(emotion_count, CapsuleSettings()))
 
 
-def table3(plan: Plan) -> list[Block]:
+def table3(plan: PlanResults) -> list[Block]:
     """Utterances by emotion, beside IEMOCAP's, and by speaker where runs tell."""
     counts = plan.corpus_facts["emotions"]
     rows = [
@@ -89,7 +89,7 @@ def table3(plan: Plan) -> list[Block]:
     return blocks
 
 
-def confusions(plan: Plan, only: str | None = None) -> list[Block]:
+def confusions(plan: PlanResults, only: str | None = None) -> list[Block]:
     """Confusion matrices in percent of the rows and in counts, the paper's beside them.
 
     Args:
@@ -122,7 +122,7 @@ def confusions(plan: Plan, only: str | None = None) -> list[Block]:
     return blocks if wanted else [Text(f"No results of {only or 'any entry'} yet.")]
 
 
-def speakers(plan: Plan) -> list[Block]:
+def speakers(plan: PlanResults) -> list[Block]:
     """WA and UA of every tested speaker, by entry."""
     everybody = speakers_of([run for entry in plan.done for run in entry.done])
     columns = {}
@@ -143,7 +143,7 @@ def speakers(plan: Plan) -> list[Block]:
     ]
 
 
-def calibration(plan: Plan) -> list[Block]:
+def calibration(plan: PlanResults) -> list[Block]:
     """Expected calibration error before and after the temperature, and how reliable answers are."""
     rows = []
     for entry in plan.done:
@@ -173,12 +173,12 @@ def calibration(plan: Plan) -> list[Block]:
     ]
 
 
-def _error(run: Run, plan: Plan) -> float:
+def _error(run: Run, plan: PlanResults) -> float:
     probabilities = probabilities_of(run.test, plan.emotions)
     return calibration_error(probabilities, actual_of(run.test, plan.emotions))
 
 
-def _pooled(entry: Entry, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+def _pooled(entry: EntryResults, plan: PlanResults) -> tuple[np.ndarray, np.ndarray]:
     probabilities = [probabilities_of(run.test, plan.emotions) for run in entry.done]
     actual = [actual_of(run.test, plan.emotions) for run in entry.done]
     return np.concatenate(probabilities), np.concatenate(actual)

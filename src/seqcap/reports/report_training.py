@@ -10,7 +10,7 @@ import pandas as pd
 from seqcap.audio.spectrogram import DFT_SAMPLES
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
-from seqcap.reports.experiment_results import Plan
+from seqcap.reports.experiment_results import PlanResults
 from seqcap.reports.experiment_runs import Run
 from seqcap.reports.report_blocks import Block, Figure, Text
 from seqcap.reports.report_figures import draw_curves, draw_gradients
@@ -19,7 +19,7 @@ from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 _BESIDE = ("CNN_SeqCap", "CNN_GRU_Att")  # Fig. 8
 
 
-def curves(plan: Plan) -> list[Block]:
+def curves(plan: PlanResults) -> list[Block]:
     """Loss and UA on the validation part, epoch by epoch, mean and range over runs."""
     tables = {
         entry.label: pd.concat([_curves(run) for run in entry.done]) for entry in plan.trained
@@ -42,7 +42,7 @@ def curves(plan: Plan) -> list[Block]:
     ]
 
 
-def figure8(plan: Plan) -> list[Block]:
+def figure8(plan: PlanResults) -> list[Block]:
     """Gradients of the predicted emotion with respect to the spectrogram, systems together."""
     (utterance, fold, seed), examples = figure8_examples(plan)
     if not examples:
@@ -62,7 +62,7 @@ def figure8(plan: Plan) -> list[Block]:
     ]
 
 
-def figure8_examples(plan: Plan) -> tuple[tuple[str, str, int], list[Mapping[str, Any]]]:
+def figure8_examples(plan: PlanResults) -> tuple[tuple[str, str, int], list[Mapping[str, Any]]]:
     """Chooses the gradients that Fig. 8 shows.
 
     Args:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from statistics import mean, median
 
 from seqcap.reports.entry_scores import compare_entries, score_entry
-from seqcap.reports.experiment_results import Entry, Plan
+from seqcap.reports.experiment_results import EntryResults, PlanResults
 from seqcap.reports.experiment_runs import actual_of, probabilities_of
 from seqcap.reports.report_blocks import (
     NOTHING,
@@ -21,7 +21,7 @@ from seqcap.reports.report_blocks import (
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN, log_loss
 
 
-def trials(plan: Plan) -> list[Block]:
+def trials(plan: PlanResults) -> list[Block]:
     """WA and UA of every entry on validation speakers, and what it gains over the first entry."""
     entries = [_on_validation(entry) for entry in plan.done if not entry.is_of_unknown_speakers]
     rows = []
@@ -69,6 +69,6 @@ def trials(plan: Plan) -> list[Block]:
     ]
 
 
-def _on_validation(entry: Entry) -> Entry:
+def _on_validation(entry: EntryResults) -> EntryResults:
     """The same entry as if its validation speakers were its test."""
     return replace(entry, runs=tuple(replace(run, test=run.validation) for run in entry.runs))

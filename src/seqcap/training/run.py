@@ -9,7 +9,7 @@ memory. `scores.json` is written last: a run that has it is done.
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def run_fold(
     accelerator: str = "auto",
     devices: int = 1,
     progress: bool = True,
+    made: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Trains on one fold, saves the model, and only then uses the test part.
 
@@ -70,6 +71,7 @@ def run_fold(
         accelerator: As pytorch-lightning names it: "auto", "cpu", "gpu" ...
         devices: Number of devices that share each batch.
         progress: Show a progress bar.
+        made: What `describe_run` gives for this run; computed if None.
 
     Returns:
         The scores, as in `scores.json`: by part, overall and by corpus.
@@ -82,7 +84,7 @@ def run_fold(
         SettingsError: The folder holds another run, or the initial model is another system.
     """
     labelled = apply_labels(table, label_set).reset_index(drop=True)
-    provenance = describe_run(labelled, fold, label_set, settings)
+    provenance = dict(made or describe_run(labelled, fold, label_set, settings))
     refuse_another_run(folder, provenance)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))

@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,31 @@ def run_name(provenance: dict[str, Any]) -> str:
     return f"{system}-{provenance['fold']['name']}-s{settings['seed']}-{run_key(provenance)[:12]}"
 
 
+def describe_data(table: pd.DataFrame) -> dict[str, Any]:
+    """Writes down the data of a run, to the bit; many runs share one description.
+
+    Args:
+        table: The corpus, its labels applied.
+
+    Returns:
+        SHA-256 of the table, and of each recording by its path below the folder that all share.
+
+    Raises:
+        AudioError: A recording is missing.
+    """
+    hashes = file_hashes(table["file"])
+    return {
+        "table_sha256": table_hash(table),
+        "files": dict(zip(below_shared_folder(hashes), hashes.values(), strict=True)),
+    }
+
+
 def describe_run(
-    table: pd.DataFrame, fold: Fold, label_set: LabelSet, settings: TrainingSettings
+    table: pd.DataFrame,
+    fold: Fold,
+    label_set: LabelSet,
+    settings: TrainingSettings,
+    data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Writes down what a run is made with: settings, speakers, labels, data and versions.
 
@@ -66,18 +90,18 @@ def describe_run(
         fold: Who trains, validates and tests.
         label_set: Which emotions.
         settings: How it is trained.
+        data: What `describe_data` gives for the table; computed if None.
 
     Returns:
         What JSON can hold; recordings by their path below the folder that all of them share.
     """
-    hashes = file_hashes(table["file"])
+    data = describe_data(table) if data is None else data
     return {
         "settings": dataclasses.asdict(settings),
         "fold": dataclasses.asdict(fold),
         "shared_speakers": list(fold.shared_speakers),
         "label_set": label_set.description,
-        "table_sha256": table_hash(table),
-        "files": dict(zip(below_shared_folder(hashes), hashes.values(), strict=True)),
+        **data,
         "system_source": source_hash(settings.system),
         "started_from": describe_init_model(settings),
         "command": shlex.join(["seqcap", *sys.argv[1:]]),
