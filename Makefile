@@ -1,6 +1,7 @@
 # make demo    recognises the sample recordings (sets up .venv first)
 # make test    everything that continuous integration checks (sets up .venv first)
 # make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess and nemo
+# make page-runtime   fetches onnxruntime-web for the page again, from npm
 # make format  puts the code into its layout
 # make docs    builds the documentation into docs/_build/html
 # make test-matrix   all tests on the instruction sets of older processors, with 1 and 2 threads
@@ -76,6 +77,18 @@ pretrained: $(VENV)/.seqcap-dev
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPE).json --card $(PRETRAINED)/CARD.md
 	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) --folds $(RECIPE).json \
 	  --card $(PRETRAINED)/CARD.md --card README.md
+
+PAGE_VENDOR := src/seqcap/apps/page/vendor
+
+page-runtime:
+	$(SAY) "Fetching onnxruntime-web for the page"
+	@scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	  (cd "$$scratch" && npm pack --silent onnxruntime-web@1.30.0 && tar xzf *.tgz) > /dev/null; \
+	  cp "$$scratch"/package/dist/ort-wasm-simd-threaded.mjs $(PAGE_VENDOR)/; \
+	  sed '/^\/\/# sourceMappingURL/d' "$$scratch"/package/dist/ort.wasm.min.mjs \
+	    > $(PAGE_VENDOR)/ort.wasm.min.mjs; \
+	  gzip -9 -n -c "$$scratch"/package/dist/ort-wasm-simd-threaded.wasm \
+	    > $(PAGE_VENDOR)/ort-wasm-simd-threaded.wasm.gz
 
 format: $(VENV)/.seqcap-dev
 	@$(BIN)/ruff check --fix .

@@ -24,6 +24,7 @@ from seqcap.apps.model import model
 from seqcap.apps.predict import predict
 from seqcap.apps.serve import serve
 from seqcap.apps.stopping import stop_by_sigterm, was_terminated
+from seqcap.apps.static_page import page
 from seqcap.apps.systems import systems
 from seqcap.apps.train import train
 from seqcap.errors import SeqcapError
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, listen, serve, model, systems, train, evaluate):
+for command in (predict, listen, serve, page, model, systems, train, evaluate):
     app.command(cls=Command)(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)

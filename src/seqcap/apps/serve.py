@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
+from seqcap.apps.static_page import write_page
 from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import check_model_folder
 
@@ -93,20 +95,24 @@ def serve(
         token=os.environ.get(TOKEN_VARIABLE, ""),
         origins=tuple(allow_origin or ()),
     )
-    app = make_app(recognizers, settings)
-    tell(f"{', '.join(recognizers)} at http://{host}:{port}; Ctrl-C ends")
-    # Once it has stopped clean, uvicorn raises the signal that stopped it again.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=_GRACE_S,
-        ws_max_size=settings.greatest_bytes,
-        server_header=False,
-    )
+    with tempfile.TemporaryDirectory(prefix="seqcap-page-") as scratch:
+        site = Path(scratch) / "page"
+        if page:
+            write_page(site, folders[0])
+        app = make_app(recognizers, settings, site if page else None)
+        tell(f"{', '.join(recognizers)} at http://{host}:{port}; Ctrl-C ends")
+        # Once it has stopped clean, uvicorn raises the signal that stopped it again.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE_S,
+            ws_max_size=settings.greatest_bytes,
+            server_header=False,
+        )
 
 
 def _core_count() -> int:

@@ -8,6 +8,7 @@ from seqcap.errors import CheckpointError
 WEIGHTS_FILE = "model.safetensors"
 SETTINGS_FILE = "model.json"
 CARD_FILE = "CARD.md"
+GRAPH_FILE = "samples.onnx"  # from samples to probabilities
 MODEL_FOLDER = "model"  # within the folder of a run
 SHIPPED = "-"  # what people call the model inside the package
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"

@@ -1,0 +1,199 @@
+"""The page in Debian's Chromium: the same answers as the command line, and no sound goes out."""
+
+import csv
+import functools
+import io
+import json
+import os
+import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from seqcap import Recognizer
+from seqcap.apps.static_page import write_page
+from seqcap.errors import SettingsError
+from seqcap.recognition.model_folder import GRAPH_FILE, PRETRAINED_FOLDER
+
+CHROMIUM = shutil.which("chromium")
+WAIT_MS = 120_000
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The shipped model, which has a graph for browsers."""
+    if not (PRETRAINED_FOLDER / GRAPH_FILE).is_file():
+        pytest.skip("the shipped model has no graph yet")
+    return PRETRAINED_FOLDER
+
+
+@pytest.fixture(scope="module")
+def site(model, tmp_path_factory):
+    """The page behind a web server that knows nothing but files; its address."""
+    folder = tmp_path_factory.mktemp("page") / "site"
+    write_page(folder, model)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=folder)
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser(samples):
+    if CHROMIUM is None:
+        reason = "no chromium here; apt-get install chromium"
+        if os.environ.get("SEQCAP_BROWSER") == "needed":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-audio-capture={samples[1]}",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, site):
+    context = browser.new_context(accept_downloads=True, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.requests = []
+    page.problems = []
+    page.on("request", lambda request: page.requests.append((request.method, request.url)))
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.goto(site)
+    page.locator("#record:not([disabled])").wait_for(timeout=WAIT_MS)
+    yield page
+    assert page.problems == []
+    # Nothing but the page's own files was fetched, and nothing was sent.
+    assert all(m == "GET" and url.startswith((site, "blob:")) for m, url in page.requests)
+    context.close()
+
+
+def wait_for_answers(page, count):
+    page.locator(".answer").nth(count - 1).wait_for(timeout=WAIT_MS)
+
+
+def downloaded(page, selector):
+    with page.expect_download() as download:
+        page.locator(selector).first.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def rows_of(content):
+    return list(csv.DictReader(io.StringIO(content.decode())))
+
+
+def test_the_same_bytes_get_the_same_answer_as_from_the_command_line(page, model, samples):
+    recognizer = Recognizer.from_pretrained(model)
+    page.locator("#files").set_input_files([str(path) for path in samples])
+    wait_for_answers(page, len(samples))
+    rows = rows_of(downloaded(page, "#all-csv"))
+    assert [row["file"] for row in rows] == [path.name for path in samples]
+    for row, path in zip(rows, samples, strict=True):
+        expected = recognizer.recognize(path, timeline=False)
+        assert row["predicted"] == expected.predicted
+        assert (float(row["start"]), float(row["end"])) == (expected.start, expected.end)
+        for emotion, probability in expected.probabilities.items():
+            assert float(row[emotion]) == pytest.approx(probability, abs=1e-3)
+
+
+def test_the_microphone_gets_the_answer_of_what_was_recorded(page, model, tmp_path):
+    page.keyboard.press("Tab")  # the first thing that the keyboard reaches
+    page.keyboard.press("Enter")
+    page.locator("#live-seconds", has_text=" of 2.").wait_for(timeout=WAIT_MS)
+    assert page.locator("#live-bars [role=meter]").count() == 4
+    page.keyboard.press("Enter")
+    wait_for_answers(page, 1)
+    recording = tmp_path / "recording.wav"
+    recording.write_bytes(downloaded(page, "text=Sound as WAV"))
+    (row,) = rows_of(downloaded(page, "#all-csv"))
+    expected = Recognizer.from_pretrained(model).recognize(recording, timeline=False)
+    assert expected.end > 2
+    for emotion, probability in expected.probabilities.items():
+        assert float(row[emotion]) == pytest.approx(probability, abs=1e-3)
+
+
+def test_the_time_line_can_be_taken_away(page, samples):
+    page.locator("#files").set_input_files(str(samples[1]))
+    wait_for_answers(page, 1)
+    rows = rows_of(downloaded(page, "text=Time line as CSV"))
+    assert [float(row["start"]) for row in rows] == [0, 2]
+    grid = downloaded(page, "text=Time line as TextGrid").decode()
+    assert grid.startswith('File type = "ooTextFile"\nObject class = "TextGrid"\n')
+    assert [line.split('"')[1] for line in grid.splitlines() if " text = " in line] == [
+        row["predicted"] for row in rows
+    ]
+
+
+def test_what_is_doubtful_is_said(page, tmp_path):
+    import numpy as np
+    import soundfile
+
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
+    (tmp_path / "letter.wav").write_text("hello")
+    page.locator("#files").set_input_files([str(tmp_path / "silence.wav")])
+    wait_for_answers(page, 1)
+    assert page.locator(".predicted").inner_text() == "uncertain"
+    assert "digital silence" in page.locator(".warning").inner_text()
+    page.locator("#files").set_input_files([str(tmp_path / "letter.wav")])
+    page.locator("#problem", has_text="letter.wav: not a recording").wait_for(timeout=WAIT_MS)
+
+
+def test_the_threshold_makes_answers_uncertain(page, samples):
+    page.locator("#files").set_input_files(str(samples[0]))
+    wait_for_answers(page, 1)
+    assert page.locator(".predicted").inner_text() != "uncertain"
+    page.locator("#abstain").fill("0.95")
+    assert page.locator(".predicted").inner_text() == "uncertain"
+
+
+def test_the_card_is_one_click_away(page, model):
+    page.get_by_role("button", name="What this model can and cannot do").click()
+    card = page.get_by_role("dialog", name="The model's card")
+    card.wait_for()
+    first_line = (model / "CARD.md").read_text().splitlines()[0]
+    page.locator("#card-text", has_text=first_line).wait_for(timeout=WAIT_MS)
+
+
+def test_nothing_is_wider_than_a_phone(page, samples):
+    page.locator("#files").set_input_files(str(samples[0]))
+    wait_for_answers(page, 1)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_a_page_is_written_whole_or_not_at_all(tmp_path, model_folder):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(SettingsError, match=r"not empty; name a new folder$"):
+        write_page(tmp_path, model_folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    (tmp_path / "empty").mkdir()
+    write_page(tmp_path / "empty", model_folder)
+    about = json.loads((tmp_path / "empty" / "model" / "model.json").read_text())
+    assert about["graph"] is None
+    assert (tmp_path / "empty" / "index.html").is_file()
+
+
+def test_a_model_without_a_graph_is_no_page_of_its_own(seqcap, model_folder, tmp_path):
+    run = seqcap("page", tmp_path / "site", "--model", model_folder)
+    assert run.status == 2
+    assert f"no {GRAPH_FILE}, which browsers need; 'seqcap export' writes it" in run.err
