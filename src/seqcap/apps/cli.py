@@ -23,8 +23,8 @@ from seqcap.apps.listen import listen
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
 from seqcap.apps.serve import serve
-from seqcap.apps.stopping import stop_by_sigterm, was_terminated
 from seqcap.apps.static_page import page
+from seqcap.apps.stopping import stop_by_sigterm, was_terminated
 from seqcap.apps.systems import systems
 from seqcap.apps.train import train
 from seqcap.errors import SeqcapError
