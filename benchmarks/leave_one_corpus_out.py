@@ -37,7 +37,14 @@ from seqcap.models.systems import System
 from seqcap.recognition.checkpoint import load_checkpoint
 from seqcap.scoring.calibration import most_likely_temperature
 from seqcap.scoring.evaluation import scores
-from seqcap.training.batches import Segments, WholeUtterances, by_length, collate
+from seqcap.training.batches import (
+    Segments,
+    Utterance,
+    WholeUtterances,
+    by_length,
+    collate,
+    find_speech,
+)
 from seqcap.training.fit import answer_batches, train
 from seqcap.training.run import load_utterances, read_tables
 from seqcap.training.run_identity import describe_machine
@@ -82,23 +89,29 @@ def labelled(table: pd.DataFrame, labels: LabelSet) -> pd.DataFrame:
         return apply_labels(table, labels)
 
 
-def count_epochs(
-    settings: TrainingSettings, rows: pd.DataFrame, labels: LabelSet, steps: int
-) -> int:
+def count_epochs(training: Sequence[Utterance], settings: TrainingSettings, steps: int) -> int:
     """How many epochs come nearest to so many steps."""
     nothing = np.zeros(BIN_COUNT, np.float32)
     unmeasured = Normalisation(nothing, nothing, settings.normalisation)
-    pieces = len(Segments(load_utterances(rows, labels), unmeasured, None, 0, settings.segment_s))
+    pieces = len(Segments(training, unmeasured, None, 0, settings.segment_s))
     return max(1, round(steps * settings.batch_size / pieces))
 
 
 def train_idea(
-    rows: dict[str, pd.DataFrame], labels: LabelSet, settings: TrainingSettings, folder: Path
+    rows: dict[str, pd.DataFrame],
+    labels: LabelSet,
+    settings: TrainingSettings,
+    steps: int,
+    folder: Path,
 ) -> None:
     """Trains and answers; keeps the answers and what it cost."""
     began_s = time.perf_counter()
+    training = find_speech(load_utterances(rows["train"], labels), settings.normalisation)
+    settings = dataclasses.replace(settings, epochs=count_epochs(training, settings, steps))
+    with atomic_write(folder / "settings.json") as path:
+        path.write_text(json.dumps(dataclasses.asdict(settings), indent=1) + "\n", "utf-8")
     trained = train(
-        load_utterances(rows["train"], labels),
+        training,
         load_utterances(rows["validation"], labels),
         labels.emotions,
         settings,
@@ -123,13 +136,17 @@ def answer(
 ) -> None:
     """Keeps each row's logits, ``(branch, row, emotion)``; then what they cost, last."""
     asked = load_utterances(rows, labels)
-    order = by_length(asked, 16)
+    heard = normalisation.find_speech([one.waveform for one in asked])
+    spoken = [place for place, speech in enumerate(heard) if speech is None or speech.any()]
+    there = [asked[place]._replace(speech=heard[place]) for place in spoken]
+    order = by_length(there, 16)
     batches = DataLoader(
-        WholeUtterances(asked, normalisation), batch_sampler=order, collate_fn=collate
+        WholeUtterances(there, normalisation), batch_sampler=order, collate_fn=collate
     )
-    logits, _ = answer_batches(system, batches)
-    places = np.argsort([place for batch in order for place in batch])
-    np.savez(folder / LOGITS_FILE, logits=logits.numpy()[:, places])
+    found, _ = answer_batches(system, batches)
+    logits = np.full((len(found), len(asked), len(labels.emotions)), np.nan, np.float32)
+    logits[:, [spoken[place] for batch in order for place in batch]] = found.numpy()
+    np.savez(folder / LOGITS_FILE, logits=logits)
     rows[["corpus", "speaker", "emotion"]].to_csv(folder / ANSWERS_FILE, index=False)
     with atomic_write(folder / COST_FILE) as path:
         path.write_text(json.dumps(cost) + "\n", "utf-8")
@@ -162,6 +179,7 @@ def score_idea(folders: Sequence[Path], emotions: Sequence[str]) -> list[dict[st
         row |= {"ua_low": round(low, 3), "ua_high": round(high, 3)}
         row |= {f"recall_{e}": round(r, 3) for e, r in score["recall"].items() if r is not None}
         row |= {"utterances": score["utterances"], "speakers": score["speakers"]}
+        row["no_speech"] = int(logits.isnan().any(-1).any(0).sum())
         result.append(row)
     return result
 
@@ -170,12 +188,11 @@ def temperature_of(
     others: Sequence[tuple[pd.DataFrame, torch.Tensor]], emotions: Sequence[str]
 ) -> float:
     """The geometric mean of what each corpus asks for, so that large ones count no more."""
-    found = [
-        most_likely_temperature(
-            logits, torch.tensor([emotions.index(one) for one in rows["emotion"]])
-        )
-        for rows, logits in others
-    ]
+    found = []
+    for rows, logits in others:
+        labels = torch.tensor([emotions.index(one) for one in rows["emotion"]])
+        spoken = ~logits.isnan().any(-1).any(0)
+        found.append(most_likely_temperature(logits[:, spoken], labels[spoken]))
     return float(np.exp(np.mean(np.log(found))))
 
 
@@ -217,11 +234,7 @@ def main() -> None:
         given = load_checkpoint(arguments.model)
         answer(given.system, given.normalisation, rows["test"], answered, own, {"steps": 0})
     elif not (own / COST_FILE).exists():
-        epochs = count_epochs(settings, rows["train"], trained, arguments.steps)
-        settings = dataclasses.replace(settings, epochs=epochs)
-        with atomic_write(own / "settings.json") as path:
-            path.write_text(json.dumps(dataclasses.asdict(settings), indent=1) + "\n", "utf-8")
-        train_idea(rows, trained, settings, own)
+        train_idea(rows, trained, settings, arguments.steps, own)
     write_scores(arguments, settings, folder, answered.emotions)
 
 

@@ -1,16 +1,17 @@
-"""What recordings lose before a system sees them: level, quiet edges, mean and deviation.
+"""What recordings lose before a system sees them: offset, level, what is no speech, mean.
 
 Axis order: ``(frame, bin)``. Frames are 10 ms apart, bins 10 Hz.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcap.audio.high_pass import HighPass
 from seqcap.audio.spectrogram import (
     BIN_COUNT,
     SHIFT_SAMPLES,
@@ -18,6 +19,13 @@ from seqcap.audio.spectrogram import (
     frame_count,
     log_spectrogram,
 )
+from seqcap.audio.speech_detection import (
+    speech_frames,
+    speech_probabilities,
+    speech_probabilities_of_blocks,
+)
+
+Mask = NDArray[np.bool_]
 
 _UNCHANGED = np.float32(1)
 _MARGIN_FRAMES = 10  # kept around what is left after trimming
@@ -32,13 +40,16 @@ class NormalisationSettings:
         per_bin: Each bin has a mean and a deviation of its own; otherwise all share one.
         target_rms: RMS that the louder half of a recording is brought to (see
             `rms_of_louder_half`); 0 keeps the level. With the spectrogram's floor it decides how
-            far below the loudest speech is still visible: 0.01 means 60 dB.
+            far below the loudest speech is still visible: 0.01 means 60 dB, 0.0018 45 dB.
         trim_db: The quiet before and after a recording, so far below its loudest 10 ms, is cut
             off (see `trim_bounds`); 0 keeps it.
         utterance_mean_norm: Utterance-level cepstral-style mean normalisation (CMN): share of its
             own mean over frames, bin by bin, that each recording loses, 0 to 1.
         speaker_mean_norm: Speaker-level CMN: share of the difference between a speaker's mean
             spectrum and the mean of all that the speaker's recordings lose, 0 to 1.
+        high_pass_hz: Cut-off of the high-pass that takes out a constant offset; 0 leaves it.
+        speech_only: Only frames in which somebody speaks are kept, see
+            `seqcap.audio.speech_detection`.
     """
 
     per_bin: bool = True
@@ -47,6 +58,8 @@ class NormalisationSettings:
     trim_db: float = field(default=0.0, metadata={"neutral": 0.0})
     utterance_mean_norm: float = field(default=0.0, metadata={"neutral": 0.0})
     speaker_mean_norm: float = field(default=0.0, metadata={"neutral": 0.0})
+    high_pass_hz: float = field(default=0.0, metadata={"neutral": 0.0})
+    speech_only: bool = field(default=False, metadata={"neutral": False})
 
 
 def block_powers(waveform: FloatArray) -> NDArray[np.float64]:
@@ -119,26 +132,92 @@ class Normalisation:
         """The same mean and deviation with other settings, by name."""
         return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **settings))
 
-    def prepare(self, waveform: FloatArray) -> FloatArray:
-        """What is heard of a whole recording, at this level."""
-        gain, first, behind = self.measure(block_powers(waveform))
-        return waveform[first * SHIFT_SAMPLES : behind * SHIFT_SAMPLES] * gain
+    def filtered(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        """Takes the offset out of a waveform that comes in blocks, the first from its beginning."""
+        if not self.settings.high_pass_hz:
+            yield from blocks
+            return
+        high_pass = HighPass(self.settings.high_pass_hz)
+        for block in blocks:
+            yield high_pass(block)
 
-    def spectrogram(self, waveform: FloatArray) -> FloatArray:
-        """Log magnitudes of what is heard of a whole recording, not yet normalised."""
-        gain, first, behind = self.measure(block_powers(waveform))
-        return log_spectrogram(waveform * gain)[first:behind]
+    def find_speech(self, waveforms: Sequence[FloatArray]) -> list[Mask | None]:
+        """Finds speech in whole recordings, many at a time; None where all sound is kept.
 
-    def measure(self, powers: NDArray[np.float64]) -> tuple[np.float32, int, int]:
-        """What has to be done with a recording of these powers.
+        Args:
+            waveforms: 16 kHz mono, each of shape ``(samples,)``, their offset in them.
 
         Returns:
-            What it is multiplied with, 1 for digital silence; the first frame that is heard and
-            the frame behind the last one.
+            For each one which frames are speech, shape ``(frame,)``.
+        """
+        if not self.settings.speech_only:
+            return [None] * len(waveforms)
+        found = speech_probabilities([self._filter(waveform) for waveform in waveforms])
+        return [
+            speech_frames(probabilities, len(waveform))
+            for probabilities, waveform in zip(found, waveforms, strict=True)
+        ]
+
+    def find_speech_in_blocks(self, blocks: Iterable[FloatArray], sample_count: int) -> Mask | None:
+        """The same for one recording that comes in blocks, with the memory of five minutes."""
+        if not self.settings.speech_only:
+            return None
+        return speech_frames(speech_probabilities_of_blocks(self.filtered(blocks)), sample_count)
+
+    def prepare(self, waveform: FloatArray, speech: Mask | None = None) -> FloatArray:
+        """What is kept of a whole recording, at this level.
+
+        Args:
+            waveform: 16 kHz mono, shape ``(samples,)``.
+            speech: As `find_speech` gives it, if that is known already.
+        """
+        waveform, gain, kept = self._measured(waveform, speech)
+        return waveform[np.repeat(kept, SHIFT_SAMPLES)[: len(waveform)]] * gain
+
+    def spectrogram(self, waveform: FloatArray, speech: Mask | None = None) -> FloatArray:
+        """Log magnitudes of what is kept of a whole recording, not yet normalised.
+
+        Args:
+            waveform: 16 kHz mono, shape ``(samples,)``.
+            speech: As `find_speech` gives it, if that is known already.
+
+        Returns:
+            Shape ``(frame, 512)``; no frames where nothing is kept.
+        """
+        waveform, gain, kept = self._measured(waveform, speech)
+        return log_spectrogram(waveform * gain)[kept]
+
+    def measure(
+        self, powers: NDArray[np.float64], speech: Mask | None = None
+    ) -> tuple[np.float32, Mask]:
+        """What has to be done with a recording of these powers.
+
+        Args:
+            powers: Of the whole recording without its offset, as `block_powers` gives them.
+            speech: As `find_speech` gives it.
+
+        Returns:
+            What it is multiplied with, 1 for digital silence; and which frames are kept.
         """
         first, behind = trim_bounds(powers, self.settings.trim_db)
-        loud = rms_of_louder_half(powers[first:behind]) if self.settings.target_rms else 0.0
-        return np.float32(self.settings.target_rms / loud) if loud else _UNCHANGED, first, behind
+        kept = np.zeros(len(powers), bool)
+        kept[first:behind] = True
+        if speech is not None:
+            kept &= speech
+        measured = powers[kept]
+        loud = rms_of_louder_half(measured) if self.settings.target_rms and len(measured) else 0.0
+        return np.float32(self.settings.target_rms / loud) if loud else _UNCHANGED, kept
+
+    def _filter(self, waveform: FloatArray) -> FloatArray:
+        return next(self.filtered([waveform]))
+
+    def _measured(
+        self, waveform: FloatArray, speech: Mask | None
+    ) -> tuple[FloatArray, np.float32, Mask]:
+        if speech is None:
+            (speech,) = self.find_speech([waveform])
+        waveform = self._filter(waveform)
+        return waveform, *self.measure(block_powers(waveform), speech)
 
     def __call__(self, spectrogram: FloatArray) -> FloatArray:
         """Normalises log magnitudes of a recording or a piece of one, shape ``(frame, 512)``."""
@@ -146,7 +225,7 @@ class Normalisation:
 
     def subtract_utterance_mean(self, spectrogram: FloatArray) -> FloatArray:
         """Log magnitudes ``(frame, 512)`` less their share `utterance_mean_norm` of their mean."""
-        if not self.settings.utterance_mean_norm:
+        if not self.settings.utterance_mean_norm or not len(spectrogram):
             return spectrogram
         return spectrogram - np.float32(self.settings.utterance_mean_norm) * spectrogram.mean(0)
 

@@ -1,5 +1,6 @@
 """What recognition gives back: an answer, or the reason why there is none."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,10 +9,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNCERTAIN = "uncertain"
+NO_SPEECH = "no speech"
 
 
 def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
     """The most probable emotion; "uncertain" where it is less probable than that, or all are alike.
+
+    Where nobody speaks, probabilities are NaN and the answer is "no speech".
 
     Example:
         >>> decide({"anger": 0.6, "sadness": 0.4}, 0.5)
@@ -19,6 +23,8 @@ def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
         >>> decide({"anger": 0.5, "sadness": 0.5}, 0.0)
         'uncertain'
     """
+    if any(map(math.isnan, probabilities.values())):
+        return NO_SPEECH
     best = max(probabilities, key=probabilities.__getitem__)
     alike = len(set(probabilities.values())) == 1
     return UNCERTAIN if alike or probabilities[best] < abstain_below else best
@@ -32,8 +38,9 @@ class Answer:
         file: Name of the recording.
         start: First second that counts.
         end: Where it ends, in seconds.
-        probabilities: One per emotion, summing to one, in the model's order.
-        predicted: The most probable emotion, or "uncertain".
+        probabilities: One per emotion, summing to one, in the model's order; NaN where nobody
+            speaks.
+        predicted: The most probable emotion, "uncertain" or "no speech".
         timeline: Answers for pieces of 2 s one after the other, if asked for.
     """
 
@@ -46,7 +53,7 @@ class Answer:
 
     @property
     def confidence(self) -> float:
-        """The probability of the most probable emotion."""
+        """The probability of the most probable emotion; NaN where nobody speaks."""
         return max(self.probabilities.values())
 
     def to_dict(self) -> dict[str, Any]:

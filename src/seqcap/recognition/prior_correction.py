@@ -26,7 +26,8 @@ def estimate_log_prior_shift(probabilities: ArrayLike, share: float = SHARE) -> 
 
     Args:
         probabilities: Of the speaker's recordings, ``(recording, emotion)``. With few recordings
-            the correction shrinks to zero. Uniform rows (silence) are ignored.
+            the correction shrinks to zero. Uniform rows (silence) and rows of
+            NaN (no speech) are ignored.
         share: How far the mean is shifted to uniform if there are many recordings, 0 to 1.
 
     Returns:
@@ -120,7 +121,7 @@ def _shift_answer(answer: Answer, shift: NDArray[np.float64], abstain_below: flo
 
 
 def _says_nothing(table: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.asarray((table == table[:, :1]).all(axis=1))
+    return np.asarray(((table == table[:, :1]) | np.isnan(table)).all(axis=1))
 
 
 def _softmax(logarithms: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,10 +20,12 @@ from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
 from seqcap.recognition.recordings import (
+    BLOCK_PIECES,
     LoadedRecording,
     PreparedRecording,
     Segment,
     batches_by_length,
+    pieces_of,
     prepare,
     read_ahead,
     read_recording,
@@ -137,7 +139,7 @@ class Recognizer:
         blocks = (
             block
             for recording in recordings
-            for block in prepare(recording, normalisation).blocks()
+            for block in prepare([recording], normalisation)[0].blocks()
         )
         adapted = dataclasses.replace(
             self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
@@ -249,7 +251,7 @@ class Recognizer:
             recordings: As `read_recording` gives them.
             timeline: Also answer for each 2-s piece.
         """
-        prepared = [prepare(each, self.checkpoint.normalisation) for each in recordings]
+        prepared = prepare(recordings, self.checkpoint.normalisation)
         short = [each for each in prepared if each.recording.is_short]
         spectrograms = [next(each.blocks()) for each in short]
         rows = self.probabilities(spectrograms)
@@ -272,20 +274,17 @@ class Recognizer:
     ) -> list[FloatArray]:
         """Probabilities ``(piece, emotion)`` of recordings whose own are known."""
         cut = [len(recording.bounds) > 1 for recording in recordings]  # one piece is the whole
-        pieces = self.probabilities(
-            [
-                spectrogram[first:behind]
-                for recording, spectrogram, several in zip(
-                    recordings, spectrograms, cut, strict=True
-                )
-                for first, behind in recording.bounds
-                if several
-            ]
-        )
+        pieces = [
+            piece
+            for recording, spectrogram, several in zip(recordings, spectrograms, cut, strict=True)
+            if several
+            for piece in pieces_of(spectrogram, recording.sizes)
+        ]
+        found = self.probabilities(pieces)
         result, taken = [], 0
         for recording, row, several in zip(recordings, rows, cut, strict=True):
             count = len(recording.bounds) if several else 0
-            result.append(pieces[taken : taken + count] if several else row[None])
+            result.append(found[taken : taken + count] if several else row[None])
             taken += count
         return result
 
@@ -294,20 +293,22 @@ class Recognizer:
         """Reads a long recording block by block, once for the whole and its pieces."""
         piece_rows: list[FloatArray] = []
         silent = True
-        lengths = iter([behind - first for first, behind in recording.bounds])
+        starts = range(0, len(recording.sizes), BLOCK_PIECES)
+        sizes = [recording.sizes[start : start + BLOCK_PIECES] for start in starts]
 
         def normalised() -> Iterator[Tensor]:
             nonlocal silent
-            for block in recording.blocks():
-                silent = silent and is_silent(block)
+            for block, own in zip(recording.blocks(), sizes, strict=True):
+                silent = silent and (not len(block) or is_silent(block))
                 if timeline:
-                    pieces, first = [], 0
-                    while first < len(block):
-                        pieces.append(block[first : first + next(lengths)])
-                        first += len(pieces[-1])
-                    piece_rows.append(self.probabilities(pieces))
-                yield torch.from_numpy(self.checkpoint.normalisation(block)).to(self.device)
+                    piece_rows.append(self.probabilities(pieces_of(block, own)))
+                if len(block):
+                    yield torch.from_numpy(self.checkpoint.normalisation(block)).to(self.device)
 
+        if not any(recording.sizes):
+            nothing = np.full(len(self.emotions), np.nan, np.float32)
+            pieces = np.tile(nothing, (len(recording.sizes), 1)) if timeline else None
+            return self._answer(recording, nothing, pieces)
         logits = self.system.forward_in_chunks(normalised())
         row = self._calibrated(logits)[0]
         if silent:
@@ -318,12 +319,11 @@ class Recognizer:
         self, recording: PreparedRecording, row: FloatArray, piece_rows: FloatArray | None
     ) -> Answer:
         whole = recording.recording
-        from_s = recording.trimmed_start_s
         timeline = []
         if piece_rows is not None:
             for (first, behind), piece_row in zip(recording.bounds, piece_rows, strict=True):
-                piece_end_s = min(from_s + behind / FRAMES_PER_S, whole.end_s)
-                piece = (whole.name, from_s + first / FRAMES_PER_S, piece_end_s)
+                piece_end_s = min(whole.start_s + behind / FRAMES_PER_S, whole.end_s)
+                piece = (whole.name, whole.start_s + first / FRAMES_PER_S, piece_end_s)
                 timeline.append(self._named(*piece, piece_row))
         return self._named(whole.name, whole.start_s, whole.end_s, row, tuple(timeline))
 
@@ -354,13 +354,16 @@ class Recognizer:
 
         Returns:
             Shape ``(recording, emotion)``, calibrated, in the order they came; all emotions
-            alike for digital silence.
+            alike for digital silence, NaN where there are no frames.
         """
-        result = np.empty((len(spectrograms), len(self.emotions)), np.float32)
-        for indices in batches_by_length([len(s) for s in spectrograms]):
+        result = np.full((len(spectrograms), len(self.emotions)), np.nan, np.float32)
+        spoken = [place for place, each in enumerate(spectrograms) if len(each)]
+        for chosen in batches_by_length([len(spectrograms[place]) for place in spoken]):
+            indices = [spoken[place] for place in chosen]
             batch, counts = self._batch([spectrograms[i] for i in indices])
             result[indices] = self._calibrated(self.system(batch, counts))
-        result[[is_silent(s) for s in spectrograms]] = self._nothing_heard
+        silent = [place for place in spoken if is_silent(spectrograms[place])]
+        result[silent] = self._nothing_heard
         return result
 
     @property

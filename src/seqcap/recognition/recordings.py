@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqcap.audio.normalisation import Normalisation, block_powers
+from seqcap.audio.normalisation import Mask, Normalisation, block_powers
 from seqcap.audio.source import Source, source_name
 from seqcap.audio.spectrogram import (
     FRAMES_PER_S,
@@ -32,7 +32,8 @@ _BATCH_FRAMES = 6000  # padding included: a minute of sound
 
 # Longer recordings are read again in blocks instead of being held; half a minute, 15 pieces.
 LONGEST_HELD_S = 60.0
-_BLOCK_PIECES = 15
+BLOCK_PIECES = 15
+_LEAST_FRAMES = 20
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class LoadedRecording:
     decode: Callable[[], Iterator[FloatArray]]
 
     @property
+    def sample_count(self) -> int:
+        """How many samples it has at 16 kHz."""
+        return round((self.end_s - self.start_s) * SAMPLE_RATE_HZ)
+
+    @property
     def is_short(self) -> bool:
         """Whether it lasts a minute at most, so that it is recognised as one block."""
         return len(self.powers) <= LONGEST_HELD_S * FRAMES_PER_S
@@ -82,19 +88,19 @@ class LoadedRecording:
 
 @dataclass(frozen=True)
 class PreparedRecording:
-    """A recording at the level, and without the quiet edges, that one model expects.
+    """A recording at the level that one model expects, without what is not kept of it.
 
     Attributes:
         recording: What was decoded.
-        trimmed_start_s: Where its first frame begins in its source.
-        bounds: Its pieces of 2 s, as `piece_bounds` gives them.
-        blocks: Gives its log magnitudes, ``(frame, bin)``, some whole pieces at a time; a short
-            recording in one block.
+        bounds: Its pieces of 2 s: first frame of the source and the frame behind the last one.
+        sizes: How many frames of each piece are kept; 0: nobody speaks in it.
+        blocks: Gives the log magnitudes of kept frames, ``(frame, bin)``, some whole pieces at a
+            time; a short recording in one block.
     """
 
     recording: LoadedRecording
-    trimmed_start_s: float
     bounds: list[tuple[int, int]]
+    sizes: list[int]
     blocks: Callable[[], Iterator[FloatArray]]
 
 
@@ -128,35 +134,86 @@ def read_recording(
     )
 
 
-def prepare(recording: LoadedRecording, normalisation: Normalisation) -> PreparedRecording:
-    """Brings a recording to a model's level and cuts off its quiet edges.
+def prepare(
+    recordings: Sequence[LoadedRecording], normalisation: Normalisation
+) -> list[PreparedRecording]:
+    """Brings recordings to a model's level and finds what is kept of them.
 
     Args:
-        recording: As `read_recording` gives it.
+        recordings: As `read_recording` gives them; speech is looked for in all short ones at once.
         normalisation: The model's.
     """
-    gain, first, behind = normalisation.measure(recording.powers)
-    bounds = piece_bounds(behind - first)
+    held = [each.waveform for each in recordings if each.waveform is not None]
+    found = iter(normalisation.find_speech(held))
+    return [
+        _prepare(
+            each,
+            normalisation,
+            normalisation.find_speech_in_blocks(each.decode(), each.sample_count)
+            if each.waveform is None
+            else next(found),
+        )
+        for each in recordings
+    ]
+
+
+def _prepare(
+    recording: LoadedRecording, normalisation: Normalisation, speech: Mask | None
+) -> PreparedRecording:
+    powers = recording.powers
+    if normalisation.settings.high_pass_hz:
+        again = recording.decode() if recording.waveform is None else iter([recording.waveform])
+        powers = np.concatenate([block_powers(b) for b in normalisation.filtered(again)])
+    gain, kept = normalisation.measure(powers, speech)
+    # Pieces of what is trimmed begin with its first frame, those of speech with the recording.
+    first = 0 if speech is not None else int(kept.argmax())
+    behind = len(kept) if speech is not None else first + int(kept.sum())
+    bounds = [(first + start, first + end) for start, end in piece_bounds(behind - first)]
 
     def whole() -> Iterator[FloatArray]:
         waveform = recording.waveform
         if waveform is None:
             waveform = np.concatenate(list(recording.decode()))
-        yield log_spectrogram(waveform * gain)[first:behind]
+        waveform = next(normalisation.filtered([waveform]))
+        yield log_spectrogram(waveform * gain)[kept]
 
     def in_blocks() -> Iterator[FloatArray]:
-        groups = [bounds[i : i + _BLOCK_PIECES] for i in range(0, len(bounds), _BLOCK_PIECES)]
-        sizes = [group[-1][1] - group[0][0] for group in groups]
+        groups = [bounds[i : i + BLOCK_PIECES] for i in range(0, len(bounds), BLOCK_PIECES)]
+        spans = [(group[0][0], group[-1][1]) for group in groups]
         skipped = [first] if first else []
-        frames = log_spectrogram_blocks(recording.decode(), gain)
-        yield from itertools.islice(regrouped(frames, [*skipped, *sizes]), len(skipped), None)
+        blocks = normalisation.filtered(recording.decode())
+        frames = regrouped(
+            log_spectrogram_blocks(blocks, gain), [*skipped, *(b - a for a, b in spans)]
+        )
+        for (start, end), block in zip(
+            spans, itertools.islice(frames, len(skipped), None), strict=True
+        ):
+            yield block[kept[start:end]]
 
     return PreparedRecording(
         recording,
-        recording.start_s + first / FRAMES_PER_S,
         bounds,
+        [int(kept[start:end].sum()) for start, end in bounds],
         whole if recording.is_short else in_blocks,
     )
+
+
+def pieces_of(block: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
+    """Cuts the kept frames of some pieces apart.
+
+    Pieces with less than 0.1 s of speech between the margins around it come out empty: nobody
+    speaks in them.
+
+    Args:
+        block: Log magnitudes ``(frame, bin)``.
+        sizes: Frames of each piece, their sum.
+
+    Example:
+        >>> [len(piece) for piece in pieces_of(np.zeros((210, 512), np.float32), [200, 10, 0])]
+        [200, 0, 0]
+    """
+    pieces = np.split(block, np.cumsum(sizes)[:-1])
+    return [piece if len(piece) >= _LEAST_FRAMES else piece[:0] for piece in pieces]
 
 
 def regrouped(blocks: Iterable[FloatArray], sizes: Iterable[int]) -> Iterator[FloatArray]:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcap.audio.high_pass import HighPass
 from seqcap.audio.spectrogram import (
     BIN_COUNT,
     SHIFT_SAMPLES,
@@ -44,6 +45,7 @@ def check_running(checkpoint: Checkpoint) -> None:
         for name, value in (
             ("normalisation.target_rms", settings.target_rms),
             ("normalisation.trim_db", settings.trim_db),
+            ("normalisation.speech_only", settings.speech_only),
             ("normalisation.utterance_mean_norm", settings.utterance_mean_norm),
         )
         if value
@@ -97,6 +99,8 @@ class RunningAnswer:
         self.checkpoint = checkpoint
         self.system = checkpoint.system
         self._device = self.system.branch_shares.device
+        cutoff_hz = checkpoint.normalisation.settings.high_pass_hz
+        self._high_pass = HighPass(cutoff_hz) if cutoff_hz else None
         self._samples = np.empty(0, np.float32)  # from the first frame that is not final
         self._frames = np.empty((0, BIN_COUNT), np.float32)  # final ones, from step `_first` on
         self._final_count = 0
@@ -108,6 +112,8 @@ class RunningAnswer:
     @torch.inference_mode()
     def push(self, samples: FloatArray) -> None:
         """Takes the next samples, 16 kHz mono, shape ``(samples,)``, of any number."""
+        if self._high_pass is not None:
+            samples = self._high_pass(samples)
         self._samples = np.concatenate((self._samples, samples))
         ready = max(0, (len(self._samples) - WINDOW_SAMPLES) // SHIFT_SAMPLES + 1)
         if ready == 0:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from seqcap.corpora.speakers import speaker_key
+from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.prior_correction import balance_probabilities
+from seqcap.scoring.metrics import most_probable
 
 
 def balance_prior(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
@@ -28,6 +31,7 @@ def balance_prior(predictions: pd.DataFrame, emotions: Sequence[str]) -> pd.Data
         own = (people == one).to_numpy()
         after[own] = balance_probabilities(before[own])
     answers = pd.DataFrame(after, index=predictions.index, columns=columns)
-    same = (after == before).all(axis=1)
-    predicted = predictions["predicted"].where(same, answers.idxmax(axis=1))
+    same = np.isclose(after, before, rtol=0, atol=0, equal_nan=True).all(axis=1)
+    names = np.array([*columns, NO_SPEECH], object)
+    predicted = predictions["predicted"].where(same, names[most_probable(after)])
     return predictions.assign(**answers, predicted=predicted)

@@ -14,10 +14,12 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.corpora.labels import LABEL_SETS, LabelSet, apply_labels, label_set_named
 from seqcap.corpora.speakers import speaker_key, spellings_of
 from seqcap.errors import CorpusError, CorpusWarning
+from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.recognizer import Answer, Failure, Recognizer
 from seqcap.scoring.bootstrap import bootstrap_scores, confusions_by_group, interval
 from seqcap.scoring.metrics import (
     calibration_error,
+    most_probable,
     recalls,
     unweighted_accuracy,
     weighted_accuracy,
@@ -58,7 +60,7 @@ def predict_table(
 
     Returns:
         The table with one column of probabilities per emotion, and `predicted`, the first of the
-        most probable ones.
+        most probable ones, or "no speech" where probabilities are NaN.
 
     Raises:
         AudioError, CorpusError: A recording cannot be read.
@@ -89,7 +91,9 @@ def predict_table(
     probabilities = pd.DataFrame(answers, index=table.index, columns=kept)
     if emotions is not None:
         probabilities = probabilities.div(probabilities.sum(axis=1), axis=0)
-    return pd.concat([table, probabilities.assign(predicted=probabilities.idxmax(axis=1))], axis=1)
+    names = [*kept, NO_SPEECH]
+    predicted = [names[place] for place in most_probable(probabilities)]
+    return pd.concat([table, probabilities.assign(predicted=predicted)], axis=1)
 
 
 def _by_speaker(
@@ -120,7 +124,8 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
     Returns:
         utterances, speakers (named ones), wa, ua, ua_interval (95 %, over speakers; None for one
         speaker or where a row has no speaker), recall by emotion (None without utterances), ece,
-        confusion (rows actual), by_speaker (utterances, wa, ua).
+        confusion (rows actual; a last column counts what has no answer, if there is any),
+        by_speaker (utterances, wa, ua).
 
     Example:
         >>> predictions = pd.DataFrame(
@@ -137,11 +142,12 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
     order = {emotion: index for index, emotion in enumerate(emotions)}
     actual = predictions["emotion"].map(order).to_numpy()
     probabilities = predictions[list(emotions)].to_numpy()
-    predicted = probabilities.argmax(axis=1)
+    predicted = most_probable(probabilities)
+    columns = len(emotions) + int((predicted < 0).any())  # -1 counts in the last one
     speakers = predictions["speaker"].astype(str).map(_spelled_once(predictions))
     names = sorted(set(speakers) - {""})
     matrices = confusions_by_group(
-        speakers, [*names, ""], actual, predicted, (len(emotions), len(emotions))
+        speakers, [*names, ""], actual, predicted, (len(emotions), columns)
     )
     confusion, by_speaker = matrices.sum(axis=0), dict(zip(names, matrices, strict=False))
     ua_interval = None

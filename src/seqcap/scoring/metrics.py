@@ -35,6 +35,21 @@ def confusion_matrix(actual: ArrayLike, predicted: ArrayLike, emotion_count: int
     return counts.reshape(emotion_count, emotion_count).astype(np.int64)
 
 
+def most_probable(probabilities: ArrayLike) -> NDArray[np.int64]:
+    """Index of the most probable emotion, the first of equals; -1 where there is no answer.
+
+    Args:
+        probabilities: Shape ``(utterance, emotion)``; NaN where nobody speaks.
+
+    Example:
+        >>> most_probable([[0.2, 0.8], [np.nan, np.nan]]).tolist()
+        [1, -1]
+    """
+    table = np.asarray(probabilities, float)
+    unanswered = np.isnan(table).any(axis=1)
+    return np.where(unanswered, -1, np.where(unanswered[:, None], 0.0, table).argmax(axis=1))
+
+
 def weighted_accuracy(confusion: ArrayLike) -> float:
     r"""Accuracy, the share of all utterances that are right, Eq. (11): :math:`\sum P_i / \sum U_i`.
 
@@ -103,7 +118,7 @@ def log_loss(probabilities: ArrayLike, actual: ArrayLike) -> float:
         >>> round(log_loss([[0.5, 0.5], [0.1, 0.9]], [0, 1]), 3)
         0.399
     """
-    table = np.asarray(probabilities, float)
+    table = np.nan_to_num(np.asarray(probabilities, float))
     given = table[np.arange(len(table)), np.asarray(actual)]
     return float(-np.log(np.maximum(given, 1e-9)).mean())
 
@@ -124,8 +139,9 @@ def calibration_error(probabilities: ArrayLike, actual: ArrayLike, bin_count: in
         >>> calibration_error([[0.75, 0.25]] * 4, [0, 0, 0, 1])
         0.0
     """
-    table = np.asarray(probabilities, float)
-    confidence, right = table.max(axis=1), table.argmax(axis=1) == np.asarray(actual)
+    right = most_probable(probabilities) == np.asarray(actual)
+    table = np.nan_to_num(np.asarray(probabilities, float))  # no answer: not sure, and wrong
+    confidence = table.max(axis=1)
     bins = np.minimum((confidence * bin_count).astype(int), bin_count - 1)
     gaps = np.bincount(bins, right - confidence, minlength=bin_count)
     return float(np.abs(gaps).sum() / len(table))

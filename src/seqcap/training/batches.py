@@ -4,6 +4,7 @@ Axis order: spectrograms ``(batch, frame, bin)``.
 """
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from seqcap.audio.normalisation import Normalisation, NormalisationSettings
+from seqcap.audio.normalisation import Mask, Normalisation, NormalisationSettings
 from seqcap.audio.spectrogram import BIN_COUNT, FloatArray, frame_count, log_spectrogram
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
+from seqcap.errors import CorpusWarning
 from seqcap.training.augmentation import (
     Augmentation,
     augment_spectrogram,
@@ -28,12 +30,16 @@ SEGMENT_S = 2.0  # Sec. VI-A
 
 
 class Utterance(NamedTuple):
-    """What training knows of one row of the table: sound, emotion, and whose and where it is."""
+    """What training knows of one row of the table: sound, emotion, and whose and where it is.
+
+    `speech` is as `find_speech` gives it; None: looked for each time, if at all.
+    """
 
     waveform: FloatArray
     label: int
     corpus: str
     speaker: str = ""
+    speech: Mask | None = None
 
 
 class Batch(NamedTuple):
@@ -42,6 +48,41 @@ class Batch(NamedTuple):
     spectrograms: Tensor
     frame_counts: Tensor
     labels: Tensor
+
+
+def find_speech(
+    utterances: Sequence[Utterance], settings: NormalisationSettings
+) -> list[Utterance]:
+    """Finds speech once for a whole training, and leaves out utterances without any.
+
+    Where it was found before it is not looked for again.
+
+    Args:
+        utterances: As they were loaded.
+        settings: All are kept as they are unless `speech_only` is set.
+
+    Warns:
+        CorpusWarning: Utterances were left out.
+    """
+    if not settings.speech_only:
+        return list(utterances)
+    nothing = np.zeros(BIN_COUNT, np.float32)
+    new = [utterance.waveform for utterance in utterances if utterance.speech is None]
+    fresh = iter(Normalisation(nothing, nothing, settings).find_speech(new))
+    found = [next(fresh) if each.speech is None else each.speech for each in utterances]
+    spoken = [
+        utterance._replace(speech=speech)
+        for utterance, speech in zip(utterances, found, strict=True)
+        if speech is None or speech.any()
+    ]
+    if len(spoken) < len(utterances):
+        warnings.warn(
+            f"no speech found in {len(utterances) - len(spoken)} of {len(utterances):,} "
+            "utterances: they are left out",
+            CorpusWarning,
+            stacklevel=2,
+        )
+    return spoken
 
 
 def measure_normalisation(
@@ -67,7 +108,9 @@ def measure_normalisation(
     unmeasured = Normalisation(nothing, nothing, settings)
     total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
-        spectrogram = unmeasured.subtract_utterance_mean(unmeasured.spectrogram(utterance.waveform))
+        spectrogram = unmeasured.subtract_utterance_mean(
+            unmeasured.spectrogram(utterance.waveform, utterance.speech)
+        )
         total += spectrogram.sum(0, dtype=float)
         squares += np.square(spectrogram, dtype=float).sum(0)
         frames += len(spectrogram)
@@ -83,7 +126,9 @@ def measure_normalisation(
         for utterance, adapt_to_speaker in zip(
             utterances, speaker_normalisations(utterances, measured), strict=True
         ):
-            left = adapt_to_speaker(adapt_to_speaker.spectrogram(utterance.waveform))
+            left = adapt_to_speaker(
+                adapt_to_speaker.spectrogram(utterance.waveform, utterance.speech)
+            )
             squares += np.square(left, dtype=float).sum(0)
         left_over = np.sqrt(squares / frames).astype(np.float32)
         measured = dataclasses.replace(measured, deviation=measured.deviation * left_over)
@@ -103,7 +148,7 @@ def speaker_normalisations(
         return [normalisation] * len(utterances)
     found = {
         speaker: normalisation.adapt_to_speaker(
-            normalisation.spectrogram(each.waveform)
+            normalisation.spectrogram(each.waveform, each.speech)
             for each in utterances
             if each.speaker == speaker
         )
@@ -137,7 +182,9 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         unknown_speaker_share: float = 0.0,
     ) -> None:
         self.utterances = utterances
-        self.waveforms = [normalisation.prepare(utterance.waveform) for utterance in utterances]
+        self.waveforms = [
+            normalisation.prepare(utterance.waveform, utterance.speech) for utterance in utterances
+        ]
         self.normalisation = normalisation
         self.normalisations = speaker_normalisations(utterances, normalisation)
         self.unknown_speaker_share = unknown_speaker_share
@@ -226,7 +273,8 @@ class WholeUtterances(Dataset[tuple[FloatArray, int]]):
     def __getitem__(self, index: int) -> tuple[FloatArray, int]:
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
         utterance, normalisation = self.utterances[index], self.normalisations[index]
-        return normalisation(normalisation.spectrogram(utterance.waveform)), utterance.label
+        spectrogram = normalisation.spectrogram(utterance.waveform, utterance.speech)
+        return normalisation(spectrogram), utterance.label
 
 
 def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:

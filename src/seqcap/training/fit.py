@@ -35,6 +35,7 @@ from seqcap.training.batches import (
     WholeUtterances,
     by_length,
     collate,
+    find_speech,
     measure_normalisation,
 )
 from seqcap.training.callbacks import TrainingProgress
@@ -116,6 +117,8 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
+    training = find_speech(training, settings.normalisation)
+    validation = find_speech(validation, settings.normalisation)
     normalisation = measure_normalisation(training, settings.normalisation)
     augmentation = settings.augmentation if settings.augment else None
     segments = Segments(
