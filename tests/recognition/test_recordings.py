@@ -67,7 +67,7 @@ def test_batches_hold_every_recording_once_and_at_most_a_minute():
 def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole():
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 75 + 7000).astype(np.float32)
     level = Normalisation(PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01))
-    recording = prepare(read_recording((noise, 16000)), level)
+    (recording,) = prepare([read_recording((noise, 16000))], level)
     assert not recording.recording.is_short
     blocks = list(recording.blocks())
     assert [len(block) for block in blocks] == [3000, 3000, 1544]
@@ -82,11 +82,13 @@ def test_the_quiet_around_a_recording_is_not_heard(speech_s):
     trimming = Normalisation(
         PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01, trim_db=30.0)
     )
-    recording = prepare(read_recording((np.concatenate((quiet, noise, quiet)), 16000)), trimming)
+    (recording,) = prepare(
+        [read_recording((np.concatenate((quiet, noise, quiet)), 16000))], trimming
+    )
     assert (recording.recording.start_s, recording.recording.end_s) == (0.0, speech_s + 2)
-    assert recording.trimmed_start_s == 0.9
+    assert recording.bounds[0][0] == 90
     heard = np.concatenate(list(recording.blocks()))
-    assert len(heard) == recording.bounds[-1][1] == (speech_s + 0.2) * 100
+    assert len(heard) == sum(recording.sizes) == (speech_s + 0.2) * 100
     whole = trimming.spectrogram(np.concatenate((quiet, noise, quiet)))
     np.testing.assert_allclose(heard, whole, atol=1e-5)
     assert heard[:5].mean() < heard[10:15].mean() - 4  # quiet, then speech
@@ -97,10 +99,10 @@ def test_a_recording_of_a_minute_is_one_block_with_or_without_its_samples_in_mem
     recording = read_recording((noise, 16000))
     assert recording.is_short
     assert recording.waveform is not None
-    (held,) = prepare(recording, PLAIN).blocks()
+    (held,) = prepare([recording], PLAIN)[0].blocks()
     assert len(held) == 6000
     assert recording.release().waveform is None
-    (again,) = prepare(recording.release(), PLAIN).blocks()
+    (again,) = prepare([recording.release()], PLAIN)[0].blocks()
     np.testing.assert_array_equal(held, again)
 
 
@@ -108,6 +110,8 @@ def test_a_long_recording_of_which_less_than_a_minute_is_left_loses_nothing():
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 50 * 16000).astype(np.float32)
     quiet = np.full(10 * 16000, 1e-4, np.float32)
     trimming = PLAIN.changed(trim_db=30.0)
-    prepared = prepare(read_recording((np.concatenate((quiet, noise, quiet)), 16000)), trimming)
+    (prepared,) = prepare(
+        [read_recording((np.concatenate((quiet, noise, quiet)), 16000))], trimming
+    )
     assert not prepared.recording.is_short
-    assert sum(len(block) for block in prepared.blocks()) == prepared.bounds[-1][1] == 5020
+    assert sum(len(block) for block in prepared.blocks()) == sum(prepared.sizes) == 5020

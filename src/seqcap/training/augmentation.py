@@ -12,7 +12,27 @@ import soxr
 from seqcap.audio.spectrogram import BIN_COUNT, FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
+from seqcap.training.channels import (
+    clip,
+    draw_noise,
+    equalise,
+    low_pass,
+    reverberate,
+    telephone,
+)
 from seqcap.training.settings_history import added_field
+
+_MOST = {
+    "speed": 1.0,
+    "stretch": 1.0,
+    "noise_share": 1.0,
+    "voices": 2.0,
+    "equaliser_share": 1.0,
+    "telephone_share": 1.0,
+    "low_pass_share": 1.0,
+    "room_share": 1.0,
+    "clip_share": 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +49,17 @@ class Augmentation:
         masks: Number of bands, and of spans of time, that are masked (SpecAugment).
         mask_bins: Widest band, bins.
         mask_frames: Longest span, frames.
+        masks: How many bands, and how many spans of time, are blanked (SpecAugment).
+        mask_bins: Widest band.
+        mask_frames: Longest span.
+        equaliser_share: Share of segments that get a random equaliser.
+        equaliser_db: Most that it raises or lowers a frequency by.
+        telephone_share: Share that passes a telephone's band and mu-law.
+        low_pass_share: Share that loses its high frequencies, as to a codec.
+        room_share: Share that sounds as in a room.
+        clip_share: Share whose peaks are cut off.
+        recorded_noise: Noise is one of those in the folder that SEQCAP_NOISE names, where that is
+            set, or hum, besides plain noise.
         voices: Largest share of what a speaker's mean spectrum differs from another training
             speaker's that a segment of theirs gets, so that it sounds as if that one had spoken,
             or, above 1, somebody further away. Not what is heard as from a known speaker, whose
@@ -53,16 +84,28 @@ class Augmentation:
     mask_bins: int = 32
     mask_frames: int = 16
     voices: float = added_field(0.0, neutral=0.0)
+    equaliser_share: float = added_field(0.0, neutral=0.0)
+    equaliser_db: float = added_field(8.0, neutral=8.0)
+    telephone_share: float = added_field(0.0, neutral=0.0)
+    low_pass_share: float = added_field(0.0, neutral=0.0)
+    room_share: float = added_field(0.0, neutral=0.0)
+    clip_share: float = added_field(0.0, neutral=0.0)
+    recorded_noise: bool = added_field(False, neutral=False)
 
     def __post_init__(self) -> None:
+<<<<<<< HEAD
         """Refuses numbers out of range."""
         for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0, "voices": 2.0}.items():
+=======
+        """Refuses changes that nothing can be changed by."""
+        for name, most in _MOST.items():
+>>>>>>> d9b5ca0 (Let training segments pass through rooms, telephones, equalisers and recorded noise)
             if not 0.0 <= getattr(self, name) <= most:
                 raise SettingsError(
                     f"setting 'augmentation.{name}': {getattr(self, name)} came, "
                     f"0 to {most:g} is expected"
                 )
-        for name in ("gain_db", "tilt_db", "masks", "mask_bins", "mask_frames"):
+        for name in ("gain_db", "tilt_db", "equaliser_db", "masks", "mask_bins", "mask_frames"):
             if not getattr(self, name) >= 0:
                 raise SettingsError(
                     f"setting 'augmentation.{name}': {getattr(self, name)} came, 0 is the least"
@@ -72,6 +115,18 @@ class Augmentation:
                 f"setting 'augmentation.noise_snr_db': {list(self.noise_snr_db)} came, "
                 "the lowest and the highest ratio are expected"
             )
+
+    @property
+    def changes_channel(self) -> bool:
+        """Whether segments may pass through a room or a channel."""
+        shares = (
+            self.equaliser_share,
+            self.telephone_share,
+            self.low_pass_share,
+            self.room_share,
+            self.clip_share,
+        )
+        return any(shares)
 
 
 def draw_factor(largest: float, generator: np.random.Generator) -> float:
@@ -115,6 +170,7 @@ def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
 def augment_waveform(
     waveform: FloatArray, settings: Augmentation, generator: np.random.Generator
 ) -> FloatArray:
+<<<<<<< HEAD
     """Adds noise and changes the level.
 
     Args:
@@ -132,13 +188,38 @@ def augment_waveform(
         >>> bool(np.all(np.abs(20 * np.log10(changed / tone)) <= 6))
         True
     """
+=======
+    """Puts a segment into a room, adds noise, passes it through a channel, changes the level.
+
+    Nothing is drawn for what has no share, so that earlier trainings can be repeated.
+    """
+    before = np.sqrt(np.mean(waveform**2))
+    if settings.room_share and generator.random() < settings.room_share:
+        waveform = reverberate(waveform, generator)
+>>>>>>> d9b5ca0 (Let training segments pass through rooms, telephones, equalisers and recorded noise)
     if generator.random() < settings.noise_share:
         snr_db = generator.uniform(*settings.noise_snr_db)
-        noise = generator.standard_normal(len(waveform), np.float32)
-        if generator.random() < 0.5:  # white or, as rooms sound, falling with frequency
-            noise = np.convolve(noise, np.float32(0.9) ** np.arange(64, dtype=np.float32), "same")
-        level = np.sqrt(np.mean(waveform**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+        if settings.recorded_noise:
+            noise = draw_noise(len(waveform), generator)
+        else:
+            noise = generator.standard_normal(len(waveform), np.float32)
+            if generator.random() < 0.5:  # white or, as rooms sound, falling with frequency
+                falling = np.float32(0.9) ** np.arange(64, dtype=np.float32)
+                noise = np.convolve(noise, falling, "same")
+        mean_square = max(float(np.mean(noise**2)), 1e-12)
+        level = np.sqrt(np.mean(waveform**2) / mean_square) * 10 ** (-snr_db / 20)
         waveform = waveform + noise * np.float32(level)
+    if settings.clip_share and generator.random() < settings.clip_share:
+        waveform = clip(waveform, generator)
+    if settings.equaliser_share and generator.random() < settings.equaliser_share:
+        waveform = equalise(waveform, settings.equaliser_db, generator)
+    if settings.telephone_share and generator.random() < settings.telephone_share:
+        waveform = telephone(waveform, generator)
+    elif settings.low_pass_share and generator.random() < settings.low_pass_share:
+        waveform = low_pass(waveform, generator)
+    if settings.changes_channel:  # whole recordings are brought to one level
+        after = np.sqrt(np.mean(waveform**2))
+        waveform = waveform * np.float32(before / max(after, 1e-9))
     gain_db = generator.uniform(-settings.gain_db, settings.gain_db)
     return waveform * np.float32(10 ** (gain_db / 20))
 
