@@ -178,6 +178,7 @@ class _Screen:
         self._lines = 0
 
     def show(self, each: "Answer | Event") -> None:
+        from seqcap.recognition.answers import NO_SPEECH
         from seqcap.recognition.stream import EMOTION, Event
 
         terminal = sys.stdout.isatty()
@@ -187,8 +188,10 @@ class _Screen:
                 self._lines = 0
             return
         head = f"{each.start:8.2f} to {each.end:.2f} s  {each.predicted}"
-        if not terminal:
-            self._write([f"{head} {each.confidence:.2f}"])
+        if not terminal or each.predicted == NO_SPEECH:
+            sure = "" if each.predicted == NO_SPEECH else f" {each.confidence:.2f}"
+            self._write([f"{head}{sure}"])
+            self._lines = int(terminal)
             return
         width = max(map(len, each.probabilities))
         bars = [

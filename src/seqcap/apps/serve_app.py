@@ -29,6 +29,7 @@ from seqcap.apps.serve_upload import RefusedError, read_upload
 from seqcap.apps.writers import as_row
 from seqcap.audio.waveform import duration_s
 from seqcap.errors import AudioError
+from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.recognizer import Recognizer
 
 
@@ -287,6 +288,8 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
 
 def _as_json(answer: Answer, answer_format: AnswerFormat) -> list[dict[str, Any]]:
     if answer_format is AnswerFormat.HUGGINGFACE:
+        if answer.predicted == NO_SPEECH:
+            return []
         ranked = sorted(answer.probabilities.items(), key=lambda each: -each[1])
         return [{"label": emotion, "score": round(p, 6)} for emotion, p in ranked]
     row = as_row(answer)

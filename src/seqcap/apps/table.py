@@ -1,5 +1,6 @@
 """The table that people read: a line per recording, its pieces below, percentages and bars."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -63,19 +64,20 @@ class TableWriter:
             self._file.write(f"{line.rstrip()}\n")
 
     def _add(self, title: str, answer: "Answer", style: str = "") -> None:
-        best = max(answer.probabilities, key=answer.probabilities.__getitem__)
+        confidence = answer.confidence
+        spoken = not math.isnan(confidence)
         percentages = [
-            Text(f"{answer.probabilities[e]:.0%}", "bold" if e == best else "")
-            for e in self._emotions
+            Text(f"{p:.0%}", "bold" if p == confidence else "") if spoken else Text("")
+            for p in (answer.probabilities[e] for e in self._emotions)
         ]
-        bar = f"{_bar(answer.confidence)} " if self._wide else ""
+        bar = f"{_bar(confidence)} " if self._wide and spoken else ""
         colour = _STYLES.get(answer.predicted, "")
         self._table.add_row(
             Text(title),
             f"{answer.start:.1f}-{answer.end:.1f}",
             *percentages,
             Text(answer.predicted, colour),
-            Text.assemble((bar, colour), f"{answer.confidence:.0%}"),
+            Text.assemble((bar, colour), f"{confidence:.0%}" if spoken else ""),
             style=style,
         )
 

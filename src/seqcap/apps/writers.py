@@ -5,6 +5,7 @@ One index everywhere: ``file,start,end``, one column per emotion, ``predicted``.
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -108,8 +109,11 @@ def writer_for(written_as: Format, file: TextIO, emotions: Sequence[str], timeli
 
 
 def as_row(answer: "Answer") -> dict[str, Any]:
-    """Gives an answer's columns; a probability has six decimals."""
-    probabilities = {emotion: round(p, 6) for emotion, p in answer.probabilities.items()}
+    """Gives an answer's columns; a probability has six decimals, and is None without speech."""
+    probabilities = {
+        emotion: None if math.isnan(p) else round(p, 6)
+        for emotion, p in answer.probabilities.items()
+    }
     times = {"file": answer.file, "start": answer.start, "end": answer.end}
     return {**times, **probabilities, "predicted": answer.predicted}
 

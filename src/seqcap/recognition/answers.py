@@ -59,6 +59,8 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON has it: one field an emotion, pieces nested in `timeline`.
 
+        Probabilities are None where nobody speaks.
+
         Example:
             >>> piece = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
             >>> piece.to_dict()
@@ -66,7 +68,8 @@ class Answer:
 'predicted': 'anger'}
         """
         times = {"file": self.file, "start": self.start, "end": self.end}
-        fields = {**times, **self.probabilities, "predicted": self.predicted}
+        probabilities = {e: None if math.isnan(p) else p for e, p in self.probabilities.items()}
+        fields = {**times, **probabilities, "predicted": self.predicted}
         if self.timeline:
             fields["timeline"] = [piece.to_dict() for piece in self.timeline]
         return fields

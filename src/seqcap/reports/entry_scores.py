@@ -16,6 +16,7 @@ from seqcap.scoring.bootstrap import (
     interval,
     score_confusions,
 )
+from seqcap.scoring.metrics import most_probable
 from seqcap.scoring.significance import RunTests, compare_runs
 
 
@@ -136,8 +137,8 @@ def confusions_of(
         rows["speaker"],
         speakers,
         actual_of(rows, emotions),
-        probabilities_of(rows, emotions).argmax(axis=1),
-        (len(emotions), len(emotions)),
+        most_probable(probabilities_of(rows, emotions)),
+        (len(emotions), len(emotions) + 1),  # the last column: no answer
     )
 
 

@@ -106,8 +106,8 @@ def confusions(plan: PlanResults, only: str | None = None) -> list[Block]:
     for entry in wanted:
         total = confusions_of(entry.done, plan.emotions, speakers_of(entry.done)).sum(axis=0)
         header = (f"{entry.label}: actual", *plan.emotions)
-        rows = [
-            (emotion, *(_share(count, row.sum()) for count in row))
+        rows = [  # shares of all, those without an answer too
+            (emotion, *(_share(count, row.sum()) for count in row[:-1]))
             for emotion, row in zip(plan.emotions, total, strict=True)
         ]
         blocks.append(Table(header, tuple(rows)))

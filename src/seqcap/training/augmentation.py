@@ -93,13 +93,8 @@ class Augmentation:
     recorded_noise: bool = added_field(False, neutral=False)
 
     def __post_init__(self) -> None:
-<<<<<<< HEAD
         """Refuses numbers out of range."""
-        for name, most in {"speed": 1.0, "stretch": 1.0, "noise_share": 1.0, "voices": 2.0}.items():
-=======
-        """Refuses changes that nothing can be changed by."""
         for name, most in _MOST.items():
->>>>>>> d9b5ca0 (Let training segments pass through rooms, telephones, equalisers and recorded noise)
             if not 0.0 <= getattr(self, name) <= most:
                 raise SettingsError(
                     f"setting 'augmentation.{name}': {getattr(self, name)} came, "
@@ -170,8 +165,9 @@ def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
 def augment_waveform(
     waveform: FloatArray, settings: Augmentation, generator: np.random.Generator
 ) -> FloatArray:
-<<<<<<< HEAD
-    """Adds noise and changes the level.
+    """Puts a segment into a room, adds noise, passes it through a channel, changes the level.
+
+    Nothing is drawn for what has no share, so that earlier trainings can be repeated.
 
     Args:
         waveform: 16 kHz mono, shape ``(samples,)``.
@@ -188,15 +184,9 @@ def augment_waveform(
         >>> bool(np.all(np.abs(20 * np.log10(changed / tone)) <= 6))
         True
     """
-=======
-    """Puts a segment into a room, adds noise, passes it through a channel, changes the level.
-
-    Nothing is drawn for what has no share, so that earlier trainings can be repeated.
-    """
     before = np.sqrt(np.mean(waveform**2))
     if settings.room_share and generator.random() < settings.room_share:
         waveform = reverberate(waveform, generator)
->>>>>>> d9b5ca0 (Let training segments pass through rooms, telephones, equalisers and recorded noise)
     if generator.random() < settings.noise_share:
         snr_db = generator.uniform(*settings.noise_snr_db)
         if settings.recorded_noise:
