@@ -1,5 +1,6 @@
 # make demo    recognises the sample recordings (sets up .venv first)
 # make test    everything that continuous integration checks (sets up .venv first)
+# make fuzz    reads 10,000 damaged sound files, and tables and models (some minutes)
 # make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess and nemo
 # make page-runtime   fetches onnxruntime-web for the page again, from npm
 # make format  puts the code into its layout
@@ -21,7 +22,7 @@ SAY = @printf '\033[1m%s\033[0m\n'
 
 export PIP_REQUIRE_VIRTUALENV := true
 
-.PHONY: help demo test test-matrix docs pretrained format python
+.PHONY: help demo test fuzz test-matrix docs pretrained format python
 
 help:
 	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
@@ -58,6 +59,9 @@ test-matrix: $(VENV)/.seqcap-dev
 docs: $(VENV)/.seqcap-dev
 	$(SAY) "Building the documentation: docs/_build/html/index.html"
 	@$(DOCS)
+
+fuzz: $(VENV)/.seqcap-dev
+	@$(BIN)/python fuzz/run.py
 
 TABLES := runs/emodb.csv runs/ravdess.csv runs/nemo.csv
 PRETRAINED := src/seqcap/recognition/pretrained

@@ -61,10 +61,14 @@ class MediaRecording:
             if not self._container.streams.audio:
                 raise AudioError(f"{name}: no sound in it; a recording with a sound track expected")
             self._stream = self._container.streams.audio[0]
+            if self._stream.codec_context is None:
+                raise AudioError(f"{name}: no decoder for its sound; convert it to another format")
             self._packets = self._damaged_packets = 0
             self._to_drop = 0  # frames
             self._decoded = 0  # frames
-            self._resampler: Any = None
+            self._first: av.AudioFrame | None = None  # all others are converted to its kind
+            self._resampler: av.AudioResampler | None = None
+            self._converts: tuple[str, str, int] | None = None  # format, layout, rate
             self._rate_hz = 0
             self._chunks = self._decode()
             self._waiting = [next(self._chunks)]
@@ -97,13 +101,11 @@ class MediaRecording:
 
     def _decode(self) -> Generator[Samples, None, None]:
         """Gives the sound in frames as they are decoded, shape ``(frame, channel)``."""
-        import av
-
         last = None
         for frame in self._decoded_frames():
-            if self._resampler is None:
+            if self._first is None:
+                self._first = frame
                 self._rate_hz = frame.rate
-                self._resampler = av.AudioResampler("fltp", frame.layout, frame.rate)
                 if self._container.format.name.startswith("mov"):  # its duration is exact
                     last = round(self._promised_s() * frame.rate) or None
             for part in self._converted(frame):
@@ -140,14 +142,19 @@ class MediaRecording:
                 ) from error
 
     def _converted(self, frame: "av.AudioFrame") -> list["av.AudioFrame"]:
+        """Gives float frames of the first frame's channels and rate."""
         import av
 
+        parts: list[av.AudioFrame] = []
+        kind = (frame.format.name, frame.layout.name, frame.rate)
+        if kind != self._converts:  # the first frame, or a stream that changes on its way
+            if self._resampler is not None:
+                parts += self._resampler.resample(None)
+            first = self._first or frame
+            self._resampler = av.AudioResampler("fltp", first.layout, first.rate)
+            self._converts = kind
         frame.pts = None
-        try:
-            return self._resampler.resample(frame)
-        except ValueError:  # the stream goes on with another rate or other channels
-            changed = av.AudioResampler("fltp", self._resampler.layout, self._resampler.rate)
-            return [*changed.resample(frame), *changed.resample(None)]
+        return [*parts, *self._resampler.resample(frame)] if self._resampler else parts
 
     @property
     def _decoded_s(self) -> float:

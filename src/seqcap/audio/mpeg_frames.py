@@ -119,7 +119,9 @@ class _Window:
         self._base, self._bytes = 0, b""
 
     def get(self, position: int, count: int) -> bytes:
-        count = max(0, min(count, self._end - position))
+        count = min(count, self._end - position)
+        if count <= 0:
+            return b""
         inside = position - self._base
         if not 0 <= inside <= len(self._bytes) - count:
             self._file.seek(position)

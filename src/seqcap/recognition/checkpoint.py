@@ -18,9 +18,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from seqcap.audio.normalisation import Normalisation, NormalisationSettings
-from seqcap.errors import CheckpointError
+from seqcap.errors import CheckpointError, SettingsError
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.models.systems import System, build
+from seqcap.recognition.checkpoint_checks import (
+    check_normalisation,
+    check_settings,
+    check_shapes,
+    read_settings,
+)
 from seqcap.recognition.model_folder import (
     CARD_FILE,
     SETTINGS_FILE,
@@ -29,6 +35,18 @@ from seqcap.recognition.model_folder import (
 )
 
 FORMAT = 2
+_UNREADABLE = (
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SafetensorError,
+    SettingsError,
+    TypeError,
+    ValueError,
+)
 MEAN, DEVIATION = "normalisation.mean", "normalisation.deviation"
 
 
@@ -103,19 +121,25 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
     """
     source = check_model_folder(folder)
     try:
-        settings = json.loads((source / SETTINGS_FILE).read_text("utf-8"))
+        settings = read_settings(source / SETTINGS_FILE)
         if settings["format"] not in (1, FORMAT):
             raise CheckpointError(
                 f"{source}: model format {settings['format']} came, {FORMAT} is expected; "
                 "use the version of seqcap that wrote it"
             )
+        check_settings(settings)
         capsule_settings = CapsuleSettings(**settings["capsule_settings"])
         emotions = tuple(settings["emotions"])
-        system = build(settings["system"], len(emotions), capsule_settings)
         tensors = load_file(source / WEIGHTS_FILE)
         normalisation = Normalisation(
             tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy(), _normalisation(settings)
         )
+        check_normalisation(normalisation)
+        # The sizes are compared before memory is taken for them.
+        with torch.device("meta"):
+            sketch = build(settings["system"], len(emotions), capsule_settings)
+        check_shapes(sketch.state_dict(), tensors)
+        system = build(settings["system"], len(emotions), capsule_settings)
         system.load_state_dict(tensors)
         return Checkpoint(
             system=system.eval(),
@@ -127,10 +151,11 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
             name=settings["name"],
             provenance=settings["provenance"],
         )
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"{source}: the model cannot be read ({type(error).__name__}: "
-            f"{str(error).splitlines()[0]}); copy it again from where it was made"
+            f"{source}: the model cannot be read ({type(error).__name__}: {reason}); copy it"
+            " again from where it was made"
         ) from error
 
 

@@ -1,0 +1,162 @@
+"""One small valid file of every kind that seqcap reads: what the mutations start from."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from seqcap.recognition.model_folder import PRETRAINED_FOLDER, SETTINGS_FILE, WEIGHTS_FILE
+
+SOUND_SUBTYPES = {
+    "WAV": ("PCM_16", "PCM_U8", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"),
+    "WAVEX": ("PCM_16",),
+    "RF64": ("PCM_16",),
+    "W64": ("PCM_16",),
+    "AIFF": ("PCM_16", "FLOAT"),
+    "AU": ("PCM_16", "ULAW"),
+    "CAF": ("PCM_16", "ALAC_16"),
+    "SVX": ("PCM_16",),
+    "VOC": ("PCM_16",),
+    "NIST": ("PCM_16",),
+    "FLAC": ("PCM_16", "PCM_24"),
+    "OGG": ("VORBIS", "OPUS"),
+    "MP3": ("MPEG_LAYER_III",),
+    "IRCAM": ("PCM_16",),
+    "PVF": ("PCM_16",),
+    "PAF": ("PCM_16",),
+    "AVR": ("PCM_16",),
+    "MPC2K": ("PCM_16",),
+    "HTK": ("PCM_16",),
+    "MAT4": ("PCM_16",),
+    "MAT5": ("PCM_16",),
+    "SDS": ("PCM_16",),
+}
+# Container, codec and sampling rate, as PyAV names them.
+MEDIA = (
+    ("ipod", "aac", 16000),
+    ("mov", "pcm_s16le", 16000),
+    ("webm", "libopus", 48000),
+    ("matroska", "flac", 16000),
+    ("amr", "libopencore_amrnb", 8000),
+    ("3gp", "libopencore_amrnb", 8000),
+    ("adts", "aac", 16000),
+    ("ac3", "ac3", 48000),
+    ("mp2", "mp2", 16000),
+    ("avi", "pcm_s16le", 16000),
+    ("flv", "aac", 44100),
+    ("wv", "wavpack", 16000),
+    ("tta", "tta", 16000),
+    ("asf", "wmav2", 16000),
+    ("mpegts", "aac", 16000),
+)
+
+
+def make_sound(rate_hz: int, duration_s: float = 1.5) -> np.ndarray:
+    """Noise that comes and goes, shape ``(sample,)``."""
+    count = round(rate_hz * duration_s)
+    noise = np.random.default_rng(0).normal(size=count)
+    swell = np.abs(np.sin(4 * np.arange(count) / rate_hz))
+    return (0.1 * swell * noise).astype(np.float32)
+
+
+def sound_seeds() -> Iterator[tuple[str, bytes]]:
+    """Gives name and content of a sound file of every format."""
+    for container, subtypes in SOUND_SUBTYPES.items():
+        for subtype in subtypes:
+            file = io.BytesIO()
+            rate_hz = 8000 if subtype == "GSM610" else 16000
+            soundfile.write(file, make_sound(rate_hz), rate_hz, format=container, subtype=subtype)
+            yield f"{container} {subtype}", file.getvalue()
+    for container, codec, rate_hz in MEDIA:
+        yield f"{container} {codec}", encode_media(make_sound(rate_hz), rate_hz, container, codec)
+
+
+def encode_media(samples: np.ndarray, rate_hz: int, container: str, codec: str) -> bytes:
+    """Writes a sound file by FFmpeg's libraries."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = output.add_stream(codec, rate=rate_hz, layout="mono")
+        context = stream.codec_context
+        formats = [each.name for each in context.codec.audio_formats or ()]
+        context.format = next((name for name in formats if name.startswith("s16")), formats[0])
+        if codec == "wmav2":
+            context.bit_rate = 32000
+        resampler = av.AudioResampler(context.format, "mono", rate_hz)
+        for start in range(0, len(samples), 1024):
+            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], "fltp", "mono")
+            frame.sample_rate = rate_hz
+            frame.pts = start
+            for converted in resampler.resample(frame):
+                output.mux(stream.encode(converted))
+        for converted in resampler.resample(None):
+            output.mux(stream.encode(converted))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def table_seeds(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Gives name and content of a corpus table of every kind."""
+    import pandas as pd
+
+    rows = [
+        {
+            "file": f"wav/{i}.wav",
+            "start": 0.25 * i,
+            "end": 0.25 * i + 2,
+            "speaker": f"s{i % 5:02}",
+            "emotion": ("anger", "sadness", "neutral")[i % 3],
+            "gender": "female",
+        }
+        for i in range(40)
+    ]
+    table = pd.DataFrame(rows)
+    for separator, name in ((",", "comma"), (";", "semicolon"), ("\t", "tab")):
+        yield f"csv {name}", table.to_csv(index=False, sep=separator).encode()
+    path = folder / "seed.parquet"
+    table.to_parquet(path, index=False)
+    yield "parquet", path.read_bytes()
+
+
+def model_seeds() -> Iterator[tuple[str, bytes]]:
+    """Gives name and content of the two files of a model."""
+    yield SETTINGS_FILE, (PRETRAINED_FOLDER / SETTINGS_FILE).read_bytes()
+    yield WEIGHTS_FILE, (PRETRAINED_FOLDER / WEIGHTS_FILE).read_bytes()
+
+
+def lay_out_model(folder: Path, name: str, content: bytes) -> Path:
+    """Makes a model of which one file has another content."""
+    folder.mkdir(exist_ok=True)
+    for file in (SETTINGS_FILE, WEIGHTS_FILE):
+        (folder / file).unlink(missing_ok=True)
+        if file == name:
+            (folder / file).write_bytes(content)
+        else:
+            (folder / file).symlink_to(PRETRAINED_FOLDER / file)
+    return folder
+
+
+def hostile_settings() -> Iterator[bytes]:
+    """Gives settings of a model that ask for too much, or for what makes no sense."""
+    settings = json.loads((PRETRAINED_FOLDER / SETTINGS_FILE).read_text("utf-8"))
+    values = (0, -1, 2**31, 2**62, 1e308, float("nan"), None, "x", [], {}, [[]] * 9, True)
+    for key in settings:
+        for value in values:
+            yield json.dumps(settings | {key: value}).encode()
+    for key in settings["capsule_settings"]:
+        for value in values:
+            changed = settings["capsule_settings"] | {key: value}
+            yield json.dumps(settings | {"capsule_settings": changed}).encode()
+    for key in settings.get("normalisation", {}):
+        for value in values:
+            changed = settings["normalisation"] | {key: value}
+            yield json.dumps(settings | {"normalisation": changed}).encode()
+    yield json.dumps(settings | {"emotions": [str(i) for i in range(10**6)]}).encode()
+    yield json.dumps(settings | {"emotions": ["anger"] * 4}).encode()
+    yield b"[" * 100_000
+    yield b'{"format": 2}'
+    yield b"\x80\x04\x95cos\nsystem\n(S'touch /tmp/seqcap-was-run'\ntR."
