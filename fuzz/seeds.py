@@ -4,8 +4,10 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import soundfile
 
 from seqcap.recognition.model_folder import PRETRAINED_FOLDER, SETTINGS_FILE, WEIGHTS_FILE
@@ -54,7 +56,7 @@ MEDIA = (
 )
 
 
-def make_sound(rate_hz: int, duration_s: float = 1.5) -> np.ndarray:
+def make_sound(rate_hz: int, duration_s: float = 1.5) -> npt.NDArray[np.float32]:
     """Noise that comes and goes, shape ``(sample,)``."""
     count = round(rate_hz * duration_s)
     noise = np.random.default_rng(0).normal(size=count)
@@ -74,13 +76,15 @@ def sound_seeds() -> Iterator[tuple[str, bytes]]:
         yield f"{container} {codec}", encode_media(make_sound(rate_hz), rate_hz, container, codec)
 
 
-def encode_media(samples: np.ndarray, rate_hz: int, container: str, codec: str) -> bytes:
+def encode_media(
+    samples: npt.NDArray[np.float32], rate_hz: int, container: str, codec: str
+) -> bytes:
     """Writes a sound file by FFmpeg's libraries."""
     import av
 
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate_hz, layout="mono")
+        stream: Any = output.add_stream(codec, rate=rate_hz, layout="mono")
         context = stream.codec_context
         formats = [each.name for each in context.codec.audio_formats or ()]
         context.format = next((name for name in formats if name.startswith("s16")), formats[0])
@@ -143,7 +147,20 @@ def lay_out_model(folder: Path, name: str, content: bytes) -> Path:
 def hostile_settings() -> Iterator[bytes]:
     """Gives settings of a model that ask for too much, or for what makes no sense."""
     settings = json.loads((PRETRAINED_FOLDER / SETTINGS_FILE).read_text("utf-8"))
-    values = (0, -1, 2**31, 2**62, 1e308, float("nan"), None, "x", [], {}, [[]] * 9, True)
+    values: tuple[Any, ...] = (
+        0,
+        -1,
+        2**31,
+        2**62,
+        1e308,
+        float("nan"),
+        None,
+        "x",
+        [],
+        {},
+        [[]] * 9,
+        True,
+    )
     for key in settings:
         for value in values:
             yield json.dumps(settings | {key: value}).encode()

@@ -8,6 +8,11 @@ def test_spellings_of_one_person_are_one(other):
     assert speaker_key(other) == speaker_key("SP01")
 
 
+@pytest.mark.parametrize("other", ["3", "3.0", "03", "3,0", "03.00", " 3.0 ", "３"])
+def test_a_number_is_one_person_however_a_spreadsheet_writes_it(other):
+    assert speaker_key(other) == speaker_key("03")
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -17,6 +22,9 @@ def test_spellings_of_one_person_are_one(other):
         ("s1-2", "s12"),
         ("a-11", "a1-1"),
         ("10", "100"),
+        ("1.0", "10"),
+        ("3.5", "3"),
+        ("3.01", "3"),
         ("?", "!"),
         ("анна", "яна"),
     ],

@@ -31,6 +31,37 @@ def test_other_names_times_and_spellings_are_understood(tmp_path, header, row):
     assert table.loc[0].tolist() == [str(tmp_path / "a.wav"), 0.5, 2.0, "7", "", "anger"]
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("1,5", "2,25", (1.5, 2.25)),
+        ("0,125", "10", (0.125, 10)),
+        ("00:00:01,5", "00:01:02,25", (1.5, 62.25)),
+        ("0 days 00:00:01,500", "3", (1.5, 3)),
+        ("1.5", "2,5", (1.5, 2.5)),
+    ],
+)
+def test_a_decimal_comma_is_one(tmp_path, start, end, expected):
+    text = f"file;start;end;emotion\na.wav;{start};{end};sad\n"
+    table = read_table(write(tmp_path / "t.csv", text))
+    assert tuple(table.loc[0, ["start", "end"]]) == expected
+
+
+@pytest.mark.parametrize(
+    "time", ["1.234,5", "1,234,5", "1,", ",", "1 5", "inf", "-inf", "1e999", "١,x"]
+)
+def test_what_is_no_time_is_refused_with_its_row(tmp_path, time):
+    text = f"file;start;end;emotion\na.wav;0;1;sad\nb.wav;{time};9;sad\n"
+    with pytest.raises(CorpusError, match="row 3: .* is no time; seconds"):
+        read_table(write(tmp_path / "t.csv", text))
+
+
+def test_speakers_that_parquet_keeps_as_numbers_are_whole_numbers(tmp_path):
+    table = pd.DataFrame({"file": ["a", "b"], "speaker": [3.0, np.nan], "emotion": "sad"})
+    table.to_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet")["speaker"].tolist() == ["3", ""]
+
+
 def test_an_empty_end_is_the_end_of_the_file_and_start_is_the_beginning(tmp_path):
     text = "file,start,end,emotion\na.wav,,,sad\nb.wav,0,NaT,sad\nc.wav,0,nan,sad\n"
     table = read_table(write(tmp_path / "t.csv", text))

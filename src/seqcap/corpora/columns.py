@@ -4,6 +4,9 @@ nkululeko writes `file,start,end,speaker,emotion,gender` with times as time delt
 the same; elsewhere columns are called `path`, `label`, `SpkrID` and times are seconds.
 """
 
+import re
+
+import numpy as np
 import pandas as pd
 
 from seqcap.corpora.emotions import canonical_spellings
@@ -62,32 +65,43 @@ def with_canonical_columns(table: pd.DataFrame, source: str) -> pd.DataFrame:
     return table.rename(columns=renamed)
 
 
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d+$)")
+_NUMBER = re.compile(r"[+-]?[\d.,]+")
+
+
 def as_seconds(times: "pd.Series[str]", source: str) -> "pd.Series[float]":
     """Reads times as seconds, be they written as seconds or as time deltas; empty is NaN.
 
+    A comma before the last digits is a decimal comma: `1,5` is a second and a half.
+
     Raises:
-        CorpusError: a value is neither; with its row.
+        CorpusError: a value is neither, or not finite; with its row.
 
     Example:
-        >>> list(as_seconds(pd.Series(["1.5", "0 days 00:00:02.250000", ""]), "t.csv"))
-        [1.5, 2.25, nan]
+        >>> list(as_seconds(pd.Series(["1.5", "0 days 00:00:02.250000", "1,5", ""]), "t.csv"))
+        [1.5, 2.25, 1.5, nan]
     """
     if pd.api.types.is_timedelta64_dtype(times):
         return pd.Series(pd.TimedeltaIndex(times).total_seconds(), index=times.index)
     texts = _as_text(times).str.strip()
-    seconds = pd.to_numeric(texts, errors="coerce").astype(float)
-    unread = seconds.isna() & ~texts.str.casefold().isin(["", "nan", "nat", "none"])
+    is_empty = texts.str.casefold().isin(["", "nan", "nat", "none", "<na>"])
+    points = texts.where(
+        texts.str.count(r"\.") > 0, texts.str.replace(_DECIMAL_COMMA, ".", regex=True)
+    )
+    seconds = pd.to_numeric(points, errors="coerce").astype(float)
+    unread = seconds.isna() & ~is_empty
     if unread.any():
-        # A time of day without days, 00:00:01.5, is a time delta too.
-        deltas = pd.to_timedelta(texts[unread], errors="coerce").dt.total_seconds()
-        if deltas.isna().any():
-            row = int(deltas.isna().to_numpy().nonzero()[0][0])
-            at = deltas.index[row]
-            raise CorpusError(
-                f"{source}: row {int(at) + 2}: {texts[at]!r} is no time; seconds (1.5) or a time "
-                "delta (0 days 00:00:01.5) was expected"
-            )
-        seconds[unread] = deltas
+        # A time of day without days, 00:00:01.5, is a time delta too. A number alone is none:
+        # pandas would take it for nanoseconds.
+        deltas = points[unread].where(~points[unread].str.fullmatch(_NUMBER))
+        seconds[unread] = pd.to_timedelta(deltas, errors="coerce").dt.total_seconds()
+    wrong = ~is_empty & ~np.isfinite(seconds)
+    if wrong.any():
+        row = int(wrong.to_numpy().nonzero()[0][0])
+        raise CorpusError(
+            f"{source}: row {row + 2}: {texts.iloc[row]!r} is no time; seconds (1.5) or a time "
+            "delta (0 days 00:00:01.5) was expected"
+        )
     return seconds
 
 
@@ -120,4 +134,7 @@ def with_canonical_values(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":
+    """Values as text, empty where there are none; whole numbers without `.0`."""
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
     return column.astype(object).where(column.notna(), "").astype(str)

@@ -11,6 +11,7 @@ import pandas as pd
 from seqcap.errors import CorpusError
 
 _PIECE = re.compile(r"\d+|[^\W\d_]+")  # a run of digits or a run of letters
+_WHOLE_NUMBER = re.compile(r"(?<=\d)[.,]0+$")  # 3.0, as spreadsheets and pandas write 3
 
 
 @functools.lru_cache(maxsize=65536)
@@ -34,7 +35,9 @@ def speaker_key(speaker: str) -> str:
         False
     """
     folded = unicodedata.normalize("NFKC", speaker).casefold().strip()
-    pieces = _PIECE.findall(folded) or [folded]  # a name like "?" has neither letter nor digit
+    pieces = _PIECE.findall(_WHOLE_NUMBER.sub("", folded)) or [
+        folded
+    ]  # a name like "?" has neither letter nor digit
     return "-".join(piece.lstrip("0") or "0" if piece.isdigit() else piece for piece in pieces)
 
 
