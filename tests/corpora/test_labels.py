@@ -72,3 +72,19 @@ def test_a_set_without_any_row_is_refused_and_one_without_some_is_warned_of(tabl
 def test_an_emotion_named_like_a_column_is_refused():
     with pytest.raises(CorpusError, match="'end' is a column of tables and cannot be an emotion"):
         label_set_named("anger,end")
+
+
+def test_a_misspelt_word_is_named_with_the_nearest_emotion(table):
+    table.loc[1, "emotion"] = "angri"
+    with pytest.warns(CorpusWarning, match="'angri' in 1 row, did you mean 'anger'"):
+        kept = apply_labels(table, label_set_named("neutral,anger"))
+    assert len(kept) == 3
+
+
+def test_known_emotions_outside_the_set_are_left_out_without_a_word(table):
+    assert len(apply_labels(table, label_set_named("neutral,anger"))) == 4
+
+
+def test_names_of_ones_own_in_the_set_are_no_misspelling():
+    own = pd.DataFrame({"emotion": ["stressed", "relaxing"]})
+    assert len(apply_labels(own, label_set_named("stressed,relaxing"))) == 2

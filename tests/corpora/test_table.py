@@ -52,7 +52,7 @@ def test_a_decimal_comma_is_one(tmp_path, start, end, expected):
 )
 def test_what_is_no_time_is_refused_with_its_row(tmp_path, time):
     text = f"file;start;end;emotion\na.wav;0;1;sad\nb.wav;{time};9;sad\n"
-    with pytest.raises(CorpusError, match="row 3: .* is no time; seconds"):
+    with pytest.raises(CorpusError, match=r"row 3: .* is no time; seconds"):
         read_table(write(tmp_path / "t.csv", text))
 
 

@@ -99,14 +99,17 @@ def read(
       seqcap corpus read folders my_recordings/ --output mine.csv
     """
     from seqcap.corpora.readers import READERS, read_corpus
+    from seqcap.corpora.speakers import speaker_key
     from seqcap.corpora.table import write_table
 
     with gather_warnings():
         table = read_corpus(name, folder)
     write_table(table, output)
     incomplete = READERS[name].counts and len(table) != sum(READERS[name].counts.values())
+    speakers = len({speaker_key(name) for name in table["speaker"] if name.strip()})
+    who = f"{speakers} speaker{'s' * (speakers != 1)}" if speakers else "unknown speakers"
     typer.echo(
-        f"{output}: {len(table):,} utterances of {table['speaker'].nunique()} speakers"
+        f"{output}: {len(table):,} utterances of {who}"
         + (" (INCOMPLETE, see above)" if incomplete else "")
     )
 

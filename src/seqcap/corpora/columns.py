@@ -66,7 +66,7 @@ def with_canonical_columns(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d+$)")
-_NUMBER = re.compile(r"[+-]?[\d.,]+")
+_NUMBER = re.compile(r"[+-]?[\d.,\s]+")
 
 
 def as_seconds(times: "pd.Series[str]", source: str) -> "pd.Series[float]":
@@ -136,5 +136,5 @@ def with_canonical_values(table: pd.DataFrame, source: str) -> pd.DataFrame:
 def _as_text(column: "pd.Series[str]") -> "pd.Series[str]":
     """Values as text, empty where there are none; whole numbers without `.0`."""
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
+        return _as_text(column.astype("Int64").astype(object))
     return column.astype(object).where(column.notna(), "").astype(str)

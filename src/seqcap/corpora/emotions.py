@@ -1,6 +1,8 @@
 """Emotions under one name each, from the many spellings that tables and corpora use."""
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable
 
 # In this order wherever emotions are listed; the first four are the paper's, in Table III's order.
@@ -21,26 +23,56 @@ EMOTIONS = (
 
 UNDECIDED = "undecided"  # no majority among the raters: IEMOCAP's `xxx`
 
+# Words and codes: English, then the codes of corpora, then German, French, Spanish, Portuguese,
+# Italian, Polish, Turkish, Russian, Chinese and Japanese; accents do not matter.
 _SPELLINGS = {
-    "neutral": "neu neut ntr neutrality neutrale normal",
-    "anger": "angry ang angr rage rabbia rab",
-    "happiness": "happy hap happ joy joyful joyous gioia gio amused",
-    "sadness": "sad sadn sorrow tristezza tri",
-    "fear": "fearful fea afraid scared anxiety anxious paura pau",
-    "disgust": "disgusted dis disg disgusting disgusto",
-    "surprise": "surprised sur surp surpr ps pleasant_surprise pleasant_surprised sorpresa sor",
-    "boredom": "bored bor boring",
-    "calm": "cal calmness",
-    "excitement": "excited exc excite",
-    "frustration": "frustrated fru",
-    "other": "oth others",
+    "neutral": """neu neut ntr neutrality normal neutral_state
+        neutrale neutre neutro neutra neutralny neutralnie notr нейтральный нейтрально 中性 中立""",
+    "anger": """angry ang angr rage mad furious fury irritated hot_anger cold_anger
+        wut wutend arger argerlich zorn zornig colere fache enfado enojo enojado ira raiva rabbia
+        rab arrabbiato zlosc gniew zly ofke kizgin злость гнев злой 生气 愤怒 怒り""",
+    "happiness": """happy hap happ joy joyful joyous glad cheerful amused amusement
+        freude freudig frohlich glucklich joie joyeux heureux felicidad feliz alegria alegre
+        felicidade gioia gio felice felicita radosc radosny szczescie mutlu mutluluk nese
+        радость радостный счастье 高兴 快乐 开心 喜び""",
+    "sadness": """sad sadn sorrow sorrowful unhappy
+        trauer traurig traurigkeit tristesse triste tristeza tristezza tri smutek smutny
+        uzgun uzuntu грусть печаль грустный 悲伤 难过 伤心 悲しみ""",
+    "fear": """fearful fea afraid scared anxiety anxious terrified panic
+        angst angstlich furcht peur miedo medo paura pau strach korku страх 恐惧 害怕 恐れ""",
+    "disgust": """disgusted dis disg disgusting
+        ekel degout degoute asco nojo disgusto schifo wstret obrzydzenie tiksinti igrenme
+        отвращение 厌恶 嫌悪""",
+    "surprise": """surprised sur surp surpr ps pleasant_surprise pleasant_surprised astonished
+        uberraschung uberrascht sorpresa sor surpresa sorpreso zaskoczenie zdziwienie saskinlik
+        удивление 惊讶 惊喜 驚き""",
+    "boredom": """bored bor boring
+        langeweile gelangweilt ennui aburrimiento tedio noia nuda znudzenie sikinti
+        скука 无聊 退屈""",
+    "calm": """cal calmness relaxed
+        ruhe ruhig calme calma tranquilo tranquillo spokoj sakin спокойствие 平静 冷静""",
+    "excitement": "excited exc excite enthusiasm enthusiastic 兴奋 興奮",
+    "frustration": "frustrated fru frustriert",
+    "other": "oth others sonstige autre otro",
     UNDECIDED: "xxx",
 }
+
+
+def _fold(spelling: str) -> str:
+    """A spelling without case, accents and separators' kinds."""
+    decomposed = unicodedata.normalize("NFKD", spelling.casefold()).replace("ı", "i")
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c)).replace("ł", "l")
+    return "_".join(plain.replace("-", " ").replace("_", " ").split())
+
+
 _CANONICAL = {
-    spelling: emotion
+    _fold(spelling): emotion
     for emotion, spellings in _SPELLINGS.items()
     for spelling in (emotion, *spellings.split())
 }
+# Words that are short and still no codes, in names of several words.
+_SHORT_WORDS = {"joy", "sad", "mad", "wut", "ira"}
+_NEGATIONS = {"no", "non", "not", "un", "without"}
 
 # One letter an emotion. A is anger in English codes but fear (Angst) in EMO-DB's: the other
 # letters of the column decide.
@@ -70,6 +102,32 @@ def canonical_emotion(spelling: str) -> str | None:
         ('anger', 'happiness', None)
     """
     return _CANONICAL.get(_fold(spelling))
+
+
+def emotion_in_name(name: str) -> str | None:
+    """Names the emotion that a folder's name speaks of: `01Neutral`, `happy_speech`, `ANG`.
+
+    Numbers count for nothing. Of several words one may be an emotion; codes are read where
+    they stand alone.
+
+    Example:
+        >>> [emotion_in_name(name) for name in ("02Fearful", "happy_speech", "ANG", "OAF_angry")]
+        ['fear', 'happiness', 'anger', 'anger']
+        >>> [emotion_in_name(name) for name in ("not_angry", "happy or sad", "data")]
+        [None, None, None]
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|\d+", " ", name)
+    words = [word for word in re.split(r"[\W_]+", spaced) if word]
+    whole = canonical_emotion(" ".join(words)) if words else None
+    if whole is not None or _NEGATIONS & {word.casefold() for word in words}:
+        return whole
+    found = {
+        emotion
+        for word in words
+        if (len(word) > 3 or _fold(word) in _SHORT_WORDS or not word.isascii())
+        and (emotion := canonical_emotion(word)) is not None
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def canonical_spellings(spellings: Iterable[str]) -> dict[str, str]:
@@ -102,7 +160,3 @@ def nearest_emotion(spelling: str) -> str | None:
     """
     near = difflib.get_close_matches(_fold(spelling), _CANONICAL, n=1, cutoff=0.7)
     return _CANONICAL[near[0]] if near else None
-
-
-def _fold(spelling: str) -> str:
-    return "_".join(spelling.casefold().replace("-", " ").replace("_", " ").split())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from seqcap.corpora.columns import COLUMNS
-from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, canonical_emotion
+from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, canonical_emotion, nearest_emotion
 from seqcap.errors import CorpusError, CorpusWarning
 
 
@@ -163,6 +163,7 @@ def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
             f"the table's emotions are {', '.join(_emotions_of(table)) or 'none'}; none is in "
             f"the label set {label_set.description}; choose another label set"
         )
+    _warn_of_unknown(table["emotion"], label_set)
     missing = [e for e in label_set.emotions if e not in set(emotions[kept])]
     if missing:
         warnings.warn(
@@ -172,6 +173,24 @@ def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
             stacklevel=2,
         )
     return table.assign(emotion=emotions)[kept].reset_index(drop=True)
+
+
+def _warn_of_unknown(labels: "pd.Series[str]", label_set: LabelSet) -> None:
+    """Names the words that may be misspelt emotions, with the nearest one."""
+    known = {*EMOTIONS, UNDECIDED, "", *label_set.mapping}
+    counts = labels[~labels.isin(known)].value_counts()
+    told = []
+    for label, count in counts.items():
+        nearest = nearest_emotion(str(label))
+        hint = f", did you mean {nearest!r}?" if nearest else ""
+        told.append(f"{label!r} in {count:,} row{'s' * (count > 1)}{hint}")
+    if told:
+        more = f" and {len(told) - 5:,} others" if len(told) > 5 else ""
+        warnings.warn(
+            f"no emotions of the label set {label_set.name}, left out: {'; '.join(told[:5])}{more}",
+            CorpusWarning,
+            stacklevel=3,
+        )
 
 
 def _emotions_of(table: pd.DataFrame) -> list[str]:
