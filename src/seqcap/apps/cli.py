@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from seqcap import __version__
+from seqcap.apps.bulk import bulk
 from seqcap.apps.command import Command, CommandGroup
 from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, listen, serve, page, model, systems, train, evaluate):
+for command in (predict, bulk, listen, serve, page, model, systems, train, evaluate):
     app.command(cls=Command)(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)

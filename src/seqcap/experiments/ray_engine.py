@@ -1,18 +1,15 @@
 """The engine for many machines: Ray decides where a run is done, a shared folder has results."""
 
-import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import ray
 
-from seqcap.errors import SettingsError
 from seqcap.experiments.cores import Engine, share_cores
 from seqcap.experiments.plan import PlannedRun
 from seqcap.experiments.worker import JobContext, State, run_job, write_error
+from seqcap.recognition.ray_cluster import connect
 
 
 def work_by_ray(
@@ -34,7 +31,7 @@ def work_by_ray(
     Raises:
         SettingsError: There is no such cluster.
     """
-    _connect(engine)
+    connect(engine.address, engine.jobs or None)
     jobs, threads = _share_cluster(engine, len(runs))
     call = ray.remote(_run_job_for).options(
         num_cpus=threads, num_gpus=engine.gpus_per_run, max_retries=0
@@ -49,22 +46,6 @@ def work_by_ray(
         (ended,), _ = ray.wait(list(under_way), num_returns=1)
         run = under_way.pop(ended)
         yield run, _state(ended, work, run)
-
-
-def _connect(engine: Engine) -> None:
-    if ray.is_initialized():
-        return
-    options: dict[str, Any] = {"address": engine.address}
-    if engine.address == "local":
-        options |= {"num_cpus": engine.jobs or None, "include_dashboard": False}
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours tells nobody
-    try:
-        ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise SettingsError(
-            f"Ray cluster '{engine.address}': {str(error).splitlines()[0]}; "
-            "start one with `ray start --head`, or give --address local"
-        ) from error
 
 
 def _share_cluster(engine: Engine, runs: int) -> tuple[int, int]:

@@ -1,0 +1,132 @@
+"""`seqcap bulk`: an archive in, Parquet files of answers out, on one machine or many."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seqcap.apps.extras import needs_extra
+from seqcap.apps.lines import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from seqcap.recognition.bulk_worker import Tally
+
+_LINE_S = 30.0  # between lines of progress where there is no terminal
+
+
+def bulk(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="Folder, table (CSV, Parquet), Parquet with recordings; paths, s3://, gs:// ...",
+        ),
+    ],
+    output: Annotated[
+        str, typer.Argument(metavar="OUTPUT", help="Folder or URI for the Parquet files.")
+    ],
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Answer for every 2 seconds as well.")
+    ] = False,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR", help="A model of your own; several are averaged."),
+    ] = None,
+    abstain_below: Annotated[
+        float,
+        typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
+    ] = 0.0,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="A Ray cluster: auto, host:port, or local for the cores of this machine.  "
+            "[default: this process, without Ray]"
+        ),
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Workers on the cluster; 0 for one a core or share of a GPU.")
+    ] = 0,
+    gpus: Annotated[
+        float, typer.Option(min=0, help="Each worker's share of a GPU, e.g. 0.25.")
+    ] = 0.0,
+    part_size: Annotated[
+        int, typer.Option(min=1, help="Recordings in a file of the output, at most.")
+    ] = 1024,
+    device: Annotated[
+        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+) -> None:
+    """Recognise an archive: as predict, resumable, on one machine or a Ray cluster.
+
+    A table has a column 'file', and 'start' and 'end' for parts; Parquet may hold the recordings
+    in a column 'bytes' or 'audio'. The output has a row for each: answers, warnings, or the
+    'error' why there is none. The same command resumes after an interruption. Exit status: 0 all
+    were recognised, 1 some, 2 none.
+
+    [bold]Examples[/bold]
+
+    seqcap bulk calls/ answers/
+
+    seqcap bulk s3://archive/2024 s3://answers/2024 --timeline --address auto
+
+    seqcap bulk segments.csv answers/ --address local --jobs 8
+    """
+    with needs_extra("cluster"):
+        from seqcap.recognition.bulk import Bulk
+        from seqcap.recognition.bulk_worker import BulkSettings
+
+    settings = BulkSettings(output, tuple(model or ("-",)), timeline, abstain_below, device)
+    work = Bulk(source, settings, part_size)
+    if work.before:
+        tell(f"{work.before:,} done before, {work.waiting:,} to do")
+    if not work.waiting:
+        return
+    with needs_extra("cluster"):
+        done = _watch(
+            work.here() if address is None else work.by_ray(address, jobs, gpus), work.waiting
+        )
+    if done.failed:
+        tell(f"{output}: the column 'error' tells why {done.failed:,} failed")
+        raise typer.Exit(1 if done.recognised else 2)
+
+
+def _watch(tallies: "Iterable[Tally]", total: int) -> "Tally":
+    """Shows how far it is: a bar on a terminal, a line now and then elsewhere."""
+    from seqcap.recognition.bulk_worker import Tally
+
+    done = Tally()
+    began_s = told_s = time.monotonic()
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("Recognising"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        task = progress.add_task("", total=total)
+        for each in tallies:
+            done += each
+            now_s = time.monotonic()
+            line = _line(done, total, now_s - began_s)
+            progress.update(task, completed=done.recognised + done.failed, description=line)
+            if not console.is_terminal and now_s - told_s >= _LINE_S:
+                tell(line)
+                told_s = now_s
+    tell(_line(done, total, time.monotonic() - began_s))
+    return done
+
+
+def _line(done: "Tally", total: int, elapsed_s: float) -> str:
+    finished = done.recognised + done.failed
+    return (
+        f"{done.recognised:,} recognised, {done.failed:,} failed of {total:,}; "
+        f"{finished / elapsed_s:.1f} a second, {done.duration_s / elapsed_s:.0f} times real time"
+    )
