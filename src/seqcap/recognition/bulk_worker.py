@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -195,10 +196,11 @@ def schema_of(emotions: Sequence[str]) -> pa.Schema:
 
 
 def _columns(answer: Answer) -> dict[str, Any]:
+    heard = {e: None if math.isnan(p) else p for e, p in answer.probabilities.items()}
     return {
         "start": answer.start,
         "end": answer.end,
-        **answer.probabilities,
+        **heard,
         "predicted": answer.predicted,
         "error": None,
     }
