@@ -10,6 +10,7 @@ speakers, and all answer for the test speakers of one fold. Needs the extra `ben
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from peers import CACHE, FEATURE_SETS, answer_fold, functionals, per_speaker
@@ -44,13 +45,16 @@ def as_table(
     for corpus in [*corpora, "all"]:
         rows = [p if corpus == "all" else p[p["corpus"] == corpus] for p in everyone.values()]
         every_score = [scores(one, emotions) for one in rows]
-        cells = [
-            "{:.3f} ({:.3f} to {:.3f})".format(score["ua"], *score["ua_interval"])
-            for score in every_score
-        ]
+        cells = [_ua(score) for score in every_score]
         people = rows[-1]["speaker"].nunique()
         lines.append(f"| {corpus} | {len(rows[-1])} | {people} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _ua(score: Mapping[str, Any]) -> str:
+    """UA with its interval; without one for too few speakers."""
+    between = score["ua_interval"]
+    return f"{score['ua']:.3f}" + (" ({:.3f} to {:.3f})".format(*between) if between else "")
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ def write_confusion_figure(
     ):
         counts = np.asarray(score["confusion"])
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        shares = shares[:, : len(emotions)]  # without what has no answer
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         for (row, column), share in np.ndenumerate(shares):
             axes.text(

@@ -17,6 +17,7 @@ from seqcap.errors import CorpusError, CorpusWarning
 from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.recognizer import Answer, Failure, Recognizer
 from seqcap.scoring.bootstrap import bootstrap_scores, confusions_by_group, interval
+from seqcap.scoring.coverage import accuracy_by_coverage
 from seqcap.scoring.metrics import (
     calibration_error,
     most_probable,
@@ -125,7 +126,7 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
         utterances, speakers (named ones), wa, ua, ua_interval (95 %, over speakers; None for one
         speaker or where a row has no speaker), recall by emotion (None without utterances), ece,
         confusion (rows actual; a last column counts what has no answer, if there is any),
-        by_speaker (utterances, wa, ua).
+        coverage (see `accuracy_by_coverage`), by_speaker (utterances, wa, ua).
 
     Example:
         >>> predictions = pd.DataFrame(
@@ -164,6 +165,7 @@ def scores(predictions: pd.DataFrame, emotions: Sequence[str]) -> dict[str, Any]
             for emotion, share in zip(emotions, recalls(confusion), strict=True)
         },
         "ece": calibration_error(probabilities, actual),
+        "coverage": [each._asdict() for each in accuracy_by_coverage(probabilities, actual)],
         "confusion": confusion.tolist(),
         "by_speaker": {
             speaker: {

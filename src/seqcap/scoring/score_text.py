@@ -8,6 +8,7 @@ from typing import Any
 
 from seqcap.errors import CorpusError
 from seqcap.files import atomic_write
+from seqcap.recognition.answers import NO_SPEECH
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
 _WA_UA = ("utterances", "WA", "UA")
@@ -71,7 +72,10 @@ def score_tables(
         confusion = zip(emotions, score["confusion"], strict=True)
         rows = tuple((emotion, *map(str, row)) for emotion, row in confusion)
         title = f"{part}, {corpus}: rows actual, columns predicted"
-        tables.append(ScoreTable(title, ("", *emotions), rows))
+        unanswered = (NO_SPEECH,) if len(score["confusion"][0]) > len(emotions) else ()
+        tables.append(ScoreTable(title, ("", *emotions, *unanswered), rows))
+        if score.get("coverage"):
+            tables.append(_coverage_table(f"{part}, {corpus}", score["coverage"]))
         if len(score["by_speaker"]) > 1:
             tables.append(
                 ScoreTable(
@@ -81,6 +85,15 @@ def score_tables(
                 )
             )
     return tables
+
+
+def _coverage_table(title: str, coverage: Sequence[Mapping[str, float]]) -> ScoreTable:
+    rows = tuple(
+        (f"{each['abstain_below']:.2f}", f"{each['share']:.2f}", f"{each['wa']:.3f}")
+        for each in coverage
+    )
+    header = ("--abstain-below", "share answered", "WA of these")
+    return ScoreTable(f"{title}: what abstaining buys", header, rows, left=0)
 
 
 def fold_table(by_fold: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> ScoreTable:
