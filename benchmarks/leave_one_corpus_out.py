@@ -37,6 +37,7 @@ from seqcap.models.systems import System
 from seqcap.recognition.checkpoint import load_checkpoint
 from seqcap.scoring.calibration import most_likely_temperature
 from seqcap.scoring.evaluation import scores
+from seqcap.scoring.metrics import calibration_error
 from seqcap.training.batches import (
     Segments,
     Utterance,
@@ -53,6 +54,7 @@ from seqcap.training.settings import RECIPES, TrainingSettings, read_settings
 MOST_VALIDATION_ROWS = 100  # the last epoch is kept, so they choose nothing
 ANSWERS_FILE = "answers.csv"
 LOGITS_FILE = "logits.npz"
+BINS = 15  # of the calibration error
 COST_FILE = "cost.json"
 
 
@@ -74,10 +76,9 @@ def development_rows(
     for corpus in left_out:
         speakers = sorted(set(known["speaker"][known["corpus"] == corpus]))
         chosen += speakers[:: max(1, round(len(speakers) / (most_speakers or len(speakers))))]
-    validation = known[~away & (parts[known.index] == "validation")]
     return {
         "train": known[~away & (parts[known.index] == "train")],
-        "validation": validation[:: -(-len(validation) // MOST_VALIDATION_ROWS)],
+        "validation": known[~away & (parts[known.index] == "validation")],
         "test": known[away & known["speaker"].isin(chosen)],
     }
 
@@ -110,9 +111,10 @@ def train_idea(
     settings = dataclasses.replace(settings, epochs=count_epochs(training, settings, steps))
     with atomic_write(folder / "settings.json") as path:
         path.write_text(json.dumps(dataclasses.asdict(settings), indent=1) + "\n", "utf-8")
+    few = rows["validation"][:: -(-len(rows["validation"]) // MOST_VALIDATION_ROWS)]
     trained = train(
         training,
-        load_utterances(rows["validation"], labels),
+        load_utterances(few, labels),
         labels.emotions,
         settings,
         folder,
@@ -152,6 +154,39 @@ def answer(
         path.write_text(json.dumps(cost) + "\n", "utf-8")
 
 
+def answer_with_opensmile(
+    rows: dict[str, pd.DataFrame], emotions: Sequence[str], feature_set: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Scores of each of openSMILE's machines, by its name, on each left-out corpus."""
+    from peers import CACHE, answer_fold, functionals
+
+    speakers = {part: tuple(sorted(set(one["speaker"]))) for part, one in rows.items()}
+    fold = Fold("left-out", speakers["train"], speakers["validation"], speakers["test"])
+    table = pd.concat(rows.values(), ignore_index=True)
+    features = functionals(table, feature_set, CACHE)
+    answers = answer_fold(features, table, fold, emotions, evened=False)
+    return {
+        f"{feature_set}-{machine}": [
+            _row(str(corpus), part, scores(part, emotions))
+            for corpus, part in predictions.groupby("corpus")
+        ]
+        for machine, predictions in answers.items()
+    }
+
+
+def _row(corpus: str, part: pd.DataFrame, score: dict[str, Any]) -> dict[str, Any]:
+    low, high = score["ua_interval"] or (float("nan"), float("nan"))
+    return {
+        "corpus": corpus,
+        **{key: round(score[key], 4) for key in ("ua", "wa")},
+        "ua_low": round(low, 3),
+        "ua_high": round(high, 3),
+        **{f"recall_{e}": round(r, 3) for e, r in score["recall"].items() if r is not None},
+        "utterances": len(part),
+        "speakers": score["speakers"],
+    }
+
+
 def score_idea(folders: Sequence[Path], emotions: Sequence[str]) -> list[dict[str, Any]]:
     """Scores of each left-out corpus of an idea, with the temperature of all others' answers."""
     every = []
@@ -165,20 +200,18 @@ def score_idea(folders: Sequence[Path], emotions: Sequence[str]) -> list[dict[st
     result = []
     for folder, corpus, part, logits in every:
         others = [(o, z) for _, name, o, z in every if name != corpus]
-        temperature = temperature_of(others, emotions) if others else float("nan")
-        row = {"folder": folder, "corpus": corpus, "temperature": round(temperature, 3)}
-        for name, divisor in (("ece_uncalibrated", 1.0), ("ece", temperature)):
-            shares = (logits / divisor).softmax(-1).mean(0).numpy()
-            table = pd.concat(
-                [part.reset_index(drop=True), pd.DataFrame(shares, columns=list(emotions))], axis=1
-            )
-            score = scores(table, emotions)
-            row[name] = round(score["ece"], 3) if divisor == divisor else ""
-        row |= {key: round(score[key], 4) for key in ("ua", "wa")}
-        low, high = score["ua_interval"] or (float("nan"), float("nan"))
-        row |= {"ua_low": round(low, 3), "ua_high": round(high, 3)}
-        row |= {f"recall_{e}": round(r, 3) for e, r in score["recall"].items() if r is not None}
-        row |= {"utterances": score["utterances"], "speakers": score["speakers"]}
+        temperature = temperature_of(others, emotions)
+        shares = (logits / (temperature if others else 1.0)).softmax(-1).mean(0).numpy()
+        table = pd.concat(
+            [part.reset_index(drop=True), pd.DataFrame(shares, columns=list(emotions))], axis=1
+        )
+        row = {"folder": folder, **_row(str(corpus), part, scores(table, emotions))}
+        actual = [emotions.index(one) for one in part["emotion"]]
+        plain = logits.softmax(-1).mean(0).numpy()
+        row["ece_uncalibrated"] = round(calibration_error(plain, actual, BINS), 3)
+        if others:
+            row["temperature"] = round(temperature, 3)
+            row["ece"] = round(calibration_error(shares, actual, BINS), 3)
         row["no_speech"] = int(logits.isnan().any(-1).any(0).sum())
         result.append(row)
     return result
@@ -193,7 +226,7 @@ def temperature_of(
         labels = torch.tensor([emotions.index(one) for one in rows["emotion"]])
         spoken = ~logits.isnan().any(-1).any(0)
         found.append(most_likely_temperature(logits[:, spoken], labels[spoken]))
-    return float(np.exp(np.mean(np.log(found))))
+    return float(np.exp(np.mean(np.log(found)))) if found else 1.0
 
 
 def main() -> None:
@@ -206,6 +239,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--model", help="answer with this model, and train nothing")
+    parser.add_argument("--opensmile", help="a feature set: its machines answer instead")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--most-speakers", type=int, default=0)
     parser.add_argument("--folds", type=Path, default=RECIPES / "development.json")
@@ -227,6 +261,11 @@ def main() -> None:
         part: labelled(one, answered if part == "test" else trained) for part, one in rows.items()
     }
     torch.set_num_threads(1)
+    if arguments.opensmile:
+        found = answer_with_opensmile(rows, answered.emotions, arguments.opensmile)
+        for machine, fresh in found.items():
+            add_rows(arguments, machine, 0, fresh)
+        return
     folder = arguments.output / f"{arguments.idea}-{arguments.steps}-{settings.seed}"
     own = folder / arguments.left_out
     own.mkdir(parents=True, exist_ok=True)
@@ -244,41 +283,45 @@ def write_scores(
     folder: Path,
     emotions: Sequence[str],
 ) -> None:
-    """Replaces this idea's rows in the table of all ideas, and prints them."""
-    folders = sorted(path.parent for path in folder.glob(f"*/{COST_FILE}"))
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    fresh = []
-    for row in score_idea(folders, emotions):
-        left_out = row.pop("folder").name
-        cost = json.loads((folder / left_out / COST_FILE).read_text("utf-8"))
-        fresh.append(
-            {
-                "idea": arguments.idea,
-                "left_out": left_out,
-                "seed": settings.seed,
-                "asked_steps": arguments.steps,
-                **row,
-                **cost,
-                "changed": " ".join(arguments.overrides),
-                "labels": arguments.labels,
-                "machine": describe_machine(),
-                "commit": commit,
-            }
-        )
-    rows = pd.DataFrame(fresh)
+    """Adds the rows of all that was left out for this idea, so that temperatures are of all."""
+    for own in sorted(path.parent for path in folder.glob(f"*/{COST_FILE}")):
+        cost = json.loads((own / COST_FILE).read_text("utf-8"))
+        folders = sorted(path.parent for path in folder.glob(f"*/{COST_FILE}"))
+        fresh = [row for row in score_idea(folders, emotions) if row.pop("folder") == own]
+        add_rows(arguments, arguments.idea, settings.seed, [row | cost for row in fresh], own.name)
+
+
+def add_rows(
+    arguments: argparse.Namespace,
+    idea: str,
+    seed: int,
+    fresh: Sequence[dict[str, Any]],
+    left_out: str = "",
+) -> None:
+    """Replaces an idea's rows in the table of all ideas, and prints them."""
+    git = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    key = {
+        "idea": idea,
+        "left_out": left_out or arguments.left_out,
+        "seed": seed,
+        "asked_steps": arguments.steps,
+    }
+    notes = {
+        "recipe": arguments.recipe,
+        "changed": " ".join(arguments.overrides),
+        "labels": arguments.labels,
+        "machine": describe_machine(),
+        "commit": commit,
+    }
+    rows = pd.DataFrame([{**key, **row, **notes} for row in fresh])
     if arguments.scores.exists():
         before = pd.read_csv(arguments.scores)
-        ours = (
-            (before["idea"] == arguments.idea)
-            & (before["seed"] == settings.seed)
-            & (before["asked_steps"] == arguments.steps)
-        )
+        ours = (before[list(key)] == pd.Series(key)).all(axis=1)
         rows = pd.concat([before[~ours], rows], ignore_index=True)
     with atomic_write(arguments.scores) as path:
         rows.to_csv(path, index=False)
-    print(pd.DataFrame(fresh).drop(columns=["machine", "changed"]).to_string())
+    print(pd.DataFrame(fresh).assign(idea=idea).to_string())
 
 
 if __name__ == "__main__":

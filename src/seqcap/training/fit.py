@@ -209,7 +209,9 @@ def train(
             "the trained system's answers are no numbers: the training has diverged; give a lower "
             "learning_rate, and another folder"
         )
-    temperature = fit_temperature(logits, labels, len({each.speaker for each in validation}))
+    temperature = settings.temperature or fit_temperature(
+        logits, labels, len({each.speaker for each in validation})
+    )
     return TrainedSystem(
         system,
         normalisation,

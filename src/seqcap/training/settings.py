@@ -47,6 +47,8 @@ _LEAST = {
     "segment_s": 0.2,  # a syllable
     "normalisation.target_rms": 0.0,
     "normalisation.trim_db": 0.0,
+    "normalisation.high_pass_hz": 0.0,
+    "temperature": 0.0,
 }
 _SHARES = (
     "warmup_share",
@@ -82,6 +84,7 @@ class TrainingSettings:
             keeps the weights themselves.
         monitor: The validation metric that picks the checkpoint: "wa", "ua" or "loss"; "last"
             keeps the last epoch.
+        temperature: What logits are divided by in use; 0: fitted on the validation speakers.
         curriculum: First epoch by increasing length, Sec. IV-D.
         sampling_balance: 0 draws as the corpus is, 1 all corpora and emotions equally often.
         bucket_size_batches: Bucketing: so many batches' worth of shuffled segments are sorted by
@@ -126,6 +129,7 @@ class TrainingSettings:
     mixup: float = 0.0
     ema_decay: float = 0.99
     monitor: str = "last"
+    temperature: float = added_field(0.0, neutral=0.0)
     curriculum: bool = False
     sampling_balance: float = 0.5
     bucket_size_batches: int = 1
