@@ -19,7 +19,9 @@ def test_the_recipe_of_the_paper_is_what_the_paper_says() -> None:
 
 
 def test_a_recipe_that_does_not_exist_is_named_with_those_that_do() -> None:
-    with pytest.raises(SettingsError, match=r"recipe 'papers': .* one of default, five-corpora, paper"):
+    with pytest.raises(
+        SettingsError, match=r"recipe 'papers': .* one of default, five-corpora, paper"
+    ):
         read_settings("papers")
 
 
