@@ -72,6 +72,7 @@ class MediaRecording:
             self._rate_hz = 0
             self._chunks = self._decode()
             self._waiting = [next(self._chunks)]
+            self.channel_count: int = self._waiting[0].shape[1]
             self.rate_hz = checked_rate(self._rate_hz, name)
         except StopIteration:
             self._container.close()

@@ -57,6 +57,7 @@ class Recording(Protocol):
         name: What errors call it.
         rate_hz: Sampling rate.
         frame_count: None if the header does not say.
+        channel_count: How many channels it has.
         full_scale: The largest sample of its format.
         issues: What was noticed while it was opened or decoded.
     """
@@ -64,6 +65,7 @@ class Recording(Protocol):
     name: str
     rate_hz: float
     frame_count: int | None
+    channel_count: int
     full_scale: float
     issues: list[tuple[IssueKind, str]]
 
@@ -101,6 +103,7 @@ class ArrayRecording:
         self.issues: list[tuple[IssueKind, str]] = []
         self.rate_hz = checked_rate(source[1], name)
         self.frame_count: int | None = len(samples)
+        self.channel_count = samples.shape[1]
         self.full_scale = 127 / 128 if samples.dtype.itemsize == 1 else _FULL_SCALE_16_BIT
         self._zero, self._step = _INTEGERS.get(kind, (0.0, 1.0))
         self._samples = samples
@@ -224,6 +227,7 @@ class JoinedRecording:
                 )
         self.name = first.name
         self.rate_hz = first.rate_hz
+        self.channel_count = first.channel_count
         self.full_scale = first.full_scale
         self.issues = first.issues
         counts = [part.frame_count for part in parts]
@@ -257,10 +261,10 @@ def checked_rate(rate_hz: Any, name: str) -> float:
     return rate
 
 
-def read_chunk_frames(recording: Recording, channel_count: int = 1) -> int:
+def read_chunk_frames(recording: Recording) -> int:
     """How many frames are read at a time."""
-    seconds = READ_CHUNK_S * recording.rate_hz
-    return int(max(1, min(seconds, _READ_CHUNK_VALUES / channel_count)))
+    of_time = READ_CHUNK_S * recording.rate_hz
+    return int(max(1, min(of_time, _READ_CHUNK_VALUES / recording.channel_count)))
 
 
 def skip_frames(recording: Recording, frame_count: float) -> int:

@@ -153,6 +153,24 @@ def duration_s(source: Source, *, name: str | None = None) -> float:
         return frame_count / recording.rate_hz
 
 
+def channel_count(source: Source, *, name: str | None = None) -> int:
+    """Tells how many channels a recording has.
+
+    Args:
+        source: As in `load_waveform`.
+        name: As in `load_waveform`.
+
+    Raises:
+        AudioError: The source cannot be opened; its samples are not looked at.
+
+    Examples:
+        >>> channel_count((np.zeros((8000, 2), np.int16), 16000))
+        2
+    """
+    with opened(source, name) as recording:
+        return recording.channel_count
+
+
 def _chunks(
     source: Source,
     start_s: float,
@@ -210,11 +228,10 @@ def _frames(recording: Recording, start_s: float, end_s: float | None) -> Iterat
     start = round(start_s * rate_hz)
     position = recording.seek(start) if start else 0
     end = math.inf if end_s is None else round(end_s * rate_hz)
-    channel_count = 1
+    chunk_frames = read_chunk_frames(recording)
     while position < end:
-        wanted = int(min(end - position, read_chunk_frames(recording, channel_count)))
+        wanted = int(min(end - position, chunk_frames))
         frames = recording.read(wanted)
-        channel_count = frames.shape[1]
         position += len(frames)
         yield frames
         if len(frames) < wanted:

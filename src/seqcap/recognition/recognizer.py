@@ -18,6 +18,7 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
+from seqcap.recognition.forking import compute_alone_after_fork
 from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
 from seqcap.recognition.recordings import (
     BLOCK_PIECES,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from seqcap.recognition.stream import Stream
 
 __all__ = ["Answer", "Failure", "Recognizer"]
+
+
+compute_alone_after_fork()
 
 
 class Recognizer:
