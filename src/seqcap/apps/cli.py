@@ -23,6 +23,7 @@ from seqcap.apps.lines import tell, warnings_as_lines
 from seqcap.apps.listen import listen
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
+from seqcap.apps.push import push
 from seqcap.apps.serve import serve
 from seqcap.apps.static_page import page
 from seqcap.apps.stopping import stop_by_sigterm, was_terminated
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, bulk, listen, serve, page, model, systems, train, evaluate):
+for command in (predict, bulk, listen, serve, page, model, systems, train, evaluate, push):
     app.command(cls=Command)(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)

@@ -18,16 +18,23 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """Finds a model.
 
     Args:
-        folder: Where it lies; None or "-" for the shipped one.
+        folder: Where it lies; None or "-" for the shipped one. What is no folder here and looks
+            like "name/model" is fetched from the Hugging Face hub.
 
     Returns:
         Its folder.
 
     Raises:
         CheckpointError: There is none, or a part of it is missing.
+        MissingExtraError: It would be on the hub, and the extra `hub` is not installed.
     """
     named = Path(SHIPPED if folder is None else folder)
     source = PRETRAINED_FOLDER if named == Path(SHIPPED) else named
+    if not source.exists():
+        from seqcap.recognition.hub import fetch_model, is_repository
+
+        if is_repository(named.as_posix()):
+            source = fetch_model(named.as_posix())
     if not (source / SETTINGS_FILE).is_file() or not (source / WEIGHTS_FILE).is_file():
         inside = source / MODEL_FOLDER
         way_out = (
