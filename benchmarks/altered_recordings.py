@@ -40,7 +40,7 @@ def with_noise(
     waveform: FloatArray, noises: Sequence[FloatArray], generator: np.random.Generator
 ) -> FloatArray:
     """The recording with some noise, 10 dB below it."""
-    noise = noises[generator.integers(len(noises))]
+    noise = noises[int(generator.integers(len(noises)))]
     start = int(generator.integers(len(noise)))
     noise = np.resize(np.roll(noise, -start), len(waveform))
     level = np.sqrt(np.mean(waveform**2) / np.mean(noise**2)) * 10 ** (-NOISE_DB / 20)
