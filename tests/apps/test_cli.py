@@ -23,6 +23,7 @@ def test_help_imports_nothing_heavy(arguments):
     assert packages.isdisjoint(HEAVY)
 
 
+@pytest.mark.slow
 def test_a_wrong_path_and_a_wrong_file_import_no_torch(tmp_path, model_folder):
     letter = tmp_path / "letter.wav"
     letter.write_text("hello")
@@ -66,6 +67,7 @@ def test_no_command_is_help_and_an_unknown_one_is_status_2():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_whole_run_by_pipe(samples, model_folder):
     with samples[0].open("rb") as file:
         done = start("predict", "-", "--format", "jsonl", "--model", model_folder, stdin=file)
@@ -74,6 +76,7 @@ def test_a_whole_run_by_pipe(samples, model_folder):
     assert json.loads(done.stdout)["file"] == "<stdin>"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
     command = [*COMMAND, "predict", *samples, "--format", "csv", "--model", model_folder]
@@ -87,6 +90,7 @@ def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
     assert process.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_an_interruption_is_quiet_and_leaves_no_output(tmp_path, model_folder):
     output = tmp_path / "emotions.csv"
@@ -109,6 +113,7 @@ def test_an_interruption_is_quiet_and_leaves_no_output(tmp_path, model_folder):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_library_imports_torch_when_it_is_needed():
     code = (
         "import sys, seqcap; assert 'torch' not in sys.modules;"

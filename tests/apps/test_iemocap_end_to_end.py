@@ -35,6 +35,7 @@ def write_small_iemocap(root: Path) -> Path:
 
 
 # Systems that learnt nothing may score alike in all folds.
+@pytest.mark.slow
 def test_a_licensed_copy_becomes_table_v_by_two_commands_and_a_report(seqcap, tmp_path):
     copy = write_small_iemocap(tmp_path / "IEMOCAP_full_release")
     table, output = tmp_path / "iemocap.csv", tmp_path / "runs"
@@ -66,6 +67,7 @@ def test_a_licensed_copy_becomes_table_v_by_two_commands_and_a_report(seqcap, tm
     assert "<html" in (output / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_table_iii_is_counted_by_the_command_line(seqcap, tmp_path):
     copy = write_iemocap(tmp_path / "IEMOCAP_full_release")
     table, output = tmp_path / "iemocap.csv", tmp_path / "runs"

@@ -39,6 +39,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
@@ -213,6 +214,7 @@ def test_all_folds_are_checked_before_the_first_is_trained(
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -103,6 +103,7 @@ def test_a_copy_that_holds_everything_twice_counts_once(corpus, layout, outer, m
     assert not table["file"].str.contains(outer, regex=False).any()
 
 
+@pytest.mark.slow
 def test_wav_beside_mp3_counts_once_and_the_wav_is_taken(make_tree):
     names = crema_d_names()
     folder = make_tree([f"AudioWAV/{n}.wav" for n in names] + [f"AudioMP3/{n}.mp3" for n in names])
@@ -113,6 +114,7 @@ def test_wav_beside_mp3_counts_once_and_the_wav_is_taken(make_tree):
     assert table["file"].str.endswith(".wav").all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["AudioWAV/{}.wav", "CREMA-D-master/AudioWAV/{}.wav"])
 def test_a_complete_crema_d_says_in_one_line_what_it_leaves_out(layout, make_tree):
     folder = make_tree([layout.format(n) for n in crema_d_names()])
@@ -172,6 +174,7 @@ def test_an_incomplete_copy_is_read_and_what_is_missing_is_listed(make_tree):
     assert "nothing from speakers 16" in text
 
 
+@pytest.mark.slow
 def test_the_slips_in_official_names_are_no_new_speakers(make_tree):
     table = read_corpus("tess", make_tree(lay_out("tess", "{n}.wav")))
     slip = table[table["file"].str.contains("OA_bite_neutral")]

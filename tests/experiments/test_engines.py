@@ -101,6 +101,7 @@ def kill_when_begun(process: "subprocess.Popen[str]", output: Path, folders: int
     process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_killed_twice_and_finished_by_two_is_as_never_interrupted(
     experiment: Experiment, uninterrupted: Path
@@ -128,6 +129,7 @@ def test_killed_twice_and_finished_by_two_is_as_never_interrupted(
     assert not list(output.rglob("*.ckpt"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ray is for Unix")
 def test_ray_gives_what_the_others_give(experiment: Experiment, uninterrupted: Path) -> None:
     pytest.importorskip("ray")
@@ -189,6 +191,7 @@ def own_system(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> Itera
     sys.path.remove(str(experiment.folder))
 
 
+@pytest.mark.slow
 def test_what_fails_is_recorded_does_not_stop_others_and_is_tried_again(
     experiment: Experiment, own_system: Path
 ) -> None:

@@ -64,6 +64,7 @@ def test_the_protocol_is_the_papers_unless_a_grid_says_otherwise() -> None:
     assert grid.seeds == PAPER_SEEDS == (0, 1, 2, 3, 4)
 
 
+@pytest.mark.slow
 def test_grids_that_ask_for_the_same_runs_share_them(table: pd.DataFrame) -> None:
     def chosen(name: str) -> dict[str, set[str]]:
         return names(choose(read_grid(name), "loso", "anger,sadness", "0"), table)

@@ -111,6 +111,7 @@ def test_what_cannot_be_is_named(tmp_path: Path) -> None:
         plan_probe(TINY, table, ["CNN"], [0], ["epoch=1"])
 
 
+@pytest.mark.slow
 def test_a_probe_is_run_and_its_report_is_the_same_byte_for_byte(tmp_path: Path) -> None:
     folder = tmp_path / TINY.name
     table = write(TINY, CAST, folder)

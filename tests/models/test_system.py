@@ -37,6 +37,7 @@ def test_an_answer_is_the_same_alone_and_in_any_batch(system, utterances):
     assert_near(in_batch(system, spectrograms[:2], 1e9), single[:, :2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CNN_GRU-SeqCap", "CNN_GRU-RecCap"])
 @torch.no_grad()
 def test_a_tenth_of_a_second_is_not_changed_by_a_minute_beside_it(name, utterances, lively_system):
@@ -55,6 +56,7 @@ def test_gradients_of_a_padded_batch_are_the_sum_of_single_ones(system, utteranc
         assert_close(together, first + second, rtol=1e-4, atol=1e-4 * scale + 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frame_count", [3, 1000, 1041, 1063, 2777])
 @torch.no_grad()
 def test_chunks_give_the_answer_of_the_whole(system, frame_count, utterances):
@@ -77,6 +79,7 @@ def test_half_precision_gives_nearly_the_same_answer(system, utterances):
     assert_close(probabilities, system.probabilities(alone(system, spectrogram)), rtol=0, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 @torch.no_grad()
 def test_compiled_systems_give_the_same_answer(backend, utterances, lively_system):

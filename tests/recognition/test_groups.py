@@ -49,11 +49,13 @@ def test_a_speakers_recordings_are_decoded_once_and_answered_once(
     assert sum(network_sizes) == len(samples)
 
 
+@pytest.mark.slow
 def test_several_models_decode_each_recording_once(adapting, samples, decoded):
     list(Combination([adapting, adapting]).recognize_many(samples))
     assert decoded == [str(path) for path in samples]
 
 
+@pytest.mark.slow
 def test_adapting_by_the_same_recordings_is_adapting_in_two_steps(adapting, samples):
     answers = list(adapting.recognize_speaker([*samples, b""]))
     expected = list(adapting.adapt_to_speaker(samples).recognize_many([*samples, b""]))

@@ -108,6 +108,7 @@ def test_one_speakers_answers_are_corrected_by_themselves(model_folder, samples)
     assert isinstance(bad, Failure)
 
 
+@pytest.mark.slow
 def test_an_average_is_corrected_by_its_own_answers(model_folder, samples):
     alone = Recognizer.from_pretrained(model_folder, device="cpu")
     other = dataclasses.replace(alone.checkpoint, temperature=0.2)

@@ -114,6 +114,7 @@ def test_a_part_is_that_part_of_the_recording(recognizer):
     assert part.probabilities == pytest.approx(cut.probabilities, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_speaker_who_is_known_sounds_like_everybody(recognizer, samples):
     checkpoint = recognizer.checkpoint
     adapting = Recognizer(
@@ -228,6 +229,7 @@ def test_a_model_that_is_not_there_is_refused(tmp_path):
         Recognizer.from_pretrained(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_long_recording_is_answered_in_blocks_as_if_it_were_whole(recognizer):
     noise = make_noise(70.3)
     answer = recognizer.recognize((noise, 16000))

@@ -68,6 +68,7 @@ def answers_of(folder: Path, system: str) -> list[pd.DataFrame]:
     return [pd.read_csv(file, keep_default_na=False) for file in files]
 
 
+@pytest.mark.slow
 def test_wa_and_ua_are_those_of_the_predictions(folder: Path) -> None:
     rows = {row["system"]: row for row in table_with(folder, "WA pooled", "paper WA")}
     assert list(rows) == [*SKILLS, COMBINED]
@@ -161,6 +162,7 @@ def test_time_and_memory_are_told_with_the_machine(folder: Path, markdown: str) 
     assert "a machine, 2 cores" in markdown
 
 
+@pytest.mark.slow
 def test_the_same_folder_gives_the_same_report_byte_for_byte(
     folder: Path, markdown: str, tmp_path: Path
 ) -> None:
@@ -362,6 +364,7 @@ def test_a_run_with_a_broken_file_is_named(tmp_path: Path) -> None:
         read_plans(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_report_needs_no_torch(folder: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from seqcap.reports.report import write_report;"

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from seqcap.audio.normalisation import Normalisation, NormalisationSettings
 from seqcap.audio.spectrogram import log_spectrogram
@@ -114,6 +115,7 @@ def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> Non
     np.testing.assert_allclose(moved, moved * 0 + microphone / half.deviation / 2, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() -> None:
     part = [
         one._replace(
@@ -160,6 +162,7 @@ def test_some_pieces_are_heard_as_if_their_speaker_were_not_known() -> None:
     assert 0.2 < counts["stranger"] / 150 < 0.4
 
 
+@pytest.mark.slow
 def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
     part = [
         one._replace(speaker=speaker, corpus="", waveform=one.waveform * np.float32(gain))

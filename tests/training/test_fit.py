@@ -37,6 +37,7 @@ def run(folder: Path, settings: TrainingSettings, devices: int = 1) -> TrainedSy
     return train(tones(8, seed=0), tones(6, seed=0), ("a", "b"), settings, folder, "cpu", devices)
 
 
+@pytest.mark.slow
 def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:
     trained = run(tmp_path, small(epochs=20, learning_rate="2e-3", augment="false"))
     assert pd.read_csv(tmp_path / "metrics.csv")["validation_ua"].max() == 1.0
@@ -60,6 +61,7 @@ def test_the_more_speakers_validate_the_further_goes_the_temperature(tmp_path: P
     assert logarithms[1] / logarithms[0] == pytest.approx(5 / 3, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "mixup", "monitor"), [("paper", 0.0, "wa"), ("one_cycle", 0.3, "last")]
 )
@@ -95,6 +97,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     assert resumed.temperature == whole.temperature
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes do not find each other there")
 def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> None:
     settings = small(epochs=2, schedule="paper", **{"capsules.dropout": 0.0})
@@ -109,6 +112,7 @@ def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> Non
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 5])
 def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
     settings = small(epochs=epochs, warmup_share=0.1)

@@ -45,6 +45,7 @@ def table(tmp_path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
     table: pd.DataFrame, tmp_path: Path
 ) -> None:

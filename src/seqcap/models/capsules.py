@@ -72,7 +72,14 @@ class CapsuleSettings:
 
 
 def window_counts(step_counts: Tensor, settings: CapsuleSettings) -> Tensor:
-    """How many windows cover so many steps; the last may reach over the end.
+    """Counts the windows that cover so many steps; the last may reach over the end.
+
+    Args:
+        step_counts: Steps of each utterance, at least 1, shape ``(batch,)``.
+        settings: Size and shift of the windows.
+
+    Returns:
+        Shape ``(batch,)``.
 
     Example:
         >>> window_counts(torch.tensor([1, 10, 11, 50]), CapsuleSettings()).tolist()
@@ -82,7 +89,13 @@ def window_counts(step_counts: Tensor, settings: CapsuleSettings) -> Tensor:
 
 
 def lengths(capsules: Tensor) -> Tensor:
-    """The lengths of capsules ``(..., dim)``, with a finite gradient at zero.
+    """The lengths of capsules, with a finite gradient at zero.
+
+    Args:
+        capsules: Shape ``(..., dim)``.
+
+    Returns:
+        Shape ``(...)``, above zero.
 
     Example:
         >>> lengths(torch.tensor([3.0, 4.0])).item()
@@ -221,9 +234,14 @@ class CapsuleBranch(Branch):
     Args:
         channels: Channels of the CNN component's map.
         bins: Bins of that map.
-        emotion_count: Emotions told apart, each with an utterance capsule.
+        emotion_count: Number of emotions, each with an utterance capsule.
         recurrent: RecCap: the output of the window before adds to a window's votes, Eq. (9).
         settings: Windows and routing.
+
+    Example:
+        >>> branch = CapsuleBranch(16, 16, 4, recurrent=False, settings=CapsuleSettings())
+        >>> branch.primary.per_window  # I: 10 steps x 16 bins x 8 capsules
+        1280
     """
 
     def __init__(
@@ -259,9 +277,22 @@ class CapsuleBranch(Branch):
         previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Turns maps into the windows' output vectors ``(batch, window, 72)``.
+        """Turns maps into the windows' output vectors, Eqs. (3)-(10).
 
-        RecCap hands the last of them on.
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
+            step_counts: Steps that count in each, at least 1, shape ``(batch,)``.
+            previous: RecCap: o of the window before the first, ``(batch, 72)``; None for zeros.
+            trace: Takes the window couplings, if given.
+
+        Returns:
+            Output vectors ``(batch, window, 72)``; and for RecCap the last of them, ``(batch,
+            72)``.
+
+        Example:
+            >>> branch = CapsuleBranch(16, 16, 4, recurrent=False, settings=CapsuleSettings())
+            >>> branch.encode(torch.zeros(1, 16, 20, 16), torch.tensor([20]))[0].shape
+            torch.Size([1, 3, 72])
         """
         u, mask = self.primary(maps, step_counts)
         outputs, couplings = self.route_windows(u, mask, previous)
@@ -270,7 +301,21 @@ class CapsuleBranch(Branch):
         return outputs, None if self.recurrent_weight is None else outputs[:, -1]
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns output vectors ``(batch, window, 72)`` into logits ``(batch, emotion)``."""
+        """Turns the windows' output vectors into logits, Sec. IV-B.
+
+        Args:
+            features: Output vectors of all windows, shape ``(batch, window, 72)``.
+            step_counts: Steps that count in each utterance, shape ``(batch,)``.
+            trace: Takes output vectors, mask, couplings and capsules of the utterance, if given.
+
+        Returns:
+            Logits, shape ``(batch, emotion)``.
+
+        Example:
+            >>> branch = CapsuleBranch(16, 16, 4, recurrent=False, settings=CapsuleSettings())
+            >>> branch.decide(torch.zeros(1, 3, 72), torch.tensor([20])).shape
+            torch.Size([1, 4])
+        """
         mask = length_mask(window_counts(step_counts, self.settings), features.shape[1])
         capsules, couplings = self.route_utterance(features, mask)
         if trace is not None:
@@ -294,6 +339,12 @@ class CapsuleBranch(Branch):
         Returns:
             Output vectors of the windows, ``(batch, window, 72)``, and the couplings,
             ``(batch, window, lower, upper)``.
+
+        Example:
+            >>> branch = CapsuleBranch(16, 16, 4, recurrent=True, settings=CapsuleSettings())
+            >>> outputs, couplings = branch.route_windows(torch.zeros(1, 3, 1280, 8), mask=None)
+            >>> outputs.shape, couplings.shape
+            (torch.Size([1, 3, 72]), torch.Size([1, 3, 1280, 8]))
         """
         iterations = self.settings.routing_iterations
         if self.recurrent_weight is None:  # SeqCap: all windows at once
@@ -323,6 +374,13 @@ class CapsuleBranch(Branch):
 
         Returns:
             Capsules ``(batch, emotion, 16)`` and couplings ``(batch, window, emotion)``.
+
+        Example:
+            >>> branch = CapsuleBranch(16, 16, 4, recurrent=False, settings=CapsuleSettings())
+            >>> mask = torch.ones(1, 3, dtype=torch.bool)
+            >>> capsules, couplings = branch.route_utterance(torch.zeros(1, 3, 72), mask)
+            >>> capsules.shape, couplings.shape
+            (torch.Size([1, 4, 16]), torch.Size([1, 3, 4]))
         """
         # Eq. (3) with one W_j for all windows, (B, N, K, 16)
         votes = torch.einsum("kdf,bnf->bnkd", self.utterance_weight, outputs) + self.utterance_bias

@@ -15,7 +15,7 @@ STEPS_PER_STACK = 8  # 8 steps x 16 channels x 16 bins = 2,048 values, Table II
 
 
 def attend(steps: Tensor, weights: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    r"""Sums a sequence with weights that it gives itself, Eqs. (1)-(2).
+    r"""Sums a sequence with attention, Eqs. (1)-(2).
 
     Args:
         steps: :math:`y_t`, shape ``(batch, step, feature)``.
@@ -25,6 +25,12 @@ def attend(steps: Tensor, weights: Tensor, mask: Tensor | None = None) -> tuple[
     Returns:
         The sum :math:`z`, shape ``(batch, feature)``, and the attention :math:`\alpha`, shape
         ``(batch, step)``, which sums to one over the steps that count.
+
+    Example:
+        >>> steps = torch.tensor([[[0.0, 4.0], [0.0, 2.0]]])
+        >>> z, attention = attend(steps, torch.tensor([1.0, 0.0]))
+        >>> z.tolist(), attention.tolist()
+        ([[0.0, 3.0]], [[0.5, 0.5]])
     """
     scores = steps @ weights
     if mask is not None:
@@ -127,8 +133,13 @@ class GRUBranch(Branch):
     Args:
         channels: Channels of the map.
         bins: Bins of the map.
-        emotion_count: Emotions told apart.
+        emotion_count: Number of emotions.
         attention: Attentional pooling over all states instead of the last ones.
+
+    Example:
+        >>> branch = GRUBranch(16, 16, 4, attention=False)
+        >>> branch(torch.zeros(1, 16, 20, 16), torch.tensor([20])).shape
+        torch.Size([1, 4])
     """
 
     shift_steps = STEPS_PER_STACK
@@ -148,13 +159,42 @@ class GRUBranch(Branch):
         previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
-        """Stacks the map's steps by 8, ``(batch, stack, 2048)``."""
+        """Stacks the map's steps by 8, Sec. V-B.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
+            step_counts: Steps that count in each, shape ``(batch,)``; not used.
+            previous: Not used.
+            trace: Not used.
+
+        Returns:
+            Stacks ``(batch, stack, 2048)``, and None.
+
+        Example:
+            >>> branch = GRUBranch(16, 16, 4, attention=False)
+            >>> branch.encode(torch.zeros(1, 16, 20, 16), torch.tensor([20]))[0].shape
+            torch.Size([1, 3, 2048])
+        """
         maps = F.pad(maps, (0, 0, 0, -maps.shape[2] % STEPS_PER_STACK))
         batch, _, steps, _ = maps.shape
         return maps.permute(0, 2, 3, 1).reshape(batch, steps // STEPS_PER_STACK, -1), None
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns stacks ``(batch, stack, 2048)`` into logits ``(batch, emotion)``."""
+        """Runs the GRU over all stacks and turns its states into logits, Sec. V-B.
+
+        Args:
+            features: Stacks, shape ``(batch, stack, 2048)``.
+            step_counts: Steps that count in each utterance, shape ``(batch,)``.
+            trace: Takes the attention, if given and if there is any.
+
+        Returns:
+            Logits, shape ``(batch, emotion)``.
+
+        Example:
+            >>> branch = GRUBranch(16, 16, 4, attention=False)
+            >>> branch.decide(torch.zeros(1, 3, 2048), torch.tensor([20])).shape
+            torch.Size([1, 4])
+        """
         stack_counts = -(-step_counts // STEPS_PER_STACK)
         outputs, last_states = run_padded(self.gru, features, stack_counts)
         logits: Tensor

@@ -113,6 +113,10 @@ class SystemSpec:
         section: Where the paper describes it.
         streams: Its answer can be carried on as sound comes, without looking back.
         any_length: Its weights know no greatest length (others answer in chunks).
+
+    Example:
+        >>> SYSTEMS["CNN_SeqCap"].paper_count, SYSTEMS["CNN_SeqCap"].section
+        (703540, 'IV-B')
     """
 
     build: Callable[[int, CapsuleSettings], System] = field(repr=False)
@@ -179,7 +183,15 @@ def build(
 
 
 def count_parameters(system: nn.Module) -> int:
-    """Counts trainable parameters, as Table II does."""
+    """Counts trainable parameters, as Table II does.
+
+    Args:
+        system: Any network.
+
+    Example:
+        >>> count_parameters(nn.Linear(3, 2))
+        8
+    """
     return sum(p.numel() for p in system.parameters() if p.requires_grad)
 
 
