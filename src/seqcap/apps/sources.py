@@ -113,7 +113,7 @@ def _add(path: str, found: Found) -> None:
             raise AudioError(f"{path}: no file has such a name; check the pattern")
         for match in matches:
             _add(match, found)
-    elif mode and not stat.S_ISREG(mode):  # a pipe can be read once
+    elif stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a pipe can be read once
         if path not in found.recordings:
             found.recordings[path] = _Content(Path(path).read_bytes(), path)
     else:

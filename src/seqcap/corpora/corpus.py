@@ -6,11 +6,14 @@ what was found there. Where names tell everything, that function is `by_name(rec
 
 import filecmp
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqcap.audio.formats import ENDINGS
+from seqcap.audio.source import printable
+from seqcap.errors import CorpusWarning
 
 
 @dataclass(frozen=True)
@@ -118,17 +121,37 @@ def by_name(
 
 
 def recordings_in(folder: Path) -> Iterator[Path]:
-    """Finds all recordings below a folder, by their endings, in a fixed order."""
-    return files_in(folder, ENDINGS)
+    """Finds all recordings below a folder, by their endings, in a fixed order.
+
+    Warns:
+        CorpusWarning: some files are left out since a table cannot hold their names.
+    """
+    unnamable = []
+    for path in files_in(folder, ENDINGS):
+        if printable(str(path)) == str(path):
+            yield path
+        else:
+            unnamable.append(printable(path.name))
+    if unnamable:
+        warnings.warn(
+            f"{len(unnamable):,} files left out, whose names are no UTF-8: "
+            f"{', '.join(unnamable[:3])}; rename them",
+            CorpusWarning,
+            stacklevel=2,
+        )
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
     """Finds all files of some endings, in any case, below a folder; links are followed.
 
     `._name.wav` and `__MACOSX/` are what a Mac leaves in archives: neither audio nor labels.
+    Pipes and devices are passed over.
+
+    Warns:
+        CorpusWarning: a folder cannot be searched.
     """
     seen: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=_warn_of_folder):
         real = os.path.realpath(parent)
         if real in seen:  # a link back to where we have been
             folders.clear()
@@ -137,7 +160,17 @@ def files_in(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__MACOSX")
         for name in sorted(files):
             if not name.startswith(".") and name.lower().endswith(endings):
-                yield Path(parent, name)
+                path = Path(parent, name)
+                if path.is_file():
+                    yield path
+
+
+def _warn_of_folder(error: OSError) -> None:
+    warnings.warn(
+        f"{printable(str(error.filename))}: cannot be searched ({error.strerror}); see its rights",
+        CorpusWarning,
+        stacklevel=3,
+    )
 
 
 def without_copies(utterances: list[Utterance], folder: Path) -> tuple[list[Utterance], list[str]]:
