@@ -13,9 +13,15 @@ NO_SPEECH = "no speech"
 
 
 def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
-    """The most probable emotion; "uncertain" where it is less probable than that, or all are alike.
+    """Gives the most probable emotion, or why there is none.
 
-    Where nobody speaks, probabilities are NaN and the answer is "no speech".
+    Args:
+        probabilities: By emotion, 0 to 1; NaN where nobody speaks.
+        abstain_below: Least probability of an answer, 0 to 1.
+
+    Returns:
+        An emotion. "uncertain" if it is less probable than that, or if all are equal. "no speech"
+        if the probabilities are NaN.
 
     Example:
         >>> decide({"anger": 0.6, "sadness": 0.4}, 0.5)
@@ -32,16 +38,21 @@ def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was heard in a recording or in a piece of one.
+    """The answer about a recording or a part of one.
 
     Attributes:
         file: Name of the recording.
-        start: First second that counts.
-        end: Where it ends, in seconds.
-        probabilities: One per emotion, summing to one, in the model's order; NaN where nobody
+        start: Start, seconds.
+        end: End, seconds.
+        probabilities: One per emotion, in the model's order; the sum is one. NaN where nobody
             speaks.
         predicted: The most probable emotion, "uncertain" or "no speech".
-        timeline: Answers for pieces of 2 s one after the other, if asked for.
+        timeline: Answers for every 2 s, if asked for.
+
+    Example:
+        >>> answer = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
+        >>> answer.predicted, answer.confidence
+        ('anger', 0.6)
     """
 
     file: str
@@ -75,9 +86,14 @@ class Answer:
         return fields
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """The answer as tables have it: the recording, then its pieces, numbered in `piece`.
+        """Gives the answer as tables have it: the recording, then its parts, numbered in `piece`.
 
         `piece` is None in the row of the recording, and missing without a timeline.
+
+        Example:
+            >>> answer = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
+            >>> answer.to_rows()[0]["predicted"]
+            'anger'
         """
         whole = {key: value for key, value in self.to_dict().items() if key != "timeline"}
         if not self.timeline:
@@ -100,7 +116,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """A recording that could not be read, and why, in one line."""
+    """A recording that could not be read.
+
+    Attributes:
+        file: Name of the recording.
+        reason: Why, in one line.
+
+    Example:
+        >>> Failure("a.wav", "a.wav: no such file; check the path").file
+        'a.wav'
+    """
 
     file: str
     reason: str

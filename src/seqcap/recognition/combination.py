@@ -50,27 +50,58 @@ class Combination:
         return all(one.is_speaker_adaptive for one in self.recognizers)
 
     def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Combination":
-        """The same for one speaker; all recognizers have to adapt.
+        """Adapts all recognizers to one speaker.
 
         Args:
             recordings: Of the speaker, as `read_recording` gives them.
 
         Raises:
             SettingsError: One of the models was not trained to adapt.
+
+        Example:
+            >>> Combination([Recognizer.from_pretrained()]).is_speaker_adaptive  # it would refuse
+            False
         """
         known = list(recordings)
         adapted = [one.adapt_to_recordings(known) for one in self.recognizers]
         return Combination(adapted, self.abstain_below)
 
     def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
-        """Recognises one recording; arguments and errors as `Recognizer.recognize`."""
+        """Recognises one recording.
+
+        Args:
+            source: As for `Recognizer.recognize`.
+            timeline: Also answer for every 2 s.
+
+        Raises:
+            AudioError: It cannot be read, is too short, or is not made of numbers.
+
+        Example:
+            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
+            >>> pair.recognize("samples/emodb/15b09Wb.wav").predicted
+            'anger'
+        """
         (answer,) = self.answer([read_recording(source)], timeline)
         return answer
 
     def recognize_many(
         self, sources: Iterable[Source | Segment], *, timeline: bool = False, warn: bool = True
     ) -> Iterator[Answer | Failure]:
-        """Recognises many recordings; arguments and answers as `Recognizer.recognize_many`."""
+        """Recognises many recordings; each is decoded once.
+
+        Args:
+            sources: As for `Recognizer.recognize_many`.
+            timeline: Also answer for every 2 s.
+            warn: Warn of silence and clipping.
+
+        Yields:
+            An answer, or a failure with its reason, for each source in its turn.
+
+        Example:
+            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
+            >>> [each.predicted for each in pair.recognize_many(["samples/emodb/15b09Wb.wav"])]
+            ['anger']
+        """
         yield from recognize_groups(self, read_ahead(sources, warn), timeline)
 
     def recognize_speaker(
@@ -82,7 +113,27 @@ class Combination:
         timeline: bool = False,
         warn: bool = True,
     ) -> Iterator[Answer | Failure]:
-        """Recognises one speaker; arguments and answers as `Recognizer.recognize_speaker`."""
+        """Recognises all recordings of one speaker, as `Recognizer.recognize_speaker`.
+
+        Args:
+            sources: All recordings of the speaker.
+            adapt: Adapt to the speaker first; None: if all models were trained to.
+            balanced_prior: Shift the class prior of the answers halfway to uniform.
+            timeline: Also answer for every 2 s.
+            warn: Warn of silence and clipping.
+
+        Yields:
+            As `recognize_many`; the first answer comes after the last recording was read.
+
+        Raises:
+            SettingsError: `adapt` is set, and a model was not trained to adapt.
+
+        Example:
+            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
+            >>> answers = pair.recognize_speaker(["samples/emodb/15b09Wb.wav"], balanced_prior=True)
+            >>> [each.predicted for each in answers]
+            ['anger']
+        """
         yield from recognize_one_speaker(
             self,
             sources,
@@ -93,7 +144,21 @@ class Combination:
         )
 
     def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:
-        """Answers recordings that were decoded already, in their order."""
+        """Answers recordings that were decoded already.
+
+        Args:
+            recordings: As `read_recording` gives them.
+            timeline: Also answer for every 2 s.
+
+        Returns:
+            Averages, in the order of the recordings.
+
+        Example:
+            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
+            >>> recording = read_recording("samples/emodb/15b09Wb.wav")
+            >>> pair.answer([recording], timeline=False)[0].predicted
+            'anger'
+        """
         each = [one.answer(recordings, timeline) for one in self.recognizers]
         return [average(answers, self.abstain_below) for answers in zip(*each, strict=True)]
 

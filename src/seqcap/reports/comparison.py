@@ -67,15 +67,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table.
+    """The table of a comparison.
 
     Attributes:
-        emotions: All of them tell these apart.
-        utterances: Compared.
-        groups: Drawn by the bootstrap.
-        by_speaker: The groups are speakers; else utterances.
-        lines: One for each, in the order they came.
+        emotions: Those that all sources have.
+        utterances: Number of utterances compared.
+        groups: Number of groups that the bootstrap draws from.
+        by_speaker: The groups are speakers; otherwise utterances.
+        lines: One for each source, in their order.
         notes: What the reader must know.
+
+    Example:
+        >>> Comparison(("anger", "sadness"), 10, 2, True, lines=(), notes=()).utterances
+        10
     """
 
     emotions: tuple[str, ...]
@@ -87,14 +91,24 @@ class Comparison:
 
 
 def compare(compared: Sequence[Predictions]) -> Comparison:
-    """Compares answers to the same utterances.
+    """Compares predictions of the same utterances.
 
     Args:
-        compared: Two at least; the others are compared with the first.
+        compared: At least two; the others are compared with the first.
 
     Raises:
-        SettingsError: Fewer than two, nothing in common, nobody tells the truth, or one answers
-            the same utterance twice.
+        SettingsError: Fewer than two, nothing in common, no ground truth, or two predictions of one
+            utterance in one source.
+
+    Example:
+        >>> answers = pd.DataFrame({"file": ["1.wav", "2.wav"], "start": "", "speaker": ["a", "b"],
+        ...                         "truth": ["anger", "sadness"], "fold": "", "seed": "0"})
+        >>> right = answers.assign(predicted=["anger", "sadness"])
+        >>> wrong = answers.assign(predicted=["anger", "anger"])
+        >>> pair = ("anger", "sadness")
+        >>> found = compare([Predictions(n, t, pair, None) for n, t in zip("rw", (right, wrong))])
+        >>> [(line.name, line.ua) for line in found.lines]
+        [('r', 1.0), ('w', 0.5)]
     """
     if len(compared) < 2:
         raise SettingsError(

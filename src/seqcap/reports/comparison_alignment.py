@@ -47,18 +47,26 @@ def common_emotions(compared: Sequence[Predictions]) -> tuple[str, ...]:
 def align(
     compared: Sequence[Predictions], emotions: tuple[str, ...]
 ) -> tuple[list[AlignedPredictions], list[str]]:
-    """Keeps the utterances of all, with one truth and one speaker each.
+    """Keeps the utterances that all sources have, with one truth and one speaker each.
 
     Args:
-        compared: Two at least.
+        compared: At least two.
         emotions: As `common_emotions` gives them.
 
     Returns:
-        Each one's answers, and what is to be said of what was left out.
+        The aligned predictions of each source, and notes on what was left out.
 
     Raises:
-        SettingsError: No utterance is left, nobody tells the truth, or one answers the same
-            utterance twice in one run.
+        SettingsError: No utterance is left, no ground truth, or two predictions of one utterance in
+            one run.
+
+    Example:
+        >>> one = pd.DataFrame({"file": ["1.wav", "2.wav"], "start": "", "speaker": "a", "fold": "",
+        ...                     "truth": "anger", "predicted": "anger", "seed": ""})
+        >>> both = [Predictions("one", one, (), None), Predictions("other", one[:1], (), None)]
+        >>> sides, notes = align(both, ("anger", "sadness"))
+        >>> [len(side.rows) for side in sides]
+        [1, 1]
     """
     keys = match_utterances([one.answers for one in compared])
     names = [one.name for one in compared]

@@ -28,15 +28,19 @@ _PREDICTED = ("predicted", "prediction", "pred")
 
 @dataclass(frozen=True)
 class Predictions:
-    """Somebody's answers.
+    """One source's predictions.
 
     Attributes:
-        name: What it is called in the table.
-        answers: Columns file, start, speaker, truth, predicted, fold, seed; words that nobody
-            tells are empty.
-        emotions: What it tells apart; nothing where its predictions alone are known, which need
-            not hold all of them.
-        test_share: Utterances of the test part over those of the training part; None: unknown.
+        name: Its name in the table.
+        answers: Columns file, start, speaker, truth, predicted, fold, seed, all text; unknown
+            values are empty.
+        emotions: What it can answer; empty if only its predictions are known, which need not
+            contain all of them.
+        test_share: Size of the test part divided by that of the training part; None if unknown.
+
+    Example:
+        >>> Predictions("svm", pd.DataFrame({"file": ["1.wav"]}), (), None).name
+        'svm'
     """
 
     name: str

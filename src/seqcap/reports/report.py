@@ -59,7 +59,11 @@ def make_report(plans: Sequence[PlanResults]) -> list[Block]:
         The blocks, a heading of level 2 for each plan.
 
     Raises:
-        SettingsError: A plan asks for a section that no report has.
+        SettingsError: A plan has a section that no report has.
+
+    Example:
+        >>> make_report([])  # without plans only the title
+        [Heading(level=1, text='Speech emotion recognition: ')]
     """
     blocks: list[Block] = [Heading(1, _title(plans))]
     for plan in plans:
@@ -81,15 +85,21 @@ def write_report(folder: Path, output: Path, track: Track = iter) -> list[Path]:
     """Writes `report.md`, `report.html` and `figures/*.svg`.
 
     Args:
-        folder: Of the experiment.
-        output: Where they go; usually the same folder.
-        track: Goes through the runs and may show progress.
+        folder: Folder of the experiment.
+        output: Where they are written; usually the same folder.
+        track: Iterates over the runs and may show progress.
 
     Returns:
         The files.
 
     Raises:
         SettingsError: No plans in the folder, or something in it that cannot be read.
+
+    Example:
+        >>> write_report(Path("absent"), Path("absent"))  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        seqcap.errors.SettingsError: absent: ...
     """
     plans = read_plans(folder, track)
     blocks = make_report(plans)
