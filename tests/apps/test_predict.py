@@ -2,8 +2,11 @@ import csv
 import dataclasses
 import io
 import json
+import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -62,12 +65,28 @@ def test_csv_has_a_row_for_every_recording(predict, samples, answers):
     assert run.err == "seqcap: 3 recognised, 0 failed\n"
 
 
-def test_csv_of_a_timeline_has_a_row_for_every_piece(predict, samples, answers):
-    run = predict(*samples, "--format", "csv", "--timeline")
-    pieces = [piece for answer in answers for piece in answer.timeline]
-    assert len(pieces) > len(answers)
-    for row, piece in zip(rows_of(run.out), pieces, strict=True):
-        assert_row_is(row, piece)
+def test_csv_of_a_timeline_has_a_row_for_the_whole_and_one_for_every_piece(
+    predict, samples, answers
+):
+    rows = rows_of(predict(*samples, "--format", "csv", "--timeline").out)
+    expected = [each for answer in answers for each in (answer, *answer.timeline)]
+    assert len(expected) > 2 * len(answers)
+    numbers = [row.pop("piece") for row in rows]
+    for row, one in zip(rows, expected, strict=True):
+        assert_row_is(row, one)
+    assert numbers == [
+        number
+        for answer in answers
+        for number in ("", *(str(place) for place in range(len(answer.timeline))))
+    ]
+
+
+def test_parquet_has_the_rows_of_csv(predict, samples, tmp_path):
+    output = tmp_path / "emotions.parquet"
+    assert predict(*samples, "--timeline", "--output", output).status == 0
+    text = predict(*samples, "--timeline", "--format", "csv").out
+    expected = pd.read_csv(io.StringIO(text))
+    pd.testing.assert_frame_equal(pd.read_parquet(output), expected, check_dtype=False)
 
 
 def test_json_is_the_same_table_with_timelines_nested(predict, samples, answers):
@@ -277,8 +296,9 @@ def test_an_ending_that_tells_no_format_is_refused(predict, samples, tmp_path):
     run = predict(samples[0], "--output", tmp_path / "emotions.xls")
     assert run.status == 2
     assert run.err == (
-        f"seqcap: {tmp_path / 'emotions.xls'}: the ending tells no format; .csv, .json, .jsonl or"
-        " .txt is expected, or give --format\n"
+        f"seqcap: {tmp_path / 'emotions.xls'}: the ending tells no format; .txt, .csv, .json,"
+        " .jsonl, .parquet, .textgrid, .eaf, .vtt, .srt, .svg, .html is expected, or give"
+        " --format\n"
     )
 
 
@@ -286,6 +306,42 @@ def test_an_output_that_cannot_be_written_is_refused(predict, samples):
     run = predict(samples[0], "--output", samples[1] / "emotions.csv")
     assert run.status == 2
     assert run.err.startswith(f"seqcap: {samples[1] / 'emotions.csv'}: cannot be written (")
+
+
+def test_an_input_is_never_replaced(predict, samples, tmp_path):
+    recording = tmp_path / "a.wav"
+    shutil.copy(samples[0], recording)
+    content = recording.read_bytes()
+    (tmp_path / "link.csv").symlink_to(recording)
+    for output in (recording, tmp_path / "link.csv"):
+        run = predict(recording, "--output", output, "--format", "csv")
+        assert run.status == 2
+        assert run.err.startswith(f"seqcap: {output}: is one of the inputs and would be replaced")
+    assert recording.read_bytes() == content
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
+def test_a_full_disk_is_one_line_with_the_name(predict, samples):
+    run = predict(samples[0], "--output", "/dev/full", "--format", "csv")
+    assert run.status == 2
+    assert run.err == "seqcap: /dev/full: cannot be written (No space left on device)\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names")
+def test_what_the_system_allows_as_a_name_or_a_pipe_is_recognised(predict, samples, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/bad\xff.wav"
+    shutil.copy(samples[0], odd)
+    os.mkfifo(tmp_path / "pipe.wav")  # nobody writes to it: it is passed over
+    for output in ("--format", "csv"), ("--output", tmp_path / "out.json"):
+        run = predict(tmp_path, *output)
+        assert run.status == 0, run.err
+    assert len(json.loads((tmp_path / "out.json").read_text("utf-8"))) == 1
+    pipe = tmp_path / "named"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writing:
+        writing.submit(pipe.write_bytes, samples[0].read_bytes())
+        (row,) = rows_of(predict(pipe, "--format", "csv").out)
+    assert row["file"] == str(pipe)
 
 
 def test_a_folder_as_output_is_refused(predict, samples, tmp_path):

@@ -1,12 +1,15 @@
 """The table that people read: a line per recording, its pieces below, percentages and bars."""
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from seqcap.apps.terminal import width_of
+from seqcap.recognition.answers import NO_SPEECH, UNCERTAIN
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer
@@ -21,65 +24,101 @@ _STYLES = {
     "disgust": "green",
     "surprise": "bright_cyan",
 }
-_WIDE = 80  # columns of a terminal that has room for one per emotion
-_ENDLESS = 1000  # columns of what is no terminal: a line is never broken
+_SECONDS = 13  # columns
 _BAR = 10  # characters
+_LEAST_NAME = 16  # columns that a name needs beside the emotions
+_SHOWN = ("speaker", "turn", "channel")  # columns that stand behind the name
 
 
 class TableWriter:
-    """Collects answers, then draws them as wide as the terminal is.
+    """Writes answers line by line, as wide as the terminal is.
 
     Args:
-        file: Where it is drawn.
+        file: Where they are written.
         emotions: One column each, if there is room.
+        names: Of all recordings; the longest decides the first column.
     """
 
-    def __init__(self, file: TextIO, emotions: Sequence[str]) -> None:
-        self._console = Console(file=file, highlight=False)
-        self._file = file
-        if not self._console.is_terminal:
-            self._console.width = _ENDLESS
-        self._wide = self._console.width >= _WIDE
-        self._emotions = emotions if self._wide else ()
-        self._table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        self._table.add_column("file", overflow="fold")
-        self._table.add_column("seconds", justify="right", no_wrap=True)
-        for emotion in self._emotions:
-            self._table.add_column(emotion, justify="right", no_wrap=True)
-        self._table.add_column("predicted", no_wrap=True)
-        self._table.add_column("confidence", no_wrap=True)
+    def __init__(self, file: TextIO, emotions: Sequence[str], names: Sequence[str]) -> None:
+        self._console = Console(file=file, highlight=False, width=100_000, soft_wrap=True)
+        answers = [*emotions, UNCERTAIN, NO_SPEECH]
+        self._answer_width = max(map(len, answers))
+        width = width_of(file)
+        rest = width - _SECONDS - 2 - self._answer_width - 2 - 4 - 2
+        columns = sum(len(emotion) + 2 for emotion in emotions) + _BAR + 1
+        longest = max(map(cell_len, names), default=0)
+        self._emotions = emotions if rest - columns >= min(longest, _LEAST_NAME) else ()
+        room = rest - columns if self._emotions else rest
+        self._name_width = max(4, min(longest, room))
+        self._line(
+            "file",
+            "seconds",
+            [Text(emotion.rjust(len(emotion))) for emotion in self._emotions],
+            Text("predicted"),
+            Text("confidence" if self._emotions else "sure"),
+            "bold",
+        )
 
-    def write(self, answer: "Answer") -> None:
-        """Adds a recording and, where it is more than one, its pieces."""
-        self._add(answer.file, answer)
+    def write(self, answer: "Answer", columns: Mapping[str, Any]) -> None:
+        """Writes a recording and, where it is more than one, its pieces."""
+        marks = [f"{key} {columns[key]}" for key in _SHOWN if columns.get(key) not in (None, "")]
+        self._write_answer(" ".join([answer.file, *marks]), answer)
         if len(answer.timeline) > 1:
             for piece in answer.timeline:
-                self._add("", piece, style="dim")
+                self._write_answer("", piece, "dim")
 
     def close(self) -> None:
-        """Draws the table."""
-        with self._console.capture() as drawn:
-            self._console.print(self._table)
-        for line in drawn.get().splitlines():
-            self._file.write(f"{line.rstrip()}\n")
+        """Nothing is left to be written."""
 
-    def _add(self, title: str, answer: "Answer", style: str = "") -> None:
-        confidence = answer.confidence
-        spoken = not math.isnan(confidence)
-        percentages = [
-            Text(f"{p:.0%}", "bold" if p == confidence else "") if spoken else Text("")
-            for p in (answer.probabilities[e] for e in self._emotions)
+    def _write_answer(self, name: str, answer: "Answer", style: str = "") -> None:
+        best = answer.confidence
+        cells = [
+            Text(_percent(p).rjust(len(emotion)), "bold" if p == best else "")
+            for emotion, p in answer.probabilities.items()
+            if emotion in self._emotions
         ]
-        bar = f"{_bar(confidence)} " if self._wide and spoken else ""
         colour = _STYLES.get(answer.predicted, "")
-        self._table.add_row(
-            Text(title),
+        bar = f"{_bar(best)} " if self._emotions else ""
+        self._line(
+            name,
             f"{answer.start:.1f}-{answer.end:.1f}",
-            *percentages,
+            cells,
             Text(answer.predicted, colour),
-            Text.assemble((bar, colour), f"{confidence:.0%}" if spoken else ""),
-            style=style,
+            Text.assemble((bar, colour), _percent(best)),
+            style,
         )
+
+    def _line(
+        self,
+        name: str,
+        seconds: str,
+        cells: Sequence[Text],
+        predicted: Text,
+        confidence: Text,
+        style: str,
+    ) -> None:
+        predicted.pad_right(self._answer_width - cell_len(predicted.plain))
+        parts = [Text(_fitted(name, self._name_width)), Text(seconds.rjust(_SECONDS)), *cells]
+        line = Text("  ").join([*parts, predicted, confidence])
+        line.style = style
+        line.rstrip()
+        self._console.print(line)
+
+
+def _fitted(name: str, width: int) -> str:
+    """Gives a name its width; of one that is too long the end stays, which tells it apart.
+
+    Example:
+        >>> _fitted("a.wav", 8), _fitted("recordings/today/call.wav", 12)
+        ('a.wav   ', '…ay/call.wav')
+    """
+    while cell_len(name) > width:
+        name = "…" + name[2:] if name.startswith("…") else "…" + name[1:]
+    return set_cell_size(name, width)
+
+
+def _percent(probability: float) -> str:
+    return "–" if math.isnan(probability) else f"{probability:.0%}"
 
 
 def _bar(share: float) -> str:
@@ -89,5 +128,5 @@ def _bar(share: float) -> str:
         >>> _bar(0.52)
         '█████░░░░░'
     """
-    full = round(_BAR * share)
+    full = 0 if math.isnan(share) else round(_BAR * share)
     return "█" * full + "░" * (_BAR - full)

@@ -1,19 +1,19 @@
-"""Answers as people and programs want them: table, CSV, JSON, JSON lines.
+"""Answers as programs and people read them: table, CSV, JSON, JSON lines, Parquet.
 
-One index everywhere: ``file,start,end``, one column per emotion, ``predicted``.
+The schema is in `docs/schema.md`. One rule in all formats: first the recording, then its pieces.
 """
 
 import csv
 import json
 import math
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from seqcap.apps.table import TableWriter
 from seqcap.errors import SettingsError
 from seqcap.files import atomic_write
 
@@ -28,13 +28,46 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
+    PARQUET = "parquet"
+    TEXTGRID = "textgrid"
+    EAF = "eaf"
+    VTT = "vtt"
+    SRT = "srt"
+    AUDACITY = "audacity"
+    SVG = "svg"
+    HTML = "html"
+
+
+# One file for each recording: what is read beside the sound.
+BY_RECORDING = {
+    Format.TEXTGRID: ".TextGrid",
+    Format.EAF: ".eaf",
+    Format.VTT: ".vtt",
+    Format.SRT: ".srt",
+    Format.AUDACITY: ".labels.txt",
+    Format.SVG: ".svg",
+}
+_FILES_ONLY = {Format.PARQUET, Format.HTML, *BY_RECORDING}
+_ENDINGS = {
+    ".txt": Format.TABLE,
+    ".csv": Format.CSV,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".parquet": Format.PARQUET,
+    ".textgrid": Format.TEXTGRID,
+    ".eaf": Format.EAF,
+    ".vtt": Format.VTT,
+    ".srt": Format.SRT,
+    ".svg": Format.SVG,
+    ".html": Format.HTML,
+}
 
 
 class Writer(Protocol):
     """Takes answers one by one."""
 
-    def write(self, answer: "Answer") -> None:
-        """Takes the next answer."""
+    def write(self, answer: "Answer", columns: Mapping[str, Any]) -> None:
+        """Takes the next answer, and what its rows keep beside it."""
 
     def close(self) -> None:
         """Writes what is still to be written."""
@@ -44,23 +77,26 @@ def choose_format(wanted: Format | None, output: Path | None) -> Format:
     """Takes the format that is asked for, or that the file's ending means.
 
     Raises:
-        SettingsError: The ending means none.
+        SettingsError: The ending means none, or the format needs a file.
 
     Example:
         >>> choose_format(None, None).value, choose_format(None, Path("a.CSV")).value
         ('table', 'csv')
     """
+    if output is None:
+        if wanted is not None and wanted in _FILES_ONLY:
+            raise SettingsError(f"--format {wanted.value} needs a file or folder, give --output")
+        return wanted or Format.TABLE
     if wanted is not None:
         return wanted
-    if output is None:
-        return Format.TABLE
-    endings = {".txt": Format.TABLE} | {f".{f}": f for f in Format}
-    if output.suffix.lower() not in endings:
+    if output.name.lower().endswith(BY_RECORDING[Format.AUDACITY]):
+        return Format.AUDACITY
+    if output.suffix.lower() not in _ENDINGS:
         raise SettingsError(
-            f"{output}: the ending tells no format; .csv, .json, .jsonl or .txt is expected, "
-            "or give --format"
+            f"{output}: the ending tells no format; {', '.join(_ENDINGS)} is expected, or give "
+            "--format"
         )
-    return endings[output.suffix.lower()]
+    return _ENDINGS[output.suffix.lower()]
 
 
 @contextmanager
@@ -71,63 +107,110 @@ def open_output(output: Path | None) -> Iterator[TextIO]:
         output: A file; standard output if None.
 
     Raises:
-        SettingsError: The file cannot be written.
+        SettingsError: It cannot be written.
     """
-    if output is None:
-        yield sys.stdout
-        return
     try:
-        if output.exists() and not output.is_file():  # a device or a pipe, not to be replaced
-            with output.open("w", encoding="utf-8", newline="") as file:
+        if output is None:
+            yield sys.stdout
+            sys.stdout.flush()
+        elif output.exists() and not output.is_file():  # a device or a pipe, not to be replaced
+            with output.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
                 yield file
-            return
-        with (
-            atomic_write(output) as temporary,
-            temporary.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file,
-        ):
-            yield file
+        else:
+            with (
+                atomic_write(output) as temporary,
+                temporary.open(
+                    "w", encoding="utf-8", newline="", errors="backslashreplace"
+                ) as file,
+            ):
+                yield file
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise SettingsError(f"{output}: cannot be written ({error.strerror})") from error
+        name = "standard output" if output is None else output
+        raise SettingsError(f"{name}: cannot be written ({error.strerror})") from error
 
 
-def writer_for(written_as: Format, file: TextIO, emotions: Sequence[str], timeline: bool) -> Writer:
-    """Makes the writer of a format.
+def is_replaced(output: Path | None) -> bool:
+    """Whether an output is a file that takes its name at the end, not a screen or a device."""
+    return output is not None and (output.is_file() or not output.exists())
+
+
+def refuse_to_overwrite(output: Path | None, inputs: Sequence[str]) -> None:
+    """Keeps an output from replacing a recording or a table that is read.
+
+    Raises:
+        SettingsError: It is one of them.
+    """
+    if output is None:
+        return
+    own = os.path.realpath(output)
+    if any(os.path.realpath(each) == own for each in inputs):
+        raise SettingsError(
+            f"{output}: is one of the inputs and would be replaced; give another --output"
+        )
+
+
+def row_writer(
+    written_as: Format,
+    file: TextIO,
+    emotions: Sequence[str],
+    column_names: Sequence[str],
+    timeline: bool,
+) -> Writer:
+    """Makes the writer of CSV, JSON or JSON lines.
 
     Args:
         written_as: The format.
         file: What it writes to.
         emotions: Columns of the answers.
-        timeline: Write pieces as well; in CSV instead of whole recordings.
+        column_names: What rows keep beside them.
+        timeline: There are rows of pieces, too.
     """
-    if written_as is Format.TABLE:
-        return TableWriter(file, emotions)
     if written_as is Format.CSV:
-        return _CSVWriter(file, emotions, timeline)
+        return _CSVWriter(file, names_of_columns(emotions, column_names, timeline))
     return _JSONWriter(file, lines=written_as is Format.JSONL)
 
 
-def as_row(answer: "Answer") -> dict[str, Any]:
-    """Gives an answer's columns; a probability has six decimals, and is None without speech."""
-    probabilities = {
-        emotion: None if math.isnan(p) else round(p, 6)
-        for emotion, p in answer.probabilities.items()
-    }
-    times = {"file": answer.file, "start": answer.start, "end": answer.end}
-    return {**times, **probabilities, "predicted": answer.predicted}
+def names_of_columns(
+    emotions: Sequence[str], column_names: Sequence[str], timeline: bool
+) -> list[str]:
+    """The columns of flat tables, in their order.
+
+    Example:
+        >>> names_of_columns(["anger", "sadness"], ["speaker", "anger"], timeline=True)
+        ['file', 'start', 'end', 'piece', 'speaker', 'anger', 'sadness', 'predicted']
+    """
+    answers = ["file", "start", "end", *(["piece"] if timeline else [])]
+    own = {*answers, *emotions, "predicted"}
+    kept = [name for name in column_names if name not in own]
+    return [*answers, *kept, *emotions, "predicted"]
+
+
+def flat_rows(
+    answer: "Answer", columns: Mapping[str, Any], timeline: bool
+) -> Iterator[dict[str, Any]]:
+    """The rows of an answer: the recording, then its pieces; six decimals, None for no number."""
+    for row in answer.to_rows():
+        rounded = {name: _rounded(value) for name, value in row.items()}
+        yield {**({"piece": None} if timeline else {}), **columns, **rounded}
+
+
+def _rounded(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else round(value, 6)
 
 
 class _CSVWriter:
-    def __init__(self, file: TextIO, emotions: Sequence[str], timeline: bool) -> None:
+    def __init__(self, file: TextIO, names: Sequence[str]) -> None:
         self._file = file
-        self._timeline = timeline
-        columns = ["file", "start", "end", *emotions, "predicted"]
-        self._rows = csv.DictWriter(file, columns, lineterminator="\n")
+        self._timeline = "piece" in names
+        self._rows = csv.DictWriter(file, names, lineterminator="\n", extrasaction="ignore")
         self._rows.writeheader()
 
-    def write(self, answer: "Answer") -> None:
-        self._rows.writerows(map(as_row, answer.timeline if self._timeline else [answer]))
+    def write(self, answer: "Answer", columns: Mapping[str, Any]) -> None:
+        self._rows.writerows(flat_rows(answer, columns, self._timeline))
         self._file.flush()
 
     def close(self) -> None:
@@ -142,11 +225,11 @@ class _JSONWriter:
         self._lines = lines
         self._first = True
 
-    def write(self, answer: "Answer") -> None:
-        row = as_row(answer)
-        if answer.timeline:
-            row["timeline"] = [as_row(piece) for piece in answer.timeline]
-        text = json.dumps(row, ensure_ascii=False)
+    def write(self, answer: "Answer", columns: Mapping[str, Any]) -> None:
+        nested = _nested(answer)
+        times = {name: nested.pop(name) for name in ("file", "start", "end")}
+        kept = {name: _plain(value) for name, value in columns.items() if name not in times}
+        text = json.dumps({**times, **kept, **nested}, ensure_ascii=False, allow_nan=False)
         if self._lines:
             self._file.write(f"{text}\n")
         else:
@@ -157,3 +240,41 @@ class _JSONWriter:
     def close(self) -> None:
         if not self._lines:
             self._file.write("[]\n" if self._first else "\n]\n")
+
+
+def _nested(answer: "Answer") -> dict[str, Any]:
+    fields = {name: _rounded(value) for name, value in answer.to_dict().items()}
+    if answer.timeline:
+        fields["timeline"] = [_nested(piece) for piece in answer.timeline]
+    return fields
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as JSON has it."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    return _rounded(value) if isinstance(value, float) else str(value)
+
+
+def write_parquet(
+    path: Path,
+    answers: Iterator[tuple[Mapping[str, Any], "Answer"]],
+    names: Sequence[str],
+) -> None:
+    """Writes the rows of `flat_rows` as Parquet; needs pyarrow (extra `train`).
+
+    Args:
+        path: Where.
+        answers: Each with what its rows keep.
+        names: Of the columns.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [
+        {name: row.get(name) for name in names}
+        for columns, answer in answers
+        for row in flat_rows(answer, columns, "piece" in names)
+    ]
+    with atomic_write(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), temporary)
