@@ -62,7 +62,7 @@ def items_of_recordings(
     if turns is None:
         return [item for source in recordings for item in _channels(Segment(source), channel, {})]
     names = [source_name(source) for source in recordings]
-    items = []
+    items: list[Item] = []
     for source, own in zip(recordings, turns_of(names, turns), strict=True):
         for number, turn in enumerate(own):
             part = Segment(source, turn.start_s, turn.end_s)
@@ -90,7 +90,7 @@ def items_of_table(path: str, channel: str) -> list[Item]:
         if name not in ("file", "start", "end")
         and not (name in COLUMNS and (table[name] == "").all())
     ]
-    items = []
+    items: list[Item] = []
     for row in table.to_dict("records"):
         end_s = None if row["end"] != row["end"] else float(row["end"])  # NaN is the end
         part = Segment(row["file"], float(row["start"]), end_s)

@@ -1,152 +1,127 @@
 """`seqcap predict`: recordings in, a table of emotions out."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from seqcap.apps.lines import tell
-from seqcap.apps.writers import Format, choose_format, open_output, writer_for
+from seqcap.apps.options import DeviceOption
+from seqcap.apps.writers import Format, choose_format
 from seqcap.recognition.model_folder import check_model_folder
 
-_Each = TypeVar("_Each")
-_MANY = 16  # recordings are worth a progress bar
-_FEW = 8  # say little about what is answered too often
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH",
+        help="Recordings, folders, patterns, tables with a column 'file', or '-'.",
+        show_default=False,
+    ),
+]
+TimelineOption = Annotated[
+    bool, typer.Option("--timeline", help="Answer for each 2 seconds as well.")
+]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help="table, csv, json, jsonl, parquet, textgrid, eaf, vtt, srt, audacity, svg or html.  "
+        "[default: by the ending of --output, else table]",
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Where to write; a folder for formats with a file for each recording.",
+    ),
+]
+ModelOption = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR", help="A model; '-' is the shipped one; several are averaged."),
+]
+AbstainOption = Annotated[
+    float,
+    typer.Option(
+        metavar="P", min=0, max=1, help="Answer 'uncertain' if the top probability is below P."
+    ),
+]
+ChannelOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="mix, left, right, a number, or each: an answer for each channel."
+    ),
+]
+SegmentsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="RTTM, or CSV with start, end, speaker: an answer for each turn and each speaker.",
+    ),
+]
+SameSpeakerOption = Annotated[
+    bool,
+    typer.Option("--same-speaker", help="All recordings are of one speaker: adapt to them."),
+]
+BalancedPriorOption = Annotated[
+    bool,
+    typer.Option(
+        "--balanced-prior",
+        help="All are of one speaker with balanced emotions: correct the model's class prior.",
+    ),
+]
 
 
 def predict(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH", help="Recordings, folders, patterns, or '-' for standard input."
-        ),
-    ],
-    timeline: Annotated[
-        bool, typer.Option("--timeline", help="Answer for every 2 seconds as well.")
-    ] = False,
-    output_format: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="How to write; by default a table, or as FILE ends."),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to write, if not the screen."),
-    ] = None,
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="DIR",
-            help="A model of your own, - for the shipped one; several are averaged.",
-        ),
-    ] = None,
-    abstain_below: Annotated[
-        float,
-        typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
-    ] = 0.0,
-    same_speaker: Annotated[
-        bool,
-        typer.Option(
-            "--same-speaker", help="All are of one speaker, to whom a model that can adapts."
-        ),
-    ] = False,
-    balanced_prior: Annotated[
-        bool,
-        typer.Option(
-            "--balanced-prior",
-            help="All are of one speaker who shows all emotions about alike often: what any model "
-            "answers too often is drawn back.",
-        ),
-    ] = False,
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    paths: PathsArgument,
+    timeline: TimelineOption = False,
+    output_format: FormatOption = None,
+    output: OutputOption = None,
+    model: ModelOption = None,
+    abstain_below: AbstainOption = 0.0,
+    channel: ChannelOption = "mix",
+    segments: SegmentsOption = None,
+    same_speaker: SameSpeakerOption = False,
+    balanced_prior: BalancedPriorOption = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Recognise the emotions in recordings.
 
-    WAV, FLAC, OGG (Vorbis, Opus) and MP3, any sampling rate. A recording that cannot be read is
-    named and skipped. Exit status: 0 all were recognised, 1 some, 2 none.
+    A recording that cannot be read is named and skipped. Exit status: 0 if all were recognised, 1
+    if some were, 2 if none. To resume an interrupted command with --output, run it again.
 
     Examples:
       seqcap predict speech.wav
       seqcap predict calls/ 'interviews/*.mp3' --output emotions.csv
-      seqcap predict long.flac --timeline --format json
+      seqcap predict mine.csv --output emotions.parquet
+      seqcap predict long.flac --timeline --output long.TextGrid
+      seqcap predict meeting.wav --segments meeting.rttm --format csv
       curl -s URL | seqcap predict - --abstain-below 0.6
       seqcap predict speech.wav --model runs/first/model --model runs/second/model
       seqcap predict anna/ --model runs/adapting/model --same-speaker
-      seqcap predict actor/ --balanced-prior
     """
-    from seqcap.apps.sources import find_recordings, passed_over_line, unreadable
-
     written_as = choose_format(output_format, output)
     models = [check_model_folder(folder) for folder in model or ()] or [check_model_folder()]
-    found = find_recordings(paths)
-    sources, problems = list(found.recordings.values()), found.problems
-    # torch, which takes a second to import, waits until there is something to recognise.
-    while sources and (problem := unreadable(sources[0])):
-        problems.append(problem)
-        del sources[0]
-    for problem in problems:
-        tell(problem)
-    recognised, failed = 0, len(problems)
-    with ExitStack() as stack:
-        if sources:
-            file = stack.enter_context(open_output(output))
 
-            from seqcap.memory import keep_freed_memory
-            from seqcap.recognition.combination import Combination
-            from seqcap.recognition.recognizer import Answer, Failure, Recognizer
+    from seqcap.apps.prediction import Job, run_job
+    from seqcap.apps.prediction_inputs import find_items
 
-            many = len(sources) >= _MANY
-            if many:
-                keep_freed_memory()
-            each = [Recognizer.from_pretrained(one, device, abstain_below) for one in models]
-            recognizer = Combination(each, abstain_below) if len(each) > 1 else each[0]
-            if balanced_prior and len(sources) < _FEW:
-                tell(
-                    f"--balanced-prior: {len(sources)} recordings tell little about a speaker; "
-                    f"{_FEW} or more are expected"
-                )
-            answers: Iterator[Answer | Failure]
-            if same_speaker or balanced_prior:
-                reading = _with_bar(sources, "Reading", len(sources)) if many else sources
-                answers = recognizer.recognize_speaker(
-                    reading, adapt=same_speaker, balanced_prior=balanced_prior, timeline=timeline
-                )
-            else:
-                answers = recognizer.recognize_many(sources, timeline=timeline)
-            writer = writer_for(written_as, file, recognizer.emotions, timeline)
-            if many and (output or written_as is Format.TABLE):
-                answers = _with_bar(answers, "Recognising", len(sources))
-            for answer in answers:
-                if isinstance(answer, Failure):
-                    failed += 1
-                    tell(answer.reason)
-                else:
-                    recognised += 1
-                    writer.write(answer)
-            writer.close()
-        if recognised + failed > 1 or found.passed_over:
-            others = f"; {passed_over_line(found.passed_over)}" if found.passed_over else ""
-            tell(f"{recognised:,} recognised, {failed:,} failed{others}")
-        if not recognised:
-            raise typer.Exit(2)  # before the output takes its name
-    if failed:
-        raise typer.Exit(1)
-
-
-def _with_bar(each: Iterable[_Each], description: str, total: int | None = None) -> Iterator[_Each]:
-    """Shows on a terminal how many recordings are done, and how long the rest will take."""
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    yield from track(
-        each,
-        description=description,
-        total=total,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
+    found = find_items(paths, channel, segments, output)
+    job = Job(
+        found.items,
+        models,
+        device=device,
+        timeline=timeline,
+        abstain_below=abstain_below,
+        same_speaker=same_speaker,
+        balanced_prior=balanced_prior,
+        turns=segments is not None,
+        written_as=written_as,
+        output=output,
     )
+    status = run_job(job, found)
+    if status:
+        raise typer.Exit(status)

@@ -15,6 +15,7 @@ from seqcap.audio.formats import has_sound_ending
 from seqcap.audio.source import Source
 from seqcap.audio.waveform import waveform_blocks
 from seqcap.errors import AudioError, AudioWarning
+from seqcap.recognition.recordings import Segment
 
 STANDARD_INPUT = "-"
 _NO_ENDING = "without an ending"
@@ -76,8 +77,8 @@ def passed_over_line(passed_over: "collections.Counter[str]") -> str:
     return f"{total:,} file{'s' * (total != 1)} with other endings not read ({kinds})"
 
 
-def unreadable(source: Source) -> str | None:
-    """Tells why a recording cannot be read, by its header and its first half minute.
+def unreadable(segment: Segment) -> str | None:
+    """Tells why a recording, or a part of one, cannot be read, by its first half minute.
 
     Returns:
         The reason in one line; None if nothing is wrong so far.
@@ -85,7 +86,14 @@ def unreadable(source: Source) -> str | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AudioWarning)  # comes when the recording is recognised
         try:
-            next(waveform_blocks(source))
+            next(
+                waveform_blocks(
+                    segment.source,
+                    start_s=segment.start_s,
+                    end_s=segment.end_s,
+                    channel=segment.channel,
+                )
+            )
         except AudioError as error:
             return str(error)
     return None

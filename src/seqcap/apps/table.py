@@ -24,7 +24,8 @@ _STYLES = {
     "disgust": "green",
     "surprise": "bright_cyan",
 }
-_SECONDS = 13  # columns
+_GAP = "  "
+_SECONDS = 9  # columns
 _BAR = 10  # characters
 _LEAST_NAME = 16  # columns that a name needs beside the emotions
 _SHOWN = ("speaker", "turn", "channel")  # columns that stand behind the name
@@ -36,33 +37,32 @@ class TableWriter:
     Args:
         file: Where they are written.
         emotions: One column each, if there is room.
-        names: Of all recordings; the longest decides the first column.
+        names: Titles of all answers; the longest decides the first column.
     """
 
     def __init__(self, file: TextIO, emotions: Sequence[str], names: Sequence[str]) -> None:
         self._console = Console(file=file, highlight=False, width=100_000, soft_wrap=True)
-        answers = [*emotions, UNCERTAIN, NO_SPEECH]
-        self._answer_width = max(map(len, answers))
-        width = width_of(file)
-        rest = width - _SECONDS - 2 - self._answer_width - 2 - 4 - 2
-        columns = sum(len(emotion) + 2 for emotion in emotions) + _BAR + 1
-        longest = max(map(cell_len, names), default=0)
-        self._emotions = emotions if rest - columns >= min(longest, _LEAST_NAME) else ()
-        room = rest - columns if self._emotions else rest
+        self._answer_width = max(map(len, (*emotions, UNCERTAIN, NO_SPEECH)))
+        longest = max(4, *map(cell_len, names))
+        room = width_of(file) - sum(n + len(_GAP) for n in (_SECONDS, self._answer_width, 4))
+        of_emotions = sum(len(emotion) + len(_GAP) for emotion in emotions)
+        self._emotions = emotions if room - of_emotions >= min(longest, _LEAST_NAME) else ()
+        room -= of_emotions if self._emotions else 0
+        self._has_bar = bool(self._emotions) and room - _BAR - 1 >= longest
+        room -= _BAR + 1 if self._has_bar else 0
         self._name_width = max(4, min(longest, room))
         self._line(
             "file",
             "seconds",
-            [Text(emotion.rjust(len(emotion))) for emotion in self._emotions],
+            [Text(emotion) for emotion in self._emotions],
             Text("predicted"),
-            Text("confidence" if self._emotions else "sure"),
+            Text("confidence" if self._has_bar else "sure"),
             "bold",
         )
 
     def write(self, answer: "Answer", columns: Mapping[str, Any]) -> None:
         """Writes a recording and, where it is more than one, its pieces."""
-        marks = [f"{key} {columns[key]}" for key in _SHOWN if columns.get(key) not in (None, "")]
-        self._write_answer(" ".join([answer.file, *marks]), answer)
+        self._write_answer(title_of(answer.file, columns), answer)
         if len(answer.timeline) > 1:
             for piece in answer.timeline:
                 self._write_answer("", piece, "dim")
@@ -78,7 +78,7 @@ class TableWriter:
             if emotion in self._emotions
         ]
         colour = _STYLES.get(answer.predicted, "")
-        bar = f"{_bar(best)} " if self._emotions else ""
+        bar = f"{_bar(best)} " if self._has_bar and not math.isnan(best) else ""
         self._line(
             name,
             f"{answer.start:.1f}-{answer.end:.1f}",
@@ -99,10 +99,21 @@ class TableWriter:
     ) -> None:
         predicted.pad_right(self._answer_width - cell_len(predicted.plain))
         parts = [Text(_fitted(name, self._name_width)), Text(seconds.rjust(_SECONDS)), *cells]
-        line = Text("  ").join([*parts, predicted, confidence])
+        line = Text(_GAP).join([*parts, predicted, confidence])
         line.style = style
         line.rstrip()
         self._console.print(line)
+
+
+def title_of(name: str, columns: Mapping[str, Any]) -> str:
+    """What stands in the first column.
+
+    Example:
+        >>> title_of("call.wav", {"speaker": "A", "turn": 0, "text": "Hello"})
+        'call.wav speaker A turn 0'
+    """
+    marks = [f"{key} {columns[key]}" for key in _SHOWN if columns.get(key) not in (None, "")]
+    return " ".join([name, *marks])
 
 
 def _fitted(name: str, width: int) -> str:
@@ -118,7 +129,7 @@ def _fitted(name: str, width: int) -> str:
 
 
 def _percent(probability: float) -> str:
-    return "–" if math.isnan(probability) else f"{probability:.0%}"
+    return "" if math.isnan(probability) else f"{probability:.0%}"
 
 
 def _bar(share: float) -> str:
@@ -128,5 +139,5 @@ def _bar(share: float) -> str:
         >>> _bar(0.52)
         '█████░░░░░'
     """
-    full = 0 if math.isnan(share) else round(_BAR * share)
+    full = round(_BAR * share)
     return "█" * full + "░" * (_BAR - full)

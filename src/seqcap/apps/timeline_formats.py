@@ -8,6 +8,7 @@ import math
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqcap.apps.writers import Format
@@ -75,7 +76,7 @@ def _apart(intervals: Sequence[Interval]) -> list[Interval]:
 def as_textgrid(results: Results) -> str:
     """Writes a TextGrid of Praat, long format; gaps are intervals without text."""
     tiers = tiers_of(results)
-    end_s = max(tier[-1].end_s for tier in tiers.values())
+    end_s = max(answer.end for _, answer in results)
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -127,9 +128,13 @@ def as_eaf(results: Results) -> str:
     document = ET.Element(
         "ANNOTATION_DOCUMENT", AUTHOR="seqcap", DATE=_EPOCH, FORMAT="3.0", VERSION="3.0"
     )
+    document.set("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance")
+    document.set("xsi:noNamespaceSchemaLocation", "http://www.mpi.nl/tools/elan/EAFv3.0.xsd")
     header = ET.SubElement(document, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
-    file = results[0][1].file
-    ET.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=file, MIME_TYPE="audio/x-wav")
+    file = Path(results[0][1].file)
+    media = ET.SubElement(header, "MEDIA_DESCRIPTOR", MEDIA_URL=f"file://{file.absolute()}")
+    media.set("MIME_TYPE", "audio/x-wav" if file.suffix.lower() == ".wav" else "unknown")
+    media.set("RELATIVE_MEDIA_URL", f"./{file.name}")
     times = ET.SubElement(document, "TIME_ORDER")
     slots = 0
 
@@ -137,9 +142,7 @@ def as_eaf(results: Results) -> str:
         nonlocal slots
         slots += 1
         name = f"ts{slots}"
-        ET.SubElement(
-            times, "TIME_SLOT", TIME_SLOT_ID=name, TIME_VALUE=str(round(1000 * time_s))
-        )
+        ET.SubElement(times, "TIME_SLOT", TIME_SLOT_ID=name, TIME_VALUE=str(round(1000 * time_s)))
         return name
 
     count = 0

@@ -187,6 +187,13 @@ def names_of_columns(
     return [*answers, *kept, *emotions, "predicted"]
 
 
+def as_row(answer: "Answer") -> dict[str, Any]:
+    """The row of an answer without its pieces; six decimals, None for no number."""
+    fields = answer.to_dict()
+    fields.pop("timeline", None)
+    return {name: _rounded(value) for name, value in fields.items()}
+
+
 def flat_rows(
     answer: "Answer", columns: Mapping[str, Any], timeline: bool
 ) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ the same; elsewhere columns are called `path`, `label`, `SpkrID` and times are s
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,12 +32,15 @@ _OTHER_NAMES = {
 _GENDERS = {"m": "male", "male": "male", "f": "female", "female": "female", "w": "female"}
 
 
-def with_canonical_columns(table: pd.DataFrame, source: str) -> pd.DataFrame:
+def with_canonical_columns(
+    table: pd.DataFrame, source: str, needed: Sequence[str] = ("file", "emotion")
+) -> pd.DataFrame:
     """Renames columns to their canonical names; columns of other names are kept as they are.
 
     Args:
         table: as it was read.
         source: what to call the table in an error.
+        needed: canonical names that one column each must have.
 
     Raises:
         CorpusError: there is no column for the file or the emotion, or two for one of them.
@@ -56,7 +60,7 @@ def with_canonical_columns(table: pd.DataFrame, source: str) -> pd.DataFrame:
                     raise CorpusError(f"{source}: two columns {candidate!r}; one was expected")
                 renamed[names[folded.index(candidate)]] = canonical
                 break
-    for canonical in ("file", "emotion"):
+    for canonical in needed:
         if canonical not in renamed.values():
             raise CorpusError(
                 f"{source}: columns {', '.join(names)}; one named {canonical!r} or "

@@ -20,11 +20,12 @@ from seqcap.files import atomic_write
 __all__ = ["COLUMNS", "Problem", "check_table", "read_table", "write_table"]
 
 
-def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_table(path: str | os.PathLike[str], *, emotion_needed: bool = True) -> pd.DataFrame:
     r"""Reads a corpus table; other tools' column names and spellings are understood.
 
     Args:
         path: `.csv`, `.tsv` or `.parquet`; relative files in it are relative to its folder.
+        emotion_needed: A table without emotions is refused; else its emotions are empty.
 
     Returns:
         The canonical columns first, then all others; files as absolute paths, rows in order.
@@ -46,7 +47,8 @@ def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     raw = _read_parquet(source) if source.suffix.lower() == ".parquet" else _read_csv(source)
     if raw.empty:
         raise CorpusError(f"{path}: no rows; a header and one row an utterance were expected")
-    table = with_canonical_values(with_canonical_columns(raw, str(path)), str(path))
+    needed = ("file", "emotion") if emotion_needed else ("file",)
+    table = with_canonical_values(with_canonical_columns(raw, str(path), needed), str(path))
     folder = str(source.absolute().parent)
     table["file"] = [
         os.path.normpath(os.path.join(folder, file.strip())) if file.strip() else ""  # noqa: PTH118

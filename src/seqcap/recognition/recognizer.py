@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqcap.audio.channels import MIX
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
@@ -157,6 +158,7 @@ class Recognizer:
         start_s: float = 0.0,
         end_s: float | None = None,
         name: str | None = None,
+        channel: str | int = MIX,
         timeline: bool = True,
     ) -> Answer:
         """Recognises one recording.
@@ -166,12 +168,13 @@ class Recognizer:
             start_s: Where to begin, in seconds.
             end_s: Where to end; None for the end of the recording.
             name: What it is called in the answer and in errors; the source's own name if None.
+            channel: ``mix``, the mean of all, ``left``, ``right``, or a number from 1 on.
             timeline: Also answer for each 2-s piece.
 
         Raises:
             AudioError: It cannot be read, or is too short or not made of numbers.
         """
-        recording = read_recording(source, start_s=start_s, end_s=end_s, name=name)
+        recording = read_recording(source, start_s=start_s, end_s=end_s, name=name, channel=channel)
         (answer,) = self.answer([recording], timeline)
         return answer
 

@@ -1,6 +1,7 @@
 """Recordings on their way to a model: decoded once, prepared, cut into pieces, batched."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcap.audio.channels import MIX
 from seqcap.audio.normalisation import Mask, Normalisation, block_powers
 from seqcap.audio.source import Source, source_name
 from seqcap.audio.spectrogram import (
@@ -44,11 +46,13 @@ class Segment:
         source: Path, bytes, file object, or an array with its sampling rate.
         start_s: Where it begins in the source.
         end_s: Where it ends; None for the end of the source.
+        channel: ``mix``, the mean of all, ``left``, ``right``, or a number from 1 on.
     """
 
     source: Source
     start_s: float = 0.0
     end_s: float | None = None
+    channel: str | int = MIX
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def read_recording(
     end_s: float | None = None,
     name: str | None = None,
     warn: bool = True,
+    channel: str | int = MIX,
 ) -> LoadedRecording:
     """Decodes a recording, or a part of it; arguments and errors as `load_waveform`.
 
@@ -118,9 +123,10 @@ def read_recording(
     """
     powers, sample_count = [], 0
     held: FloatArray | None = None
-    for block in waveform_blocks(
-        source, LONGEST_HELD_S, start_s=start_s, end_s=end_s, name=name, warn=warn
-    ):
+    decode = functools.partial(
+        waveform_blocks, source, start_s=start_s, end_s=end_s, name=name, channel=channel
+    )
+    for block in decode(block_s=LONGEST_HELD_S, warn=warn):
         powers.append(block_powers(block))
         sample_count += len(block)
         held = block if sample_count == len(block) else None
@@ -130,7 +136,7 @@ def read_recording(
         start_s + sample_count / SAMPLE_RATE_HZ,
         np.concatenate(powers),
         held,
-        lambda: waveform_blocks(source, start_s=start_s, end_s=end_s, name=name, warn=False),
+        functools.partial(decode, warn=False),
     )
 
 
@@ -261,7 +267,11 @@ def _groups(
         part = each if isinstance(each, Segment) else Segment(each)
         try:
             recording = read_recording(
-                part.source, start_s=part.start_s, end_s=part.end_s, warn=warn
+                part.source,
+                start_s=part.start_s,
+                end_s=part.end_s,
+                channel=part.channel,
+                warn=warn,
             )
             waiting_s += recording.end_s - recording.start_s
             group.append(recording)
