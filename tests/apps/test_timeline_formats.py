@@ -115,7 +115,7 @@ def test_one_recording_is_one_file(seqcap, model_folder, samples, tmp_path, endi
     run = seqcap("predict", samples[0], "--timeline", "--output", output, "--model", model_folder)
     assert (run.status, run.err) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == [output.name]
-    assert output.stat().st_size > 50
+    assert output.stat().st_size > 20
 
 
 def test_several_recordings_are_a_folder_of_files(seqcap, model_folder, samples, tmp_path):

@@ -34,8 +34,11 @@ class Journal:
 
     def __init__(self, output: Path, job: Mapping[str, Any]) -> None:
         self.path = Path(f"{os.path.realpath(output)}{ENDING}")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.path.open("a+", encoding="ascii", newline="\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+", encoding="ascii", newline="\n")
+        except OSError as error:
+            raise SettingsError(f"{output}: cannot be written ({error.strerror})") from error
         _lock(self._file, output)
         lines = self._whole_lines()
         if lines and json.loads(lines[0]) != dict(job):
@@ -81,8 +84,11 @@ class Journal:
             self._file.close()
 
     def _write(self, fields: Mapping[str, Any]) -> None:
-        self._file.write(f"{json.dumps(fields)}\n")
-        self._file.flush()
+        try:
+            self._file.write(f"{json.dumps(fields)}\n")
+            self._file.flush()
+        except OSError as error:
+            raise SettingsError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def _whole_lines(self) -> list[str]:
         """Reads the lines; what an end in the middle of one has left is cut off."""
