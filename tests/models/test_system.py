@@ -56,20 +56,6 @@ def test_gradients_of_a_padded_batch_are_the_sum_of_single_ones(system, utteranc
         assert_close(together, first + second, rtol=1e-4, atol=1e-4 * scale + 1e-12)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("frame_count", [3, 1000, 1041, 1063, 2777])
-@torch.no_grad()
-def test_chunks_give_the_answer_of_the_whole(system, frame_count, utterances):
-    (spectrogram,) = utterances(frame_count)
-    chunks = spectrogram.split([1, *[577] * (frame_count // 577), frame_count % 577 - 1])
-    assert_near(system.forward_in_chunks(chunks), alone(system, spectrogram))
-
-
-def test_no_frames_at_all_are_an_error():
-    with pytest.raises(ValueError, match="0 frames came; at least 1 is needed"):
-        build("CNN_SeqCap", 2).forward_in_chunks([])
-
-
 @torch.no_grad()
 def test_half_precision_gives_nearly_the_same_answer(system, utterances):
     (spectrogram,) = utterances(60)

@@ -28,7 +28,7 @@ from seqcap.audio.speech_detection import (
 Mask = NDArray[np.bool_]
 
 _UNCHANGED = np.float32(1)
-_MARGIN_FRAMES = 10  # kept around what is left after trimming
+MARGIN_FRAMES = 10  # kept around what is left after trimming
 _PRIOR_FRAMES = 500  # 5 s: the weight of the mean of all speakers in that of one speaker
 
 
@@ -105,9 +105,7 @@ def trim_bounds(powers: NDArray[np.float64], trim_db: float) -> tuple[int, int]:
     loud = np.flatnonzero(powers > quiet_power)
     if not trim_db or not len(loud):  # digital silence is never loud
         return 0, len(powers)
-    return max(0, int(loud[0]) - _MARGIN_FRAMES), min(
-        len(powers), int(loud[-1]) + 1 + _MARGIN_FRAMES
-    )
+    return max(0, int(loud[0]) - MARGIN_FRAMES), min(len(powers), int(loud[-1]) + 1 + MARGIN_FRAMES)
 
 
 @dataclass(frozen=True)

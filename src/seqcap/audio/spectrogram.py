@@ -20,12 +20,12 @@ FRAMES_PER_S = SAMPLE_RATE_HZ // SHIFT_SAMPLES
 # that of white noise at about -84 dB of full scale, differences are not looked at.
 FLOOR = 1e-3
 
-_REACH = WINDOW_SAMPLES // SHIFT_SAMPLES - 1
-_SILENT = float(np.log(FLOOR)) + 1e-4  # rounded
+REACH_FRAMES = WINDOW_SAMPLES // SHIFT_SAMPLES - 1
+SILENT = float(np.log(FLOOR)) + 1e-4  # rounded
 
 FloatArray = NDArray[np.float32]
 
-_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(
+HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW_SAMPLES) / WINDOW_SAMPLES)).astype(
     np.float32
 )
 _AS_IT_IS = np.float32(1)
@@ -98,8 +98,8 @@ def is_silent(spectrogram: FloatArray) -> bool:
         >>> is_silent(log_spectrogram(np.zeros(16000, np.float32)))
         True
     """
-    asked = spectrogram[:-_REACH] if len(spectrogram) > _REACH else spectrogram
-    return bool(asked.max() <= _SILENT)
+    asked = spectrogram[:-REACH_FRAMES] if len(spectrogram) > REACH_FRAMES else spectrogram
+    return bool(asked.max() <= SILENT)
 
 
 def _powers(waveform: FloatArray) -> FloatArray:
@@ -110,7 +110,7 @@ def _powers(waveform: FloatArray) -> FloatArray:
     powers = np.empty((count, BIN_COUNT), np.float32)
     for start in range(0, count, _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
-        spectra = np.fft.rfft(frames[part] * _HANN, DFT_SAMPLES)[:, :BIN_COUNT]
+        spectra = np.fft.rfft(frames[part] * HANN, DFT_SAMPLES)[:, :BIN_COUNT]
         np.square(spectra.real, out=powers[part])
         powers[part] += np.square(spectra.imag)
     return powers

@@ -19,6 +19,7 @@ from seqcap.corpora.provenance import below_shared_folder
 from seqcap.experiments.run_files import GRADIENTS_FILE, save_arrays
 from seqcap.models.system import System
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.recognition.torch_engine import with_network
 from seqcap.scoring.evaluation import load_rows
 
 
@@ -44,7 +45,7 @@ def sensitivity(recognizer: Recognizer, waveform: FloatArray) -> Sensitivity:
     """
     normalisation = recognizer.checkpoint.normalisation
     spectrogram = normalisation(normalisation.spectrogram(waveform))
-    system: System = recognizer.system
+    system: System = with_network(recognizer.checkpoint).system
 
     def answer(spectrograms: Tensor) -> Tensor:
         counts = torch.full((len(spectrograms),), spectrograms.shape[1])

@@ -9,70 +9,41 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
-from seqcap.audio.normalisation import Normalisation, NormalisationSettings
-from seqcap.errors import CheckpointError, SettingsError
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.models.systems import System, build
-from seqcap.recognition.checkpoint_checks import (
-    check_normalisation,
-    check_settings,
-    check_shapes,
-    read_settings,
-)
 from seqcap.recognition.model_folder import (
     CARD_FILE,
+    DEVIATION,
+    FORMAT,
+    MEAN,
     SETTINGS_FILE,
     WEIGHTS_FILE,
-    check_model_folder,
+    ModelDescription,
+    load_description,
+    read_settings,
+    unreadable_models_named,
 )
 
-FORMAT = 2
-_UNREADABLE = (
-    AttributeError,
-    KeyError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    SafetensorError,
-    SettingsError,
-    TypeError,
-    ValueError,
-)
-MEAN, DEVIATION = "normalisation.mean", "normalisation.deviation"
 
-
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(ModelDescription):
     """A trained system and what is needed to use it.
 
     Attributes:
         system: The network, in evaluation mode.
-        system_name: Its name in ``SYSTEMS``.
         capsule_settings: Windows and routing of its capsules.
-        emotions: Names of its outputs, in their order.
-        normalisation: Of the spectrograms it was trained on.
-        temperature: What logits are divided by, fitted on validation speakers.
-        name: What the trained model is called, with its version.
-        provenance: Where it comes from: corpora, licences, speakers, scores, command, versions.
     """
 
     system: System
-    system_name: str
     capsule_settings: CapsuleSettings
-    emotions: tuple[str, ...]
-    normalisation: Normalisation
-    temperature: float = 1.0
-    name: str = "unnamed"
-    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> None:
@@ -119,52 +90,33 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
     Raises:
         CheckpointError: Missing, incomplete, or not a checkpoint of this program.
     """
-    source = check_model_folder(folder)
-    try:
-        settings = read_settings(source / SETTINGS_FILE)
-        if settings["format"] not in (1, FORMAT):
-            raise CheckpointError(
-                f"{source}: model format {settings['format']} came, {FORMAT} is expected; "
-                "use the version of seqcap that wrote it"
-            )
-        check_settings(settings)
-        capsule_settings = CapsuleSettings(**settings["capsule_settings"])
-        emotions = tuple(settings["emotions"])
+    model = load_description(folder)
+    source = Path(model.folder or "")
+    with unreadable_models_named(source):
+        capsule_settings = CapsuleSettings(**read_settings(source)["capsule_settings"])
         tensors = load_file(source / WEIGHTS_FILE)
-        normalisation = Normalisation(
-            tensors.pop(MEAN).numpy(), tensors.pop(DEVIATION).numpy(), _normalisation(settings)
-        )
-        check_normalisation(normalisation)
+        del tensors[MEAN], tensors[DEVIATION]
         # The sizes are compared before memory is taken for them.
         with torch.device("meta"):
-            sketch = build(settings["system"], len(emotions), capsule_settings)
+            sketch = build(model.system_name, len(model.emotions), capsule_settings)
         check_shapes(sketch.state_dict(), tensors)
-        system = build(settings["system"], len(emotions), capsule_settings)
+        system = build(model.system_name, len(model.emotions), capsule_settings)
         system.load_state_dict(tensors)
-        return Checkpoint(
-            system=system.eval(),
-            system_name=settings["system"],
-            capsule_settings=capsule_settings,
-            emotions=emotions,
-            normalisation=normalisation,
-            temperature=settings["temperature"],
-            name=settings["name"],
-            provenance=settings["provenance"],
-        )
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(
-            f"{source}: the model cannot be read ({type(error).__name__}: {reason}); copy it"
-            " again from where it was made"
-        ) from error
+    known = {each.name: getattr(model, each.name) for each in dataclasses.fields(model)}
+    return Checkpoint(**known, system=system.eval(), capsule_settings=capsule_settings)
 
 
-def _normalisation(settings: dict[str, Any]) -> NormalisationSettings:
-    if settings["format"] == FORMAT:
-        return NormalisationSettings(**settings["normalisation"])
-    return NormalisationSettings(  # the first models know the level only
-        target_rms=settings["level"],
-        trim_db=settings.get("trim_db", 0.0),
-        utterance_mean_norm=settings.get("own_mean", 0.0),
-        speaker_mean_norm=settings.get("speaker_mean", 0.0),
-    )
+def check_shapes(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """Compares the weights of a file with those that the settings ask for.
+
+    Raises:
+        ValueError: A weight is missing, of another shape or type, or not finite.
+    """
+    for name, tensor in expected.items():
+        if name not in tensors:
+            raise ValueError(f"weight {name} is missing")
+        known_type = tensors[name].dtype in (tensor.dtype, torch.float16)
+        if tensors[name].shape != tensor.shape or not known_type:
+            raise ValueError(f"weight {name} has another shape than the settings ask for")
+        if not bool(tensors[name].isfinite().all()):
+            raise ValueError(f"weight {name} has values that are not finite")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from seqcap.audio.normalisation import Normalisation
 from seqcap.audio.spectrogram import BIN_COUNT
@@ -21,7 +20,7 @@ _MOST_EMOTIONS = 200
 _MOST = {"window_steps": 1000, "shift_steps": 1000, "primary_stride": 16, "routing_iterations": 100}
 
 
-def read_settings(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Reads a model's settings.
 
     Raises:
@@ -86,18 +85,3 @@ def check_normalisation(normalisation: Normalisation) -> None:
             continue
         if not isinstance(value, (int, float)) or not math.isfinite(value) or abs(value) > 1000:
             raise ValueError(f"normalisation.{name} {value!r:.40}; a number is expected")
-
-
-def check_shapes(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    """Compares the weights of a file with those that the settings ask for.
-
-    Raises:
-        ValueError: A weight is missing, of another shape or type, or not finite.
-    """
-    for name, tensor in expected.items():
-        if name not in tensors:
-            raise ValueError(f"weight {name} is missing")
-        if tensors[name].shape != tensor.shape or tensors[name].dtype != tensor.dtype:
-            raise ValueError(f"weight {name} has another shape than the settings ask for")
-        if not bool(tensors[name].isfinite().all()):
-            raise ValueError(f"weight {name} has values that are not finite")

@@ -9,18 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from seqcap.audio.channels import MIX
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
-from seqcap.errors import SettingsError
+from seqcap.errors import CheckpointError, SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
-from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
-from seqcap.recognition.forking import compute_alone_after_fork
+from seqcap.recognition.engine import Engine, IntArray, Output, merge_branches, run_in_chunks
 from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
+from seqcap.recognition.model_folder import (
+    ModelDescription,
+    check_model_folder,
+    has_graphs,
+    load_description,
+)
 from seqcap.recognition.recordings import (
     BLOCK_PIECES,
     LoadedRecording,
@@ -39,16 +42,15 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Failure", "Recognizer"]
 
 
-compute_alone_after_fork()
-
-
 class Recognizer:
     """A trained system, ready to recognise.
 
     Args:
-        checkpoint: The system, its emotions and its normalisation.
-        device: Where it runs, as PyTorch names it; "auto" takes a GPU if there is one.
+        checkpoint: The model: its emotions and its normalisation, and its network if `engine` is
+            None.
+        device: Where torch runs it, as PyTorch names it; "auto" takes a GPU if there is one.
         abstain_below: Answers less sure than this are "uncertain"; 0 never abstains.
+        engine: What runs the network; None: torch, on `device`.
 
     Raises:
         SettingsError: The device cannot be used, or `abstain_below` is no probability.
@@ -64,29 +66,21 @@ class Recognizer:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: ModelDescription,
         device: str = "auto",
         abstain_below: float = 0.0,
+        engine: Engine | None = None,
     ) -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         if not 0 <= abstain_below <= 1:
             raise SettingsError(f"abstain_below {abstain_below}; a probability is expected, 0 to 1")
-        try:
-            self.device = torch.device(device)
-            self.system = checkpoint.system.eval().to(self.device)
-        except (RuntimeError, AssertionError) as error:  # torch raises either
-            reason = str(error).splitlines()[0]
-            raise SettingsError(
-                f"device '{device}' cannot be used ({reason}); 'cpu' always can"
-            ) from error
         self.checkpoint = checkpoint
         self.abstain_below = abstain_below
+        self.engine = _torch_engine(checkpoint, device) if engine is None else engine
 
     def __repr__(self) -> str:
         return (
             f"Recognizer({self.checkpoint.name!r}, {self.checkpoint.system_name}, "
-            f"emotions={', '.join(self.emotions)}; device={str(self.device)!r})"
+            f"emotions={', '.join(self.emotions)}; {self.engine.name} on {self.engine.device})"
         )
 
     @classmethod
@@ -95,18 +89,36 @@ class Recognizer:
         model: str | os.PathLike[str] | None = None,
         device: str = "auto",
         abstain_below: float = 0.0,
+        engine: str = "auto",
     ) -> "Recognizer":
         """Loads a model: the one inside the package, or one's own.
 
         Args:
-            model: Folder of a checkpoint; None or "-" takes the shipped model, without network.
-            device: As for the class.
+            model: Folder of a model; None or "-" takes the shipped model, without network.
+            device: As for the class; any but "auto" and "cpu" needs torch.
             abstain_below: As for the class.
+            engine: "onnx" runs the network by onnxruntime, which starts in a fraction of the time,
+                and needs the graphs that `seqcap export` writes. "torch" runs any system. "auto"
+                takes onnxruntime where there are graphs and `device` allows it.
 
         Raises:
-            CheckpointError: The folder is not a model.
+            CheckpointError: The folder is not a model, or has no graphs and `engine` is "onnx".
+            SettingsError: As for the class, or an unknown engine.
         """
-        return cls(load_checkpoint(model), device, abstain_below)
+        if engine not in ("auto", "onnx", "torch"):
+            raise SettingsError(f"engine '{engine}'; auto, onnx or torch is expected")
+        description = load_description(model)
+        graphs = has_graphs(check_model_folder(model))
+        can_run = device in ("auto", "cpu")
+        if engine == "onnx" and not graphs:
+            raise CheckpointError(
+                f"{description.folder}: no graphs here; 'seqcap export' writes a folder with them"
+            )
+        if engine == "onnx" and not can_run:
+            raise SettingsError(f"device '{device}' came; engine 'onnx' runs on 'cpu'")
+        if engine == "torch" or not (graphs and can_run):
+            return cls(_with_network(description), device, abstain_below)
+        return cls(description, device, abstain_below, _onnx_engine(description))
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -149,7 +161,7 @@ class Recognizer:
         adapted = dataclasses.replace(
             self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
         )
-        return Recognizer(adapted, str(self.device), self.abstain_below)
+        return Recognizer(adapted, abstain_below=self.abstain_below, engine=self.engine)
 
     def recognize(
         self,
@@ -251,6 +263,46 @@ class Recognizer:
             name=name,
         )
 
+    def embed(self, source: Source) -> FloatArray:
+        """Gives a recording's utterance capsules, one vector for each emotion.
+
+        Their lengths, 0 to 1, tell how strongly each emotion is there; their directions differ
+        between ways to show it. Of use as features for a classifier of one's own.
+
+        Args:
+            source: As for `recognize`.
+
+        Returns:
+            Shape ``(emotion, dim)``, in the order of `emotions`.
+
+        Raises:
+            AudioError: As `recognize`.
+            SettingsError: The system has no capsules.
+
+        Example:
+            >>> tone = (np.sin(np.arange(16000) / 9).astype("float32"), 16000)
+            >>> Recognizer.from_pretrained().embed(tone).shape
+            (4, 16)
+        """
+        capsules = self.run(read_recording(source)).capsules
+        if capsules is None:
+            raise SettingsError(
+                f"{self.checkpoint.name} is a {self.checkpoint.system_name}, which has no "
+                "capsules; a model of a capsule system is needed"
+            )
+        return capsules[0]
+
+    def run(self, recording: LoadedRecording) -> Output:
+        """Runs the network on one recording: logits, utterance capsules and their couplings.
+
+        Args:
+            recording: As `read_recording` gives it.
+        """
+        (prepared,) = prepare([recording], self.checkpoint.normalisation)
+        blocks = (block for block in prepared.blocks() if len(block))
+        normalised = (self.checkpoint.normalisation(block) for block in blocks)
+        return run_in_chunks(self.engine, normalised)
+
     def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:
         """Answers recordings that were decoded already, in their order.
 
@@ -295,7 +347,6 @@ class Recognizer:
             taken += count
         return result
 
-    @torch.inference_mode()
     def _long_answer(self, recording: PreparedRecording, timeline: bool) -> Answer:
         """Reads a long recording block by block, once for the whole and its pieces."""
         piece_rows: list[FloatArray] = []
@@ -303,21 +354,20 @@ class Recognizer:
         starts = range(0, len(recording.sizes), BLOCK_PIECES)
         sizes = [recording.sizes[start : start + BLOCK_PIECES] for start in starts]
 
-        def normalised() -> Iterator[Tensor]:
+        def normalised() -> Iterator[FloatArray]:
             nonlocal silent
             for block, own in zip(recording.blocks(), sizes, strict=True):
                 silent = silent and (not len(block) or is_silent(block))
                 if timeline:
                     piece_rows.append(self.probabilities(pieces_of(block, own)))
                 if len(block):
-                    yield torch.from_numpy(self.checkpoint.normalisation(block)).to(self.device)
+                    yield self.checkpoint.normalisation(block)
 
         if not any(recording.sizes):
             nothing = np.full(len(self.emotions), np.nan, np.float32)
             pieces = np.tile(nothing, (len(recording.sizes), 1)) if timeline else None
             return self._answer(recording, nothing, pieces)
-        logits = self.system.forward_in_chunks(normalised())
-        row = self._calibrated(logits)[0]
+        row = self._calibrated(run_in_chunks(self.engine, normalised()))[0]
         if silent:
             row[:] = self._nothing_heard
         return self._answer(recording, row, np.concatenate(piece_rows) if timeline else None)
@@ -352,7 +402,6 @@ class Recognizer:
             timeline=timeline,
         )
 
-    @torch.inference_mode()
     def probabilities(self, spectrograms: Sequence[FloatArray]) -> FloatArray:
         """Gives the emotions' probabilities for log spectrograms of any lengths.
 
@@ -368,7 +417,7 @@ class Recognizer:
         for chosen in batches_by_length([len(spectrograms[place]) for place in spoken]):
             indices = [spoken[place] for place in chosen]
             batch, counts = self._batch([spectrograms[i] for i in indices])
-            result[indices] = self._calibrated(self.system(batch, counts))
+            result[indices] = self._calibrated(self.engine.run(batch, counts))
         silent = [place for place in spoken if is_silent(spectrograms[place])]
         result[silent] = self._nothing_heard
         return result
@@ -378,14 +427,31 @@ class Recognizer:
         """The probability of each emotion in silence."""
         return 1 / len(self.emotions)
 
-    def _calibrated(self, logits: Tensor) -> FloatArray:
-        scaled = logits / self.checkpoint.temperature
-        probabilities: FloatArray = self.system.probabilities(scaled).cpu().numpy()
-        return probabilities
+    def _calibrated(self, output: Output) -> FloatArray:
+        shares = self.engine.chunking.branch_shares
+        return merge_branches(output.logits, shares, self.checkpoint.temperature)
 
-    def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[Tensor, Tensor]:
+    def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[FloatArray, IntArray]:
         counts = [len(s) for s in spectrograms]
         padded = np.zeros((len(counts), max(counts), spectrograms[0].shape[1]), np.float32)
         for row, spectrogram in zip(padded, spectrograms, strict=True):
             row[: len(spectrogram)] = self.checkpoint.normalisation(spectrogram)
-        return torch.from_numpy(padded).to(self.device), torch.tensor(counts, device=self.device)
+        return padded, np.array(counts)
+
+
+def _torch_engine(checkpoint: ModelDescription, device: str) -> Engine:
+    from seqcap.recognition.torch_engine import TorchEngine, with_network
+
+    return TorchEngine(with_network(checkpoint).system, device)
+
+
+def _with_network(model: ModelDescription) -> ModelDescription:
+    from seqcap.recognition.torch_engine import with_network
+
+    return with_network(model)
+
+
+def _onnx_engine(model: ModelDescription) -> Engine:
+    from seqcap.recognition.onnx_engine import OnnxEngine
+
+    return OnnxEngine(check_model_folder(model.folder))

@@ -204,9 +204,10 @@ class _Running:
 
     def __init__(self, recognizer: "Recognizer") -> None:
         from seqcap.recognition.running import RunningAnswer
+        from seqcap.recognition.torch_engine import with_network
 
         self._recognizer = recognizer
-        self._running = RunningAnswer(recognizer.checkpoint)
+        self._running = RunningAnswer(with_network(recognizer.checkpoint))
 
     def push(self, samples: FloatArray) -> None:
         self._running.push(samples)

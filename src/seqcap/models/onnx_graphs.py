@@ -1,0 +1,503 @@
+"""A system as two ONNX graphs: `encode`, chunk by chunk, and `decide`, over the whole recording.
+
+They compute what `System.forward` computes, in the form that onnxruntime runs fast: votes and
+routing as matrix products over (window, lower, upper x dim). Batch and length are free, masks
+included. Shapes in comments: B recordings, T frames, S steps, W windows, L lower capsules, J upper
+capsules of D values, K emotions.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seqcap.errors import SettingsError
+from seqcap.models.branch import Branch
+from seqcap.models.capsules import OUTPUT_FEATURES, PRIMARY_DIM, CapsuleBranch
+from seqcap.models.convolution import Convolution
+from seqcap.models.onnx_builder import FLOAT, INT, GraphBuilder
+from seqcap.models.recurrent import STEPS_PER_STACK, DenseHead, GRUBranch
+from seqcap.models.routing import SMALLEST_SQUARED_LENGTH
+from seqcap.models.satt import LSTMBranch, PooledBranch
+from seqcap.models.system import BINS, System
+
+CHUNKING = "seqcap.chunking"  # metadata: what a program needs to go through a recording in chunks
+EXPORTED = (CapsuleBranch, GRUBranch, LSTMBranch, PooledBranch)
+
+
+def check_exportable(system: System) -> None:
+    """Refuses systems without graphs.
+
+    Raises:
+        SettingsError: A branch answers in chunks of bounded length, or is one's own.
+    """
+    for branch in system.branches:
+        if type(branch) not in EXPORTED:
+            raise SettingsError(
+                f"{type(branch).__name__} has no ONNX graph; systems of CNN, GRU, LSTM, SeqCap and "
+                "RecCap have one, and engine='torch' runs all others"
+            )
+
+
+def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:
+    """Makes the graph from normalised frames to every branch's features.
+
+    Inputs: ``frames`` (B, T, 512), ``frame_counts`` (B,), ``skipped_steps`` and ``kept_steps``
+    (1,), which cut the map before the branches see it (with their overlap behind it), and for
+    RecCap ``previous`` (B, 72). Outputs: ``features_0`` and so on, (B, unit, feature).
+
+    Args:
+        system: On the CPU.
+        half_weights: As for `GraphBuilder`.
+    """
+    check_exportable(system)
+    graph = GraphBuilder(half_weights)
+    frames = graph.input("frames", FLOAT, ["batch", "frame", BINS])
+    counts = graph.input("frame_counts", INT, ["batch"])
+    skipped = graph.input("skipped_steps", INT, [1])
+    kept = graph.input("kept_steps", INT, [1])
+    previous = ""
+    if _is_recurrent(system):
+        previous = graph.input("previous", FLOAT, ["batch", OUTPUT_FEATURES])
+    maps, steps = convolve(graph, system, frames, counts)
+    for index, branch in enumerate(branches_of(system)):
+        seen = graph.op("Add", kept, graph.ints(branch.overlap_steps))
+        end = graph.op("Add", skipped, seen)
+        here = graph.op("Slice", maps, skipped, end, graph.ints(2))
+        steps_here = graph.op("Min", graph.op("Sub", steps, skipped), seen)
+        features = encode(graph, branch, here, steps_here, previous)
+        graph.output(f"features_{index}", features, FLOAT, ["batch", f"unit_{index}", "feature"])
+    return graph.model("encode", {CHUNKING: json.dumps(_chunking(system))})
+
+
+def decide_graph(system: System, half_weights: bool) -> onnx.ModelProto:
+    """Makes the graph from the features of whole recordings to logits.
+
+    Inputs: ``features_0`` and so on, ``step_counts`` (B,). Outputs: ``logits`` (branch, B, K), and
+    of systems with capsules ``utterance_capsules`` (B, K, 16) and ``utterance_couplings``
+    (B, W, K).
+    """
+    check_exportable(system)
+    graph = GraphBuilder(half_weights)
+    branches = branches_of(system)
+    features = [
+        graph.input(f"features_{i}", FLOAT, ["batch", f"unit_{i}", "feature"])
+        for i in range(len(branches))
+    ]
+    steps = graph.input("step_counts", INT, ["batch"])
+    decided = [decide(graph, b, f, steps) for b, f in zip(branches, features, strict=True)]
+    logits = graph.op("Concat", *[_unsqueeze(graph, d.logits, 0) for d in decided], axis=0)
+    graph.output("logits", logits, FLOAT, [len(branches), "batch", "emotion"])
+    for each in decided:
+        if each.capsules:
+            graph.output("utterance_capsules", each.capsules, FLOAT, ["batch", "emotion", "dim"])
+            graph.output("utterance_couplings", each.couplings, FLOAT, ["batch", "w", "emotion"])
+    return graph.model("decide")
+
+
+def branches_of(system: System) -> list[Branch]:
+    """The branches of a system, in their order."""
+    return [branch for branch in system.branches if isinstance(branch, Branch)]
+
+
+def _is_recurrent(system: System) -> bool:
+    return any(getattr(branch, "recurrent_weight", None) is not None for branch in system.branches)
+
+
+def _chunking(system: System) -> dict[str, object]:
+    branches = branches_of(system)
+    return {
+        "frames_per_step": system.cnn.frames_per_step,
+        "context_steps": system.cnn.context_steps,
+        "shift_steps": [branch.shift_steps for branch in branches],
+        "overlap_steps": [branch.overlap_steps for branch in branches],
+        "branch_shares": system.branch_shares.tolist(),
+    }
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.detach().cpu().float().numpy()
+
+
+def _unsqueeze(graph: GraphBuilder, value: str, *axes: int) -> str:
+    return graph.op("Unsqueeze", value, graph.ints(*axes))
+
+
+def _reshape(graph: GraphBuilder, value: str, *sizes: int | str) -> str:
+    """Reshapes; 0 keeps a size, -1 is found, a string is a size (a vector of one)."""
+    if all(isinstance(size, int) for size in sizes):
+        return graph.op("Reshape", value, graph.ints(*cast("tuple[int, ...]", sizes)))
+    parts = [graph.ints(size) if isinstance(size, int) else size for size in sizes]
+    return graph.op("Reshape", value, graph.op("Concat", *parts, axis=0))
+
+
+def size_of(graph: GraphBuilder, value: str, axis: int) -> str:
+    """A size, as a vector of one."""
+    return graph.op("Shape", value, start=axis, end=axis + 1)
+
+
+def ceil_div(graph: GraphBuilder, value: str, divisor: int) -> str:
+    """Integers divided and rounded up."""
+    return graph.op("Div", graph.op("Add", value, graph.ints(divisor - 1)), graph.ints(divisor))
+
+
+def count_up(graph: GraphBuilder, size: str) -> str:
+    """0, 1, ... below a size that is a vector of one."""
+    scalar = graph.op("Squeeze", size)
+    return graph.op("Range", graph.constant(0, np.int64), scalar, graph.constant(1, np.int64))
+
+
+def length_mask(graph: GraphBuilder, counts: str, size: str) -> str:
+    """True for the first ``counts[n]`` places of each sequence, (B, size)."""
+    return graph.op("Less", count_up(graph, size), _unsqueeze(graph, counts, 1))
+
+
+def _pad(graph: GraphBuilder, value: str, axis: int, rank: int, behind: int) -> str:
+    pads = [0] * (2 * rank)
+    pads[rank + axis] = behind
+    return graph.op("Pad", value, graph.ints(*pads))
+
+
+def convolve(graph: GraphBuilder, system: System, frames: str, counts: str) -> tuple[str, str]:
+    """Table I: frames (B, T, 512) to maps (B, C, S, F) and the steps that count, (B,)."""
+    cnn, per_step = system.cnn, system.cnn.frames_per_step
+    size = size_of(graph, frames, 1)
+    mask = _unsqueeze(graph, length_mask(graph, counts, size), 2)
+    frames = graph.op("Where", mask, frames, graph.constant(0.0))  # padding may be NaN
+    step_size = ceil_div(graph, size, per_step)
+    frames = _pad(graph, frames, 1, 3, per_step - 1)
+    end = graph.op("Mul", step_size, graph.ints(per_step))
+    frames = graph.op("Slice", frames, graph.ints(0), end, graph.ints(1))
+    steps = ceil_div(graph, counts, per_step)
+    maps, rows_per_step = _unsqueeze(graph, frames, 1), per_step
+    for layer, stage in zip(cnn.layers, cnn.stages, strict=True):
+        frequency, time = stage.pooling
+        rows_per_step //= time
+        convolved = _side_by_side(graph, list(cast("Iterable[Convolution]", layer)), maps)
+        window = [time, frequency]
+        pooled = graph.op("MaxPool", convolved, kernel_shape=window, strides=window)
+        maps = graph.op("Relu", pooled)
+        rows = graph.op("Mul", steps, graph.ints(rows_per_step))
+        mask = length_mask(graph, rows, size_of(graph, maps, 2))
+        mask = graph.op("Cast", _unsqueeze(graph, mask, 1, 3), to=FLOAT)
+        maps = graph.op("Mul", maps, mask)
+    return maps, steps
+
+
+def _side_by_side(graph: GraphBuilder, kernels: list[Convolution], maps: str) -> str:
+    """Convolves by several kernels; adding widened ones is faster than to concatenate."""
+    total, before, added = sum(kernel.out_channels for kernel in kernels), 0, ""
+    for kernel in kernels:
+        weight = np.zeros((total, *kernel.weight.shape[1:]), np.float32)
+        bias = np.zeros(total, np.float32)
+        here = slice(before, before + kernel.out_channels)
+        weight[here], bias[here] = _array(kernel.weight), _array(cast("Tensor", kernel.bias))
+        before += kernel.out_channels
+        convolved = _convolution(graph, kernel, maps, weight, bias)
+        added = graph.op("Add", added, convolved) if added else convolved
+    return added
+
+
+def _convolution(
+    graph: GraphBuilder,
+    kernel: Convolution,
+    maps: str,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+) -> str:
+    left, right, above, below = kernel.margins
+    return graph.op(
+        "Conv",
+        maps,
+        graph.weight(weight),
+        graph.weight(bias),
+        pads=[above, left, below, right],
+        strides=list(kernel.stride),
+    )
+
+
+def encode(graph: GraphBuilder, branch: Branch, maps: str, steps: str, previous: str) -> str:
+    """Maps (B, C, S, F) to a branch's features (B, unit, feature), as `Branch.encode`."""
+    if isinstance(branch, CapsuleBranch):
+        return _encode_windows(graph, branch, maps, steps, previous)
+    if isinstance(branch, PooledBranch):
+        sums = graph.op("ReduceSum", maps, graph.ints(2), keepdims=0)
+        return _reshape(graph, sums, 0, 1, -1)
+    by_step = STEPS_PER_STACK if isinstance(branch, GRUBranch) else 1
+    stacks = ceil_div(graph, size_of(graph, maps, 2), by_step)
+    end = graph.op("Mul", stacks, graph.ints(by_step))
+    maps = graph.op(
+        "Slice", _pad(graph, maps, 2, 4, by_step - 1), graph.ints(0), end, graph.ints(2)
+    )
+    maps = graph.op("Transpose", maps, perm=[0, 2, 3, 1])  # (B, S, F, C)
+    width = branch.gru.input_size if isinstance(branch, GRUBranch) else _lstm(branch).input_size
+    return _reshape(graph, maps, 0, stacks, width)
+
+
+def _lstm(branch: Branch) -> nn.LSTM:
+    return cast("LSTMBranch", branch).lstm
+
+
+def _window_counts(graph: GraphBuilder, branch: CapsuleBranch, steps: str) -> str:
+    size, shift = branch.settings.window_steps, branch.settings.shift_steps
+    beyond = graph.op("Max", graph.op("Sub", steps, graph.ints(size)), graph.ints(0))
+    return graph.op("Add", ceil_div(graph, beyond, shift), graph.ints(1))
+
+
+def _encode_windows(
+    graph: GraphBuilder, branch: CapsuleBranch, maps: str, steps: str, previous: str
+) -> str:
+    settings, primary = branch.settings, branch.primary
+    size, shift = settings.window_steps, settings.shift_steps
+    batch = size_of(graph, maps, 0)
+    windows = _window_counts(graph, branch, size_of(graph, maps, 2))  # W
+    starts = graph.op("Mul", count_up(graph, windows), graph.ints(shift))
+    starts = _unsqueeze(graph, starts, 1)  # (W, 1)
+    places = graph.op("Add", starts, graph.ints(*range(size)))  # (W, step)
+    cut = graph.op("Gather", _pad(graph, maps, 2, 4, size), places, axis=2)  # (B, C, W, step, F)
+    cut = graph.op("Transpose", cut, perm=[0, 2, 1, 3, 4])
+    channels, bins = primary.convolutions.in_channels, primary.per_row // 8
+    cut = _reshape(graph, cut, -1, channels, size, bins * settings.primary_stride)
+    kernel = primary.convolutions
+    features = _convolution(
+        graph, kernel, cut, _array(kernel.weight), _array(cast("Tensor", kernel.bias))
+    )
+    # Lower capsules go by row, column, convolution.
+    features = _reshape(graph, features, 0, 8, PRIMARY_DIM, primary.rows * bins)
+    features = graph.op("Transpose", features, perm=[3, 1, 0, 2])
+    together = graph.op("Mul", batch, windows)  # B x W
+    capsules = squash(graph, _reshape(graph, features, primary.per_window, together, PRIMARY_DIM))
+
+    upper, dim = branch.votes.bias.shape
+    weight = _array(branch.votes.weight).reshape(primary.per_window, upper * dim, PRIMARY_DIM)
+    votes = graph.op("MatMul", capsules, graph.weight(weight.transpose(0, 2, 1)))  # (L, B x W, JD)
+    votes = graph.op("Transpose", votes, perm=[1, 0, 2])
+    rows = graph.ints(*(row * settings.primary_stride for row in range(primary.rows)))
+    mask = graph.op("Less", graph.op("Add", starts, rows), _unsqueeze(graph, steps, 1, 2))
+    counted = length_mask(graph, _window_counts(graph, branch, steps), windows)
+    mask = graph.op("And", mask, _unsqueeze(graph, counted, 2))  # (B, W, row)
+    mask = graph.op("Cast", _unsqueeze(graph, mask, 3), to=FLOAT)
+    ones = graph.constant(np.ones((1, 1, 1, primary.per_row)))
+    mask = _reshape(graph, graph.op("Mul", mask, ones), together, primary.per_window)  # (B x W, L)
+    bias = graph.weight(_array(branch.votes.bias))
+    iterations = settings.routing_iterations
+    if branch.recurrent_weight is None:
+        sums, _ = route(graph, votes, mask, bias, iterations, (upper, dim))
+        outputs = output_vectors(graph, squash(graph, sums))
+        return _reshape(graph, outputs, batch, windows, -1)
+    context = graph.weight(_array(branch.recurrent_weight).reshape(upper * dim, -1).T)
+    votes = _reshape(graph, votes, batch, windows, primary.per_window, upper * dim)
+    mask = _reshape(graph, mask, batch, windows, primary.per_window)
+    return _scan(graph, votes, mask, bias, context, previous, iterations, (upper, dim))
+
+
+def _scan(
+    graph: GraphBuilder,
+    votes: str,
+    mask: str,
+    bias: str,
+    context: str,
+    previous: str,
+    iterations: int,
+    shape: tuple[int, int],
+) -> str:
+    """RecCap: windows one after the other, Eqs. (9) and (10)."""
+    first_node = len(graph.nodes)
+    output, votes_here, mask_here = graph.fresh(), graph.fresh(), graph.fresh()
+    added = _reshape(graph, graph.op("MatMul", output, context), -1, *shape)  # W^o o_{t-1}
+    here = graph.op("Add", added, bias)
+    sums, _ = route(graph, votes_here, mask_here, here, iterations, shape)
+    following = output_vectors(graph, squash(graph, sums))
+    scanned = graph.op("Identity", following)
+    size = shape[0] * (shape[1] + 1)
+    body = graph.subgraph(
+        first_node,
+        [
+            (output, FLOAT, ["batch", size]),
+            (votes_here, FLOAT, ["batch", "lower", shape[0] * shape[1]]),
+            (mask_here, FLOAT, ["batch", "lower"]),
+        ],
+        [(following, FLOAT, ["batch", size]), (scanned, FLOAT, ["batch", size])],
+    )
+    _, outputs = graph.ops(
+        "Scan",
+        2,
+        previous,
+        votes,
+        mask,
+        body=body,
+        num_scan_inputs=2,
+        scan_input_axes=[1, 1],
+        scan_output_axes=[1],
+    )
+    return outputs  # (B, W, 72)
+
+
+def squash(graph: GraphBuilder, vectors: str) -> str:
+    """Eq. (6) on the last axis."""
+    squared = graph.op("ReduceSumSquare", vectors, graph.ints(-1), keepdims=1)
+    squared = graph.op("Max", squared, graph.constant(SMALLEST_SQUARED_LENGTH))
+    divisor = graph.op("Add", squared, graph.constant(1.0))
+    return graph.op("Mul", vectors, graph.op("Div", graph.op("Sqrt", squared), divisor))
+
+
+def output_vectors(graph: GraphBuilder, capsules: str) -> str:
+    """Eqs. (8) and (10): (B, J, D) to (B, J x (D + 1)), all vectors, then all lengths."""
+    squared = graph.op("ReduceSumSquare", capsules, graph.ints(-1), keepdims=0)
+    lengths = graph.op("Sqrt", graph.op("Max", squared, graph.constant(SMALLEST_SQUARED_LENGTH)))
+    return graph.op("Concat", graph.op("Flatten", capsules, axis=1), lengths, axis=1)
+
+
+def route(
+    graph: GraphBuilder,
+    votes: str,
+    mask: str,
+    bias: str,
+    iterations: int,
+    shape: tuple[int, int],
+) -> tuple[str, str]:
+    """Eqs. (4), (5) and (7) as matrix products.
+
+    Args:
+        graph: Where the nodes go.
+        votes: Without bias, (N, L, J x D).
+        mask: 1 where a lower capsule counts, else 0, (N, L).
+        bias: What is added to every vote, (J, D) or (N, J, D).
+        iterations: As for `seqcap.models.routing.route`.
+        shape: J and D.
+
+    Returns:
+        Sums s_j (N, J, D) and couplings (N, L, J).
+    """
+    upper, dim = shape
+    eye = np.eye(upper, dtype=np.float32)
+    own_values = graph.constant(eye[:, None, :])  # (J, 1, J): each capsule's values, one column
+    own_rows = graph.constant(eye[:, :, None])  # (J, J, 1)
+    row = graph.op("Mul", _unsqueeze(graph, mask, 1), graph.constant(1 / upper))  # (N, 1, L)
+    sums = _reshape(graph, graph.op("MatMul", row, votes), -1, upper, dim)
+    voters = graph.op("ReduceSum", row, graph.ints(2), keepdims=1)  # (N, 1, 1)
+    sums = graph.op("Add", sums, graph.op("Mul", voters, bias))
+    column = _unsqueeze(graph, mask, 2)  # (N, L, 1)
+    couplings = graph.op("Mul", column, graph.constant(np.full((1, 1, upper), 1 / upper)))
+    agreed = ""  # the sum of all v_j so far: d_ij is its product with the vote
+    for _ in range(iterations - 1):
+        capsules = squash(graph, sums)
+        agreed = graph.op("Add", agreed, capsules) if agreed else capsules
+        blocks = graph.op("Mul", _unsqueeze(graph, agreed, 3), own_values)  # (N, J, D, J)
+        logits = graph.op("MatMul", votes, _reshape(graph, blocks, 0, upper * dim, upper))
+        common = graph.op("ReduceSum", graph.op("Mul", agreed, bias), graph.ints(2), keepdims=0)
+        logits = graph.op("Add", logits, _unsqueeze(graph, common, 1))  # Eq. (7)
+        couplings = graph.op("Mul", graph.op("Softmax", logits, axis=2), column)  # Eq. (4)
+        products = graph.op("MatMul", graph.op("Transpose", couplings, perm=[0, 2, 1]), votes)
+        products = graph.op("Mul", _reshape(graph, products, 0, upper, upper, dim), own_rows)
+        sums = graph.op("ReduceSum", products, graph.ints(1), keepdims=0)  # Eq. (5)
+        voters = graph.op("ReduceSum", couplings, graph.ints(1), keepdims=0)  # (N, J)
+        sums = graph.op("Add", sums, graph.op("Mul", _unsqueeze(graph, voters, 2), bias))
+    return sums, couplings
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a branch decided: names of logits and, of capsule branches, capsules and couplings."""
+
+    logits: str
+    capsules: str = ""
+    couplings: str = ""
+
+
+def decide(graph: GraphBuilder, branch: Branch, features: str, steps: str) -> Decided:
+    """Features (B, unit, feature) of whole recordings to logits (B, K), as `Branch.decide`."""
+    if isinstance(branch, CapsuleBranch):
+        return _decide_by_capsules(graph, branch, features, steps)
+    if isinstance(branch, PooledBranch):
+        sums = graph.op("ReduceSum", features, graph.ints(1), keepdims=0)
+        counts = graph.op("Cast", _unsqueeze(graph, steps, 1), to=FLOAT)
+        return Decided(_dense(graph, branch.head, graph.op("Div", sums, counts)))
+    if isinstance(branch, GRUBranch):
+        counts = ceil_div(graph, steps, STEPS_PER_STACK)
+        outputs, last = _recurrent(graph, branch.gru, features, counts)
+        if isinstance(branch.head, DenseHead):
+            return Decided(_dense(graph, branch.head, last))
+        return Decided(_attend(graph, branch, outputs, counts))
+    layer = _lstm(branch)
+    _, last = _recurrent(graph, layer, features, steps)
+    return Decided(_dense(graph, cast("LSTMBranch", branch).head, last))
+
+
+def _decide_by_capsules(
+    graph: GraphBuilder, branch: CapsuleBranch, features: str, steps: str
+) -> Decided:
+    emotions, dim = branch.utterance_bias.shape
+    counts = _window_counts(graph, branch, steps)
+    mask = length_mask(graph, counts, size_of(graph, features, 1))
+    mask = graph.op("Cast", mask, to=FLOAT)
+    weight = _array(branch.utterance_weight).reshape(emotions * dim, -1).T
+    votes = graph.op("MatMul", features, graph.weight(weight))
+    bias = graph.weight(_array(branch.utterance_bias))
+    iterations = branch.settings.routing_iterations
+    sums, couplings = route(graph, votes, mask, bias, iterations, (emotions, dim))
+    capsules = squash(graph, sums)
+    logits = _dense(graph, branch.head, output_vectors(graph, capsules))
+    return Decided(logits, capsules, couplings)
+
+
+def _dense(graph: GraphBuilder, head: DenseHead, values: str) -> str:
+    hidden = graph.op("Relu", _linear(graph, head.hidden, values))
+    return _linear(graph, head.logits, hidden)
+
+
+def _linear(graph: GraphBuilder, layer: nn.Linear, values: str) -> str:
+    product = graph.op("MatMul", values, graph.weight(_array(layer.weight).T))
+    return graph.op("Add", product, graph.weight(_array(layer.bias)))
+
+
+def _attend(graph: GraphBuilder, branch: GRUBranch, outputs: str, counts: str) -> str:
+    head = branch.head
+    hidden = graph.op("Relu", _linear(graph, head.hidden, outputs))
+    scores = graph.op("MatMul", hidden, graph.weight(_array(cast("Tensor", head.bottom_up)).T))
+    mask = length_mask(graph, counts, size_of(graph, outputs, 1))
+    scores = graph.op("Where", _unsqueeze(graph, mask, 2), scores, graph.constant(-np.inf))
+    attention = graph.op("Softmax", scores, axis=1)  # Eq. (1), (B, stack, 1)
+    pooled = graph.op(
+        "ReduceSum", graph.op("Mul", hidden, attention), graph.ints(1), keepdims=0
+    )  # Eq. (2)
+    return graph.op("MatMul", pooled, graph.weight(_array(cast("Tensor", head.top_down)).T))
+
+
+def _recurrent(graph: GraphBuilder, layer: nn.RNNBase, steps: str, counts: str) -> tuple[str, str]:
+    """A bidirectional layer over (B, step, feature), each to its own end, as `run_padded`."""
+    cells = layer.hidden_size
+    # PyTorch's gates are r, z, n and i, f, g, o; ONNX's are z, r, h and i, o, f, c.
+    order = [1, 0, 2] if isinstance(layer, nn.GRU) else [0, 3, 1, 2]
+
+    def gates(name: str) -> NDArray[np.float32]:
+        ways = []
+        for suffix in ("_l0", "_l0_reverse"):
+            parameter = _array(cast("Tensor", getattr(layer, name + suffix)))
+            parts = [parameter[gate * cells : (gate + 1) * cells] for gate in order]
+            ways.append(np.concatenate(parts))
+        return np.stack(ways)
+
+    biases = np.concatenate((gates("bias_ih"), gates("bias_hh")), axis=1)
+    kind = "GRU" if isinstance(layer, nn.GRU) else "LSTM"
+    attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
+    outputs, last = graph.ops(
+        kind,
+        2,
+        graph.op("Transpose", steps, perm=[1, 0, 2]),
+        graph.weight(gates("weight_ih")),
+        graph.weight(gates("weight_hh")),
+        graph.weight(biases),
+        graph.op("Cast", counts, to=onnx.TensorProto.INT32),
+        direction="bidirectional",
+        hidden_size=cells,
+        **attributes,
+    )
+    outputs = graph.op("Transpose", outputs, perm=[2, 0, 1, 3])  # (B, step, 2, cells)
+    last = graph.op("Transpose", last, perm=[1, 0, 2])  # (B, 2, cells)
+    return _reshape(graph, outputs, 0, 0, -1), graph.op("Flatten", last, axis=1)

@@ -1,0 +1,134 @@
+"""A model's network run by onnxruntime; torch is not needed."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from seqcap.audio.spectrogram import FloatArray
+from seqcap.errors import CheckpointError
+from seqcap.recognition.engine import ALL_STEPS, Chunking, IntArray, Output
+from seqcap.recognition.model_folder import DECIDE_FILE, ENCODE_FILE
+
+CHUNKING = "seqcap.chunking"  # metadata of the first graph
+_ERRORS_ONLY = 3
+_OF_PARENT: list[onnxruntime.InferenceSession] = []
+
+
+class OnnxEngine:
+    """Runs the two graphs of a model's folder on the CPU.
+
+    Args:
+        folder: With `encode.onnx` and `decide.onnx`, as `seqcap export` writes them.
+        threads: Threads of one run; None: as `OMP_NUM_THREADS` says, or all cores.
+
+    Raises:
+        CheckpointError: The graphs cannot be read.
+    """
+
+    name = "onnx"
+    device = "cpu"
+
+    def __init__(self, folder: Path, threads: int | None = None) -> None:
+        threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores()
+        self._folder = folder
+        self._open(threads)
+        try:
+            facts = self._encode.get_modelmeta().custom_metadata_map
+            self.chunking = Chunking(**json.loads(facts[CHUNKING]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder / ENCODE_FILE}: not a graph of this program; "
+                "'seqcap export' writes it again"
+            ) from error
+        self._names = [output.name for output in self._decide.get_outputs()]
+        recurrent = [each for each in self._encode.get_inputs() if each.name == "previous"]
+        # Only the capsules of RecCap look back; their branch is the last one.
+        self._previous_size = recurrent[0].shape[1] if recurrent else 0
+
+    def _open(self, threads: int) -> None:
+        self._encode = _session(self._folder / ENCODE_FILE, threads)
+        self._decide = _session(self._folder / DECIDE_FILE, threads)
+        self._process = os.getpid()
+
+    def _reopen_after_fork(self) -> None:
+        """A session's threads do not exist in a forked process: opens others, of one thread."""
+        if self._process != os.getpid():
+            _OF_PARENT.extend((self._encode, self._decide))  # closing them would wait for threads
+            self._open(1)
+
+    def run(self, frames: FloatArray, counts: IntArray) -> Output:
+        """As `Engine.run`."""
+        features = self._features(frames, counts, 0, ALL_STEPS, None)
+        return self._decided(features, -(-counts // self.chunking.frames_per_step))
+
+    def encode(
+        self,
+        frames: FloatArray,
+        skipped_steps: int,
+        kept_steps: int,
+        previous: Sequence[FloatArray] | None,
+    ) -> list[FloatArray]:
+        """As `Engine.encode`."""
+        counts = np.array([frames.shape[1]])
+        last = previous[-1] if previous else None
+        return self._features(frames, counts, skipped_steps, kept_steps, last)
+
+    def decide(self, features: Sequence[FloatArray], step_count: int) -> Output:
+        """As `Engine.decide`."""
+        return self._decided(features, np.array([step_count]))
+
+    def _features(
+        self,
+        frames: FloatArray,
+        counts: IntArray,
+        skipped_steps: int,
+        kept_steps: int,
+        previous: FloatArray | None,
+    ) -> list[FloatArray]:
+        self._reopen_after_fork()
+        given = {
+            "frames": frames,
+            "frame_counts": counts.astype(np.int64),
+            "skipped_steps": np.array([skipped_steps], np.int64),
+            "kept_steps": np.array([kept_steps], np.int64),
+        }
+        if self._previous_size:
+            nothing = np.zeros((len(frames), self._previous_size), np.float32)
+            given["previous"] = nothing if previous is None else previous
+        features: list[FloatArray] = self._encode.run(None, given)
+        return features
+
+    def _decided(self, features: Sequence[FloatArray], step_counts: IntArray) -> Output:
+        self._reopen_after_fork()
+        given = {f"features_{index}": each for index, each in enumerate(features)}
+        given["step_counts"] = step_counts.astype(np.int64)
+        found = dict(zip(self._names, self._decide.run(None, given), strict=True))
+        return Output(
+            found["logits"], found.get("utterance_capsules"), found.get("utterance_couplings")
+        )
+
+
+def _cores() -> int:
+    # Those this process may use, where the system tells.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _ERRORS_ONLY
+    # Threads that wait actively would slow down the one that reads the next recordings.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes have no common parent
+        raise CheckpointError(
+            f"{file}: onnxruntime cannot read it ({str(error).splitlines()[0]}); "
+            "'seqcap export' writes it again"
+        ) from error

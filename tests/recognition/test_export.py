@@ -1,0 +1,103 @@
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from seqcap.audio.waveform import load_waveform
+from seqcap.errors import CheckpointError, SettingsError
+from seqcap.models.systems import build
+from seqcap.recognition import export
+from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
+from seqcap.recognition.export import add_graphs, export_model
+from seqcap.recognition.model_folder import DECIDE_FILE, ENCODE_FILE, GRAPH_FILE, WEIGHTS_FILE
+from seqcap.recognition.recognizer import Recognizer
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "model"
+    export_model(None, folder)
+    return folder
+
+
+def test_samples_become_probabilities_as_the_recognizer_gives_them(exported, samples):
+    session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
+    recognizer = Recognizer.from_pretrained(exported, engine="torch")
+    waveforms = [load_waveform(sample) for sample in samples[:3]]
+    waveforms.append(np.zeros(9000, np.float32))  # digital silence
+    found = [session.run(["probabilities"], {"samples": each[None]})[0] for each in waveforms]
+    for waveform, row in zip(waveforms, np.concatenate(found), strict=True):
+        spectrogram = recognizer.checkpoint.normalisation.spectrogram(waveform)
+        expected = recognizer.probabilities([spectrogram])
+        np.testing.assert_allclose(row, expected[0], rtol=0, atol=1e-5)
+    assert found[-1].tolist() == [[0.25] * 4]
+
+
+def test_couplings_and_capsules_come_with_the_probabilities(exported, samples):
+    session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
+    waveform = load_waveform(samples[0])
+    couplings, capsules = session.run(["couplings", "capsules"], {"samples": waveform[None]})
+    np.testing.assert_allclose(couplings.sum(-1), 1, rtol=1e-5)
+    expected = Recognizer.from_pretrained(exported, engine="torch").embed(samples[0])
+    np.testing.assert_allclose(capsules[0], expected, rtol=0, atol=1e-5)
+
+
+def test_the_graph_says_what_it_is(exported):
+    facts = {
+        each.key: json.loads(each.value) for each in onnx.load(exported / GRAPH_FILE).metadata_props
+    }
+    checkpoint = load_checkpoint()
+    assert facts["seqcap.emotions"] == list(checkpoint.emotions)
+    assert facts["seqcap.sample_rate_hz"] == 16000
+    assert facts["seqcap.temperature"] == checkpoint.temperature
+    assert facts["seqcap.target_rms"] == 0.01
+
+
+def test_weights_are_rounded_once_for_both_engines(exported, tmp_path, model_folder):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    export_model(model_folder, whole, half_weights=False)
+    export_model(model_folder, half)
+    for name in (ENCODE_FILE, WEIGHTS_FILE):
+        assert (half / name).stat().st_size < 0.6 * (whole / name).stat().st_size
+    original = load_checkpoint(model_folder).system.state_dict()
+    kept, rounded = (load_checkpoint(each).system.state_dict() for each in (whole, half))
+    for name, weight in original.items():
+        assert torch.equal(kept[name], weight)
+        assert torch.equal(rounded[name], weight.half().float())
+
+
+def test_a_graph_that_answers_otherwise_is_not_written(model_folder, tmp_path, monkeypatch):
+    checkpoint = load_checkpoint(model_folder)
+    other = build("CNN_SeqCap", 4, seed=9).eval()
+    monkeypatch.setattr(export, "encode_graph", lambda _, half: export_encode(other, half))
+    with pytest.raises(CheckpointError, match=r"probabilities of the graphs are .* off"):
+        add_graphs(checkpoint, tmp_path)
+    with pytest.raises(CheckpointError, match="nothing was written"):
+        export_model(model_folder, tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+export_encode = export.encode_graph
+
+
+def test_a_system_of_bounded_length_has_no_graph(model_folder, tmp_path):
+    system = build("LSTM_Cap", 4, seed=0).eval()
+    with pytest.raises(SettingsError, match="InChunks has no ONNX graph"):
+        export.check_exportable(system)
+
+
+def test_a_folder_with_other_files_is_left_alone(model_folder, tmp_path):
+    (tmp_path / "letter.txt").write_text("Dear")
+    with pytest.raises(CheckpointError, match="holds other files"):
+        export_model(model_folder, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_saving_a_model_removes_graphs_of_other_weights(model_folder, tmp_path):
+    folder = tmp_path / "model"
+    export_model(model_folder, folder)
+    save_checkpoint(load_checkpoint(model_folder), folder)
+    assert not (folder / DECIDE_FILE).exists()
