@@ -170,8 +170,12 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
         load_waveform(content)
 
 
-def test_what_libsndfile_reads_never_reaches_ffmpeg(monkeypatch):
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "W64", "CAF", "AU"])
+def test_what_libsndfile_reads_never_reaches_ffmpeg(monkeypatch, tmp_path, container):
     monkeypatch.setitem(sys.modules, "av", None)
-    for container in ("WAV", "FLAC", "OGG", "MP3", "AIFF"):
-        with opened(encode(make_speech_like(), container=container), None) as recording:
+    content = encode(make_speech_like(), container=container)
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    for source in (content, path):
+        with opened(source, None) as recording:
             assert recording.frame_count == 32000

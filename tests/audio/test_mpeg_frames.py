@@ -74,6 +74,14 @@ def test_joined_mp3_files_are_read_to_the_end(between):
     assert halves[0] == pytest.approx(halves[1], rel=0.05)
 
 
+@pytest.mark.parametrize(("rate_hz", "channel_count"), [(44100, 1), (16000, 2)])
+def test_joined_mp3_files_of_other_kinds_are_refused(rate_hz, channel_count):
+    other = np.stack([make_speech_like(2.0, rate_hz)] * channel_count, axis=1)
+    content = encode_mp3(SOUND) + encode(other, rate_hz, "MP3")
+    with pytest.raises(AudioError, match=r"several recordings in one file, of other kinds.*split"):
+        load_waveform(content)
+
+
 def test_damage_between_frames_is_passed_over_and_named():
     content = encode_mp3(SOUND)
     middle = len(content) // 2

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from sounds import encode, make_speech_like
 
+from seqcap.audio.truncation import find_sound_data
 from seqcap.audio.waveform import duration_s, load_waveform
 from seqcap.errors import AudioError, AudioWarning
 
@@ -178,6 +179,21 @@ def test_a_hundred_bytes_that_promise_gigabytes_take_no_memory(container):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20 * 2**20
+
+
+def test_a_file_of_zeros_behind_a_header_is_not_walked_through():
+    content = b"RIFF\xff\xff\xff\x00WAVE" + bytes(16_000_000)
+    file = CountingFile(content)
+    assert find_sound_data(file, b"RIFF") is None
+    assert file.reads < 20_000
+
+
+class CountingFile(io.BytesIO):
+    reads = 0
+
+    def read(self, *arguments):
+        self.reads += 1
+        return super().read(*arguments)
 
 
 def test_where_a_flac_is_cut_is_said_within_seconds():

@@ -17,7 +17,7 @@ class FileView:
     """A file made of parts of another one, for reading only.
 
     Choice: it never raises: libsndfile calls it from C, where an exception would be printed. A
-    position behind the end reads nothing, one before the beginning is the beginning.
+    position behind the end reads nothing; before the beginning there is none to go to.
 
     Args:
         file: A seekable binary file; its own position is of no concern.
@@ -47,7 +47,8 @@ class FileView:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Goes to a position, counted as in `io.IOBase.seek`."""
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}.get(whence, len(self))
-        self._position = max(0, origin + offset)
+        if origin + offset >= 0:
+            self._position = origin + offset
         return self._position
 
     def read(self, count: int = -1) -> bytes:

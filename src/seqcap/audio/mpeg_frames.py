@@ -7,10 +7,11 @@ file that has the true number in front, without tags and without what is no fram
 """
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from seqcap.audio.file_view import FileView, Part
 from seqcap.audio.truncation import FETCH_AGAIN
@@ -26,9 +27,15 @@ _BIT_RATES = {
 }
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
+Kind: TypeAlias = tuple[int, int, int, bool]
+
 _SEARCHED = 65536  # bytes in which the first frame, or the next one after damage, is looked for
+_MOST_SEARCHED = 2**21  # bytes without a frame
+# Sync, a version and layer that exist, a bit rate that is neither free nor wrong.
+_HEADER_START = re.compile(rb"\xff(?=[\xe2-\xe7\xf2-\xf7\xfa-\xff][\x10-\xef])", re.DOTALL)
 _CONFIRMING = 3  # frames in a row that tell MPEG audio from chance
 _SLACK_FRAMES = 2  # encoders disagree about counting the frame that holds the count
+_MOST_TRAILING = 4096  # bytes behind the last frame that need no word
 _READ_BYTES = 1 << 20
 
 
@@ -39,13 +46,13 @@ class FrameHeader:
     Attributes:
         size: Bytes of the frame, header included.
         samples: Samples a channel.
-        kind: What cannot change within a stream: version, layer, sampling rate.
+        kind: What cannot change within a stream: version, layer, sampling rate, whether mono.
         tag_offset: Where a Xing tag would stand in the frame.
     """
 
     size: int
     samples: int
-    kind: tuple[int, int, int]
+    kind: Kind
     tag_offset: int
 
 
@@ -74,7 +81,7 @@ def parse_frame_header(header: bytes) -> FrameHeader | None:
         size = samples // 8 * bit_rate // rate_hz + padding
     is_mono = header[3] >> 6 == 3
     side = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
-    return FrameHeader(size, samples, (version, layer, rate_hz), 4 + side)
+    return FrameHeader(size, samples, (version, layer, rate_hz, is_mono), 4 + side)
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class FrameScan:
         first: Header of the first frame.
         first_bytes: Its four bytes.
         tag: The frame with the encoder's count (Xing, Info or VBRI), or nothing.
+        end: Where frames of another kind begin: another recording; the end of the file if none.
         rest: Bytes of a last frame that is not whole.
         skipped: Bytes between frames that belong to none and to no tag.
     """
@@ -96,6 +104,7 @@ class FrameScan:
     first: FrameHeader
     first_bytes: bytes
     tag: bytes
+    end: int
     rest: int
     skipped: int
 
@@ -162,8 +171,13 @@ def scan_frames(
         frame = parse_frame_header(window.get(position, 4))
         if frame is None or frame.kind != first.kind:
             behind = _behind_tags(window, position, end)
-            following = _next_frame(window, behind, end, first.kind)
+            following = _next_frame(window, behind, min(end, behind + _MOST_SEARCHED), None)
             if following is None:
+                skipped += end - behind if end - behind > _MOST_TRAILING else 0
+                break
+            found_frame = parse_frame_header(window.get(following, 4))
+            if found_frame is None or found_frame.kind != first.kind:
+                end = following
                 break
             skipped += following - behind
             position = following
@@ -183,7 +197,7 @@ def scan_frames(
                 runs.append([position, position + frame.size])
         position += frame.size
     spans = [(a, b) for a, b in runs]
-    return FrameScan(spans, count, first, first_bytes, tag, rest, skipped)
+    return FrameScan(spans, count, first, first_bytes, tag, end, rest, skipped)
 
 
 def mpeg_view(file: BinaryIO, scan: FrameScan, name: str) -> FileView:
@@ -258,28 +272,25 @@ def _behind_tags(window: _Window, position: int, end: int) -> int:
             size = int.from_bytes(head[12:16], "little")
             position += size + 32 if head[23] & 0x20 else 32
         elif head and not any(head):
-            position += len(head)
+            block = window.get(position, _SEARCHED)
+            position += len(block) - len(block.lstrip(b"\0"))
         else:
             break
     return min(position, end)
 
 
-def _next_frame(
-    window: _Window, position: int, end: int, kind: tuple[int, int, int] | None
-) -> int | None:
+def _next_frame(window: _Window, position: int, end: int, kind: Kind | None) -> int | None:
     """Looks for the next place where some frames follow one another."""
     while position < end - 3:
         block = window.get(position, min(end - position, _SEARCHED))
-        offset = block.find(b"\xff")
-        while 0 <= offset < len(block):
-            if _frames_follow(window, position + offset, kind):
-                return position + offset
-            offset = block.find(b"\xff", offset + 1)
-        position += len(block)
+        for match in _HEADER_START.finditer(block):
+            if _frames_follow(window, position + match.start(), kind):
+                return position + match.start()
+        position += max(1, len(block) - 2)  # a header may reach into the next block
     return None
 
 
-def _frames_follow(window: _Window, position: int, kind: tuple[int, int, int] | None) -> bool:
+def _frames_follow(window: _Window, position: int, kind: Kind | None) -> bool:
     """Whether frames of one kind follow one another; at the end of the file one is enough."""
     for index in range(_CONFIRMING):
         header = window.get(position, 4)

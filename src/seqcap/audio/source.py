@@ -140,29 +140,22 @@ def _opened_file(
     """Opens a file by libsndfile, or by FFmpeg's libraries where that refuses."""
     issues: Issues = []
     views, least = _views(file, start, name, issues)
-    # Read by its descriptor a file is read twice as fast, without calls into Python.
-    # (Ogg is not: libsndfile then loses its end.)
-    clear = start[:4] in (b"RIFF", b"fLaC")
-    by_descriptor = views is None and is_own and clear and not isinstance(file, _KeptFile)
-    if by_descriptor:
-        os.lseek(file.fileno(), 0, os.SEEK_SET)
     try:
-        opened_views = [
-            stack.enter_context(
-                SequentialFile(file.fileno(), closefd=False)
-                if by_descriptor
-                else SequentialFile(view)
-            )
-            for view in views or [whole_view(file)]
-        ]
+        if views is None and is_own and not isinstance(file, _KeptFile):
+            # Read by its descriptor a file is read twice as fast, without calls into Python.
+            os.lseek(file.fileno(), 0, os.SEEK_SET)
+            sounds = [stack.enter_context(SequentialFile(file.fileno(), closefd=False))]
+        else:
+            shown = views or [whole_view(file)]
+            sounds = [stack.enter_context(SequentialFile(view)) for view in shown]
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", "no header").rstrip(".")
         return _opened_by_ffmpeg(file, name, stack, reason)
-    if sum(sound.frames for sound in opened_views) < least:
+    if sum(sound.frames for sound in sounds) < least:
         return _opened_by_ffmpeg(file, name, stack, "libsndfile finds less sound than it has")
-    for sound in opened_views:
+    for sound in sounds:
         check_log(sound.extra_info, sound.format, sound.frames, name)
-    recordings = [FileRecording(sound, name, issues) for sound in opened_views]
+    recordings = [FileRecording(sound, name, issues) for sound in sounds]
     return recordings[0] if len(recordings) == 1 else JoinedRecording(recordings)
 
 
@@ -194,16 +187,17 @@ def _views(
         return _links(file, links), 0
     data = find_sound_data(file, start)
     if data is not None and data.codec in _MPEG_IN_WAV and data.size is not None:
-        return _mpeg_view(file, name, issues, data.start, data.start + data.size)
+        return _mpeg_views(file, name, issues, data.start, data.start + data.size)
     if data is not None:
         fault = check_whole(file, data, name)
         if fault is None:
             return None, 0
-        issues.append((IssueKind.UNFINISHED, fault.text))
+        if fault.text:
+            issues.append((IssueKind.UNFINISHED, fault.text))
         return [patched_view(file, fault.patches)] if fault.patches else None, 0
     if magic in LAYOUTS or start[4:8] == b"ftyp" or start.startswith(_MEDIA_STARTS):
         return None, 0
-    return _mpeg_view(file, name, issues)
+    return _mpeg_views(file, name, issues)
 
 
 def _wav_links(file: BinaryIO) -> list[tuple[int, int]]:
@@ -226,21 +220,23 @@ def _links(file: BinaryIO, links: list[tuple[int, int]]) -> list[FileView] | Non
     return [FileView(file, [link]) for link in links] if len(links) > 1 else None
 
 
-def _mpeg_view(
+def _mpeg_views(
     file: BinaryIO, name: str, issues: Issues, start: int = 0, end: int | None = None
 ) -> tuple[list[FileView] | None, int]:
-    scan = scan_frames(file, start, end)
-    if scan is None:
-        return None, 0
-    if scan.skipped:
-        text = f"{scan.skipped:,} bytes between its frames are no sound"
-        issues.append((IssueKind.DAMAGED, text))
-    view = mpeg_view(file, scan, name)
-    if scan.rest:
-        text = "it ends inside a frame, as if cut off; all frames before were read"
-        issues.append((IssueKind.UNFINISHED, text))
-    # Encoders add up to two frames, which libsndfile leaves out.
-    return [view], scan.sample_count - 4 * scan.first.samples
+    views: list[FileView] = []
+    least = 0
+    while (scan := scan_frames(file, start, end)) is not None:
+        if scan.skipped:
+            text = f"{scan.skipped:,} bytes between its frames are no sound"
+            issues.append((IssueKind.DAMAGED, text))
+        if scan.rest:
+            text = "it ends inside a frame, as if cut off; all frames before were read"
+            issues.append((IssueKind.UNFINISHED, text))
+        views.append(mpeg_view(file, scan, name))
+        # Encoders add up to two frames, which libsndfile leaves out.
+        least += max(0, scan.sample_count - 4 * scan.first.samples)
+        start = scan.end
+    return views or None, least
 
 
 def _flac_starts(file: BinaryIO) -> list[int]:

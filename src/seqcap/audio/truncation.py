@@ -18,6 +18,8 @@ FETCH_AGAIN = "fetch it again, or keep what is left with: ffmpeg -i INPUT out.wa
 # Programs that write into a pipe put such sizes where they do not know better.
 _UNKNOWN_32_BIT = 0x7FFF0000
 _UNKNOWN_64_BIT = 2**62
+_MOST_CHUNKS = 10_000  # a file of zeros is not walked through by chunks of nothing
+_VOC_SOUND = (1, 2, 9)  # types of blocks
 # Bytes behind the sound that are no chunk: up to so many are padding or a tag.
 _MOST_TRAILING = 4096
 
@@ -80,7 +82,7 @@ class HeaderFault:
     """A wrong size that can be read around.
 
     Attributes:
-        text: What is wrong, for people.
+        text: What is wrong, for people; empty if that is no fault.
         patches: Bytes that put it right, by offset.
     """
 
@@ -127,7 +129,7 @@ def check_whole(file: BinaryIO, data: SoundData, name: str) -> HeaderFault | Non
     """
     end = file.seek(0, os.SEEK_END)
     if data.size is None:
-        return None
+        return _sized(data, end)
     missing = data.start + data.size - end
     if missing > 0:
         if data.start >= end:
@@ -146,6 +148,14 @@ def check_whole(file: BinaryIO, data: SoundData, name: str) -> HeaderFault | Non
         text = f"behind the {data.size:,} bytes of sound that its header promises"
         return HeaderFault(f"{text}, {behind:,} more follow, which were not read", {})
     return None
+
+
+def _sized(data: SoundData, end: int) -> HeaderFault | None:
+    """Gives a Wave64 that does not know its size the true one, which libsndfile needs."""
+    if data.size_field is None or data.size_field[1] != "<Q":
+        return None
+    offset, form, extra = data.size_field
+    return HeaderFault("", {offset: struct.pack(form, max(0, end - data.start) + extra)})
 
 
 _LOGGED = re.compile(r"truncated|^Data length \d+ should be", re.MULTILINE)
@@ -176,9 +186,11 @@ def _in_chunks(file: BinaryIO, layout: ChunkLayout) -> SoundData | None:
     header_size = layout.identifier + width
     end = file.seek(0, os.SEEK_END)
     position, codec, large_size, large_at = layout.first, 0, None, 0
-    while position + header_size <= end:
+    for _ in range(_MOST_CHUNKS):
         file.seek(position)
         header = file.read(header_size + 16)
+        if len(header) < header_size or position + header_size > end:
+            break
         identifier = header[: layout.identifier]
         (size,) = struct.unpack_from(layout.size, header, layout.identifier)
         if layout.counts_itself:
@@ -221,18 +233,20 @@ def _in_nist(file: BinaryIO) -> SoundData | None:
 
 
 def _in_voc(file: BinaryIO) -> SoundData | None:
-    """Walks through the blocks; the one that reaches beyond the end counts."""
+    """Walks through the blocks; one of sound that reaches beyond the end counts."""
     end = file.seek(0, os.SEEK_END)
     file.seek(20)
     header = file.read(2)
-    position = int.from_bytes(header, "little")
-    while 22 <= position < end:
+    position = begin = int.from_bytes(header, "little")
+    for _ in range(_MOST_CHUNKS):
         file.seek(position)
         block = file.read(4)
-        if len(block) < 4 or block[0] == 0:
+        if position < 22 or len(block) < 4 or block[0] == 0:
             return None
         size = int.from_bytes(block[1:], "little")
-        if position + 4 + size > end:
+        # Sox counts a dozen bytes too few: what follows the first block may be its last samples.
+        is_first, left = position == begin, end - position
+        if position + 4 + size > end and block[0] in _VOC_SOUND and (is_first or left > 32):
             return SoundData(position + 4, size)
         position += 4 + size
     return None
