@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from seqcap.audio.spectrogram import log_spectrogram
 from seqcap.audio.waveform import load_waveform
 from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.checkpoint import load_checkpoint
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.recognition.recordings import prepare, read_recording
 from seqcap.scoring.evaluation import predict_table, scores
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "emodb"
@@ -91,3 +93,16 @@ def test_no_speech_is_wrong_in_every_score(recognizer, sentence, tmp_path):
     score = scores(answers, recognizer.emotions)
     assert score["wa"] == score["ua"] == score["recall"][emotion] == 0.5
     assert sum(row[-1] for row in score["confusion"]) == 1
+
+
+@pytest.mark.parametrize("pause_s", [3.0, 65.0])  # held, and read again in blocks
+def test_what_is_kept_of_a_recording_is_that_of_its_speech_joined(recognizer, sentence, pause_s):
+    normalisation = recognizer.checkpoint.normalisation
+    apart = np.concatenate((soft_noise(1.0), sentence, soft_noise(pause_s), sentence))
+    (prepared,) = prepare([read_recording((apart, 16000))], normalisation)
+    frames = np.concatenate(list(prepared.blocks()))
+    assert len(frames) == sum(prepared.sizes)
+    np.testing.assert_allclose(
+        frames, log_spectrogram(normalisation.prepare(apart)), rtol=1e-4, atol=1e-4
+    )
+    np.testing.assert_allclose(frames, normalisation.spectrogram(apart), rtol=1e-4, atol=1e-4)

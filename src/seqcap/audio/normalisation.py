@@ -26,6 +26,7 @@ from seqcap.audio.speech_detection import (
 )
 
 Mask = NDArray[np.bool_]
+NO_FRAMES = np.empty((0, BIN_COUNT), np.float32)
 
 _UNCHANGED = np.float32(1)
 MARGIN_FRAMES = 10  # kept around what is left after trimming
@@ -108,6 +109,20 @@ def trim_bounds(powers: NDArray[np.float64], trim_db: float) -> tuple[int, int]:
     return max(0, int(loud[0]) - MARGIN_FRAMES), min(len(powers), int(loud[-1]) + 1 + MARGIN_FRAMES)
 
 
+def keep_frames(samples: FloatArray, kept: Mask) -> FloatArray:
+    """The samples of some frames, joined.
+
+    Args:
+        samples: From the beginning of a frame on, shape ``(samples,)``.
+        kept: Which of their frames, shape ``(frame,)``.
+
+    Example:
+        >>> keep_frames(np.arange(400, dtype=np.float32), np.array([False, True, True])).size
+        240
+    """
+    return samples[np.repeat(kept, SHIFT_SAMPLES)[: len(samples)]]
+
+
 @dataclass(frozen=True)
 class Normalisation:
     """Zero mean and unit variance, by statistics of the training part only, Sec. VI-A.
@@ -170,7 +185,7 @@ class Normalisation:
             speech: As `find_speech` gives it, if that is known already.
         """
         waveform, gain, kept = self._measured(waveform, speech)
-        return waveform[np.repeat(kept, SHIFT_SAMPLES)[: len(waveform)]] * gain
+        return keep_frames(waveform, kept) * gain
 
     def spectrogram(self, waveform: FloatArray, speech: Mask | None = None) -> FloatArray:
         """Log magnitudes of what is kept of a whole recording, not yet normalised.
@@ -183,6 +198,9 @@ class Normalisation:
             Shape ``(frame, 512)``; no frames where nothing is kept.
         """
         waveform, gain, kept = self._measured(waveform, speech)
+        if self.settings.speech_only:  # frames reach from speech to the next speech
+            spoken = keep_frames(waveform, kept) * gain
+            return log_spectrogram(spoken) if len(spoken) else NO_FRAMES
         return log_spectrogram(waveform * gain)[kept]
 
     def measure(

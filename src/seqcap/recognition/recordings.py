@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcap.audio.channels import MIX
-from seqcap.audio.normalisation import Mask, Normalisation, block_powers
+from seqcap.audio.normalisation import Mask, Normalisation, block_powers, keep_frames
 from seqcap.audio.source import Source, source_name
 from seqcap.audio.spectrogram import (
     FRAMES_PER_S,
     FloatArray,
-    log_spectrogram,
+    frame_count,
     log_spectrogram_blocks,
 )
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, waveform_blocks
@@ -176,32 +176,36 @@ def _prepare(
     behind = len(kept) if speech is not None else first + int(kept.sum())
     bounds = [(first + start, first + end) for start, end in piece_bounds(behind - first)]
 
+    sizes = [int(kept[start:end].sum()) for start, end in bounds]
+
     def whole() -> Iterator[FloatArray]:
         waveform = recording.waveform
         if waveform is None:
             waveform = np.concatenate(list(recording.decode()))
-        waveform = next(normalisation.filtered([waveform]))
-        yield log_spectrogram(waveform * gain)[kept]
+        yield normalisation.spectrogram(waveform, speech)
 
     def in_blocks() -> Iterator[FloatArray]:
-        groups = [bounds[i : i + BLOCK_PIECES] for i in range(0, len(bounds), BLOCK_PIECES)]
-        spans = [(group[0][0], group[-1][1]) for group in groups]
-        skipped = [first] if first else []
         blocks = normalisation.filtered(recording.decode())
-        frames = regrouped(
-            log_spectrogram_blocks(blocks, gain), [*skipped, *(b - a for a, b in spans)]
-        )
-        for (start, end), block in zip(
-            spans, itertools.islice(frames, len(skipped), None), strict=True
-        ):
-            yield block[kept[start:end]]
+        starts = range(0, len(sizes), BLOCK_PIECES)
+        groups = [sum(sizes[start : start + BLOCK_PIECES]) for start in starts]
+        if speech is None:
+            skipped = [first] if first else []
+            frames = regrouped(log_spectrogram_blocks(blocks, gain), [*skipped, *groups])
+            yield from itertools.islice(frames, len(skipped), None)
+        elif any(groups):
+            yield from regrouped(log_spectrogram_blocks(_spoken(blocks, kept), gain), groups)
 
-    return PreparedRecording(
-        recording,
-        bounds,
-        [int(kept[start:end].sum()) for start, end in bounds],
-        whole if recording.is_short else in_blocks,
-    )
+    return PreparedRecording(recording, bounds, sizes, whole if recording.is_short else in_blocks)
+
+
+def _spoken(blocks: Iterable[FloatArray], kept: Mask) -> Iterator[FloatArray]:
+    """The samples of kept frames of a waveform that comes in blocks of whole frames."""
+    for block in blocks:
+        count = frame_count(len(block))
+        spoken = keep_frames(block, kept[:count])
+        kept = kept[count:]
+        if len(spoken):
+            yield spoken
 
 
 def pieces_of(block: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
