@@ -62,7 +62,7 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     card = (tmp_path / "run" / folds[0] / "model" / "CARD.md").read_text()
     assert card.startswith("# tones-1\n")
     for text in (
-        "| train |", "--folds paper", "nobody is in two parts", "ECE", "chose the temperature",
+        "| train |", "--folds paper", "No speaker is in two parts.", "ECE", "chose the temperature",
     ):  # fmt: skip
         assert text in card
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
@@ -102,7 +102,7 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     ]  # fmt: skip
     result = seqcap(*command)
     assert result.status == 0, result.err
-    assert "Its weights began with those of `" in (output / "model" / "CARD.md").read_text("utf-8")
+    assert "Its weights started from `" in (output / "model" / "CARD.md").read_text("utf-8")
     began, ended = (
         load_file(folder / "model.safetensors") for folder in (model_folder, output / "model")
     )
@@ -115,7 +115,7 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     assert "holds a run with other settings (epochs)" in longer.err
     learnt = seqcap(*command, "--init-from", output / "model", "--output", tmp_path / "other")
     assert learnt.status == 2
-    assert "unnamed, with which the training is to begin, has heard a of validation" in learnt.err
+    assert "initial model unnamed was trained on speakers of validation or test: a;" in learnt.err
 
 
 def test_speakers_whom_a_model_adapts_to_are_known_or_not(
@@ -210,7 +210,7 @@ def test_all_folds_are_checked_before_the_first_is_trained(
     result = seqcap("train", only_one, "--labels", "all", "--folds", "loso", "--fold", "all",
                     "--output", tmp_path / "r", "--set", "epochs=1")  # fmt: skip
     assert result.status == 2
-    assert "nobody in the training part is labelled sadness" in result.err
+    assert "no row of the training part is labelled sadness" in result.err
     assert not (tmp_path / "r").exists()
 
 

@@ -114,7 +114,7 @@ def test_a_training_recording_under_another_name_in_the_test_part_is_refused(
 def test_an_emotion_that_nobody_trains_is_named(table: pd.DataFrame, tmp_path: Path) -> None:
     fold = make_folds(table, "loso")[0]
     table.loc[table["speaker"].isin(fold.train), "emotion"] = "anger"
-    with pytest.raises(CorpusError, match="nobody in the training part is labelled sadness"):
+    with pytest.raises(CorpusError, match="no row of the training part is labelled sadness"):
         run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
 
 

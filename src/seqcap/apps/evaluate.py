@@ -143,9 +143,9 @@ def _seen_in_training(
     """Rows of speakers that the model was trained on, by their names or by the sound."""
     from seqcap.corpora.speakers import speaker_key
     from seqcap.scoring.seen_recordings import of_same_speakers, seen_recordings
-    from seqcap.scoring.seen_speakers import heard_before
+    from seqcap.scoring.seen_speakers import is_seen
 
-    named = heard_before(recognizer.checkpoint.provenance, table["speaker"])
+    named = is_seen(recognizer.checkpoint.provenance, table["speaker"])
     if named.any():
         everybody = {speaker_key(speaker) for speaker in table["speaker"]} - {""}
         known = {speaker_key(speaker) for speaker in table["speaker"][named]}

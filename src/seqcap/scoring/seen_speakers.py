@@ -1,4 +1,4 @@
-"""Whom a model has heard, by its own record: to learn from, or to choose by."""
+"""The speakers that a model was trained or validated on, by its own record."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,22 +8,33 @@ import pandas as pd
 from seqcap.corpora.speakers import speaker_key
 
 
-def heard(provenance: Mapping[str, Any]) -> set[str]:
-    """Names those who taught or validated a model, and those of the one that it began with.
+def seen_speakers(provenance: Mapping[str, Any]) -> set[str]:
+    """Gives the speakers of training and validation, and those of the initial model.
 
     Args:
-        provenance: Of a checkpoint.
+        provenance: Record of a checkpoint.
+
+    Example:
+        >>> sorted(seen_speakers({"fold": {"train": ["a"], "validation": ["b"], "test": ["c"]}}))
+        ['a', 'b']
     """
-    fold, began = provenance.get("fold", {}), provenance.get("started_from", {})
-    return {*fold.get("train", ()), *fold.get("validation", ()), *began.get("speakers", ())}
+    fold, initial = provenance.get("fold", {}), provenance.get("started_from", {})
+    return {*fold.get("train", ()), *fold.get("validation", ()), *initial.get("speakers", ())}
 
 
-def heard_before(provenance: Mapping[str, Any], speakers: "pd.Series[str]") -> "pd.Series[bool]":
-    """Tells for each row whether a model has heard its speaker, however they are spelled.
+def is_seen(provenance: Mapping[str, Any], speakers: "pd.Series[str]") -> "pd.Series[bool]":
+    """Says for each row whether its speaker was seen, however they are spelled.
 
     Args:
-        provenance: Of the model's checkpoint.
-        speakers: Of the rows; empty where nobody is named.
+        provenance: Record of the model's checkpoint.
+        speakers: Speaker of each row; empty if unknown.
+
+    Returns:
+        On the index of `speakers`.
+
+    Example:
+        >>> is_seen({"fold": {"train": ["SP01"]}}, pd.Series(["sp1", "sp2"])).tolist()
+        [True, False]
     """
-    keys = {speaker_key(speaker) for speaker in heard(provenance)} - {""}
+    keys = {speaker_key(speaker) for speaker in seen_speakers(provenance)} - {""}
     return speakers.map(lambda speaker: speaker_key(speaker) in keys).astype(bool)

@@ -1,8 +1,8 @@
-"""A training that begins with what another model has learnt, in place of random weights.
+"""Fine-tuning: a training that starts from the weights of another model.
 
-Weights that belong to no emotion are taken as they are; those of an emotion from the emotion of
-the same name. Emotions that the other model does not know get random weights of the mean and the
-deviation of those it knows. Normalisation is measured anew.
+Weights that belong to no emotion are copied; those of an emotion from the emotion of the same
+name. New emotions get random weights with the mean and the deviation of the known ones.
+Normalisation is measured anew.
 """
 
 import dataclasses
@@ -21,14 +21,14 @@ from seqcap.models.capsules import output_places
 from seqcap.models.systems import System, build
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.model_folder import WEIGHTS_FILE, check_model_folder
-from seqcap.scoring.seen_speakers import heard
+from seqcap.scoring.seen_speakers import seen_speakers
 from seqcap.training.settings import TrainingSettings
 
 _NAMED = 3  # of the speakers that are known
 
 
 def load_init_model(settings: TrainingSettings) -> Checkpoint:
-    """Loads the model that a training begins with.
+    """Loads the initial model of a training.
 
     Args:
         settings: With `init_from`.
@@ -54,13 +54,13 @@ def load_init_model(settings: TrainingSettings) -> Checkpoint:
 
 
 def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
-    """Writes down, for the record of a run, what its weights began with.
+    """Describes the initial model, for the record of a run.
 
     Args:
         settings: With or without `init_from`.
 
     Returns:
-        Name, SHA-256 of the weights, and everybody whom it has heard; nothing without one.
+        Name, SHA-256 of the weights, emotions and seen speakers; empty without a model.
 
     Raises:
         CheckpointError, SettingsError: As `load_init_model`.
@@ -72,31 +72,30 @@ def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
         "name": model.name,
         "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
         "emotions": list(model.emotions),
-        "speakers": sorted(heard(model.provenance)),
+        "speakers": sorted(seen_speakers(model.provenance)),
     }
 
 
 def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
-    """Keeps a training from being judged by people whom its starting model has heard.
+    """Refuses a fold whose validation or test speakers the initial model has seen.
 
     Args:
         started_from: As `describe_init_model` gives it.
-        fold: Who is to validate and test.
+        fold: Speakers of validation and test.
 
     Raises:
-        CorpusError: The model knows one of them.
+        CorpusError: The initial model was trained on one of them.
     """
-    heard_keys = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
+    seen_keys = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
     asked = (*fold.validation, *fold.test)
-    known = [speaker for speaker in asked if speaker_key(speaker) in heard_keys]
+    known = [speaker for speaker in asked if speaker_key(speaker) in seen_keys]
     if known:
         others = len(known) - _NAMED
         more = f" and {others} more" if others > 0 else ""
         raise CorpusError(
-            f"fold {fold.name}: {started_from['name']}, with which the training is to begin, has "
-            f"heard {', '.join(known[:_NAMED])}{more} of validation and test, so that the scores "
-            "would say nothing of other people; choose another fold or model, or, if they are "
-            "other people, name them otherwise in the table"
+            f"fold {fold.name}: the initial model {started_from['name']} was trained on speakers "
+            f"of validation or test: {', '.join(known[:_NAMED])}{more}; choose another fold or "
+            "model. If the names coincide by chance, rename the speakers in the table"
         )
 
 
@@ -107,10 +106,10 @@ def load_pretrained_weights(
     """Gives a system the weights of a model, in place.
 
     Args:
-        system: The same as the model's but for its emotions.
-        emotions: Which it is to tell apart, in their order.
-        model: Whose weights are taken.
-        seed: Of the weights of emotions that are new.
+        system: The same as the model's except for its emotions.
+        emotions: Emotions of the system, in their order.
+        model: The model to copy from.
+        seed: Random seed of the weights of new emotions.
     """
     one_more = build(model.system_name, len(emotions) + 1, model.capsule_settings).state_dict()
     theirs = model.system.state_dict()

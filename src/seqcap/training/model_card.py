@@ -1,4 +1,4 @@
-"""The card of a model of one's own: what it learnt from, how good it is, how to have it again."""
+"""The card of a trained model: data, scores, and how to train it again."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +13,8 @@ from seqcap.recognition.model_folder import CARD_FILE
 from seqcap.scoring.score_text import CARD_MARKER, report
 
 _ADAPTS = (
-    "It adapts to speakers: each was known by all their recordings, labels aside. Whoever is known "
-    "by one recording is recognised less well (`seqcap evaluate --unknown-speakers`); "
+    "It adapts to speakers: all recordings of a speaker were used, without labels. For single "
+    "recordings the scores are lower (`seqcap evaluate --unknown-speakers`). "
     "`seqcap predict --same-speaker` adapts to the speaker of all recordings given.",
     "",
 )
@@ -44,14 +44,14 @@ def write_own_card(
         f"`{checkpoint.system_name}`, {count_parameters(checkpoint.system):,} parameters; tells "
         f"apart {', '.join(checkpoint.emotions)}. Made by seqcap {made['versions']['seqcap']}.",
         "",
-        "## What it learnt from",
+        "## Training data",
         "",
-        f"{made['label_set']}. Fold `{made['fold']['name']}`; "
+        f"{made['label_set']}. Fold `{made['fold']['name']}`. "
         + (
             f"**{len(made['shared_speakers'])} speakers are in more than one part**: "
-            "the scores say nothing of other people."
+            "the scores do not measure unseen speakers."
             if made["shared_speakers"]
-            else "nobody is in two parts."
+            else "No speaker is in two parts."
         ),
         "",
         f"| part | speakers | utterances | {' | '.join(checkpoint.emotions)} |",
@@ -80,7 +80,7 @@ def write_own_card(
         "",
         CARD_MARKER,
         "",
-        "## How to have it again",
+        "## How to train it again",
         "",
         f"    {made['command']}",
         "",
@@ -97,8 +97,8 @@ def _began(made: Mapping[str, Any]) -> tuple[str, ...]:
     if not start:
         return ()
     return (
-        f"Its weights began with those of `{start['name']}` (SHA-256 "
-        f"{start['weights_sha256'][:12]}), which tells apart {', '.join(start['emotions'])} and "
-        f"has heard {', '.join(start['speakers'])}.",
+        f"Its weights started from `{start['name']}` (SHA-256 "
+        f"{start['weights_sha256'][:12]}), with the emotions {', '.join(start['emotions'])}. "
+        f"It was trained on {', '.join(start['speakers'])}.",
         "",
     )

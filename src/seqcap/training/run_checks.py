@@ -33,11 +33,11 @@ _NAMED = 3  # of what is wrong with recordings
 def refuse_missing_emotions(
     table: pd.DataFrame, parts: "pd.Series[str]", label_set: LabelSet
 ) -> None:
-    """Finds emotions that a system could not learn."""
+    """Refuses a fold whose training part lacks an emotion."""
     missing = set(label_set.emotions) - set(table["emotion"][parts == "train"])
     if missing:
         raise CorpusError(
-            f"nobody in the training part is labelled {', '.join(sorted(missing))}; "
+            f"no row of the training part is labelled {', '.join(sorted(missing))}; "
             "choose a label set without, or another fold"
         )
 
@@ -49,11 +49,11 @@ def check_parts(
     started_from: Mapping[str, Any],
     audio_hashes: Mapping[str, str] | None = None,
 ) -> FoldReport:
-    """Refuses a fold that nothing can be learnt by, or that would say nothing of other people.
+    """Refuses a fold without data to learn from, or with seen speakers in validation or test.
 
     Args:
         labelled: The corpus, its labels applied.
-        fold: Who trains, validates and tests; shared speakers have been allowed.
+        fold: Who trains, validates and tests; shared speakers were allowed.
         label_set: Which emotions.
         started_from: As `describe_init_model` gives it.
         audio_hashes: As for `check_fold`.
@@ -70,7 +70,7 @@ def check_parts(
 def refuse_unusable(
     table: pd.DataFrame, sounds: dict[str, AudioInfo], faults: dict[str, str]
 ) -> None:
-    """Finds before a training what would end it, or the test after it, or count twice."""
+    """Refuses recordings that would stop the training or the test, or count twice."""
     again = table[table.duplicated(["file", "start", "end"])]
     texts = [
         *faults.values(),
@@ -89,9 +89,9 @@ def refuse_unusable(
 
 
 def refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
-    """Keeps a training from going on with what another one, of other settings, has left.
+    """Refuses a folder with the files of a run with other settings.
 
-    A training that was refused, or stopped before it had learnt anything, has left nothing.
+    A training that was refused, or stopped before its first epoch ended, has left nothing.
     """
     kept = folder / RUN_FILE
     if not (folder / SCORES_FILE).exists() and not any(folder.glob("*.ckpt")):
