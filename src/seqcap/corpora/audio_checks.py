@@ -1,4 +1,4 @@
-"""What is wrong with the sound behind a corpus table: all recordings are heard from end to end."""
+"""Checks of the recordings of a corpus table; each is decoded from end to end."""
 
 import os
 from collections.abc import Callable, Iterable

@@ -26,7 +26,7 @@ _SILENCE_PEAK = 2.0**-16  # half a step of 16 bit
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """A recording that was heard from beginning to end.
+    """Facts about a decoded recording.
 
     Attributes:
         duration_s: length in seconds.
@@ -40,7 +40,7 @@ class AudioInfo:
 
 
 def probe_audio(file: str | os.PathLike[str]) -> AudioInfo:
-    """Hears a recording from beginning to end; again only after the file has changed.
+    """Decodes a recording; again only after the file has changed.
 
     Raises:
         AudioError: it cannot be used: missing, truncated, no sound, shorter than 0.04 s.

@@ -1,4 +1,4 @@
-"""A corpus table at a glance: how many utterances of whom in which emotion, and how long."""
+"""Counts of a corpus table: utterances by speaker and emotion, and their durations."""
 
 import os
 from dataclasses import dataclass

@@ -129,7 +129,7 @@ def parts_in_column(table: pd.DataFrame, column: str = "split") -> "pd.Series[st
 
 
 def shared_speakers_error(fold: Fold) -> CorpusError:
-    """Says who is shared, where disjoint parts were expected, and the way out."""
+    """The error that names shared speakers, and the way out."""
     return CorpusError(
         f"fold {fold.name}: speakers in more than one of training, validation and test: "
         f"{', '.join(fold.shared_speakers)}; move each to one part (--allow-shared-speakers "

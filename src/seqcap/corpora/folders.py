@@ -18,7 +18,7 @@ def read(folder: Path) -> Findings:
     if usual is None:
         return Findings([], ["no folder in it bears the name of an emotion"])
     own_levels = {path: _level_of(path, usual) for path in paths}
-    # A folder of an unknown name beside those of known emotions is an emotion of one's own.
+    # A folder of an unknown name beside those of known emotions is a new emotion.
     told = {
         path: usual if level is None else level
         for path, level in own_levels.items()
@@ -87,7 +87,7 @@ def _other_folders(path: Path, emotion_level: int) -> list[str]:
 
 
 def _telling_depth(people: list[list[str]]) -> int:
-    """Finds the first level whose names differ: a folder that all share (`data/`) is nobody."""
+    """Finds the first level whose names differ: a folder that all share (`data/`) is no speaker."""
     depths = range(max(map(len, people)))
     return next(
         (d for d in depths if len({names[d] for names in people if len(names) > d}) > 1),
@@ -104,5 +104,5 @@ FOLDERS = Corpus(
     counts={},
     speaker_count=0,
     read=read,
-    remark="for collections of one's own; folders of people tell the speakers",
+    remark="for your own collections; folders give the speakers",
 )

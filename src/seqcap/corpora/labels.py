@@ -1,4 +1,4 @@
-"""Which emotions are told apart, and what was merged to get them: label sets by name.
+"""Label sets: which emotions are classes, and what was merged into them.
 
 A label set is chosen at the start of anything and kept with the run, because "IEMOCAP, four
 emotions" has meant at least four different sets of utterances.

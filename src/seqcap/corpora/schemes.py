@@ -1,8 +1,8 @@
-"""The schemes of folds: from who is in a table to who trains, who validates, who tests.
+"""Schemes of folds: from the speakers of a table to training, validation and test.
 
 Schemes: `paper` (Sec. VI-A: one session is left out, one of its speakers validates, the other
 tests), `paper_swapped` (the other way round), `loso` (leave one speaker out), `groups:K` (K groups
-of speakers), `corpora` (leave one corpus out), `split` (a column of one's own: train, dev and test,
+of speakers), `corpora` (leave one corpus out), `split` (a column of the table: train, dev and test,
 or numbers of folds). All are functions of the table alone.
 """
 
@@ -68,7 +68,7 @@ def _paper_folds(speakers: list[Speaker], scheme: str) -> list[Fold]:
 
 
 def _couples(speakers: list[Speaker]) -> dict[str, list[Speaker]]:
-    """Who is left out together: a session, or two speakers of a corpus without sessions."""
+    """Groups left out together: a session, or two speakers of a corpus without sessions."""
     couples: dict[str, list[Speaker]] = {}
     without_session = []
     for speaker in speakers:

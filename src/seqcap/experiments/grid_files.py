@@ -4,7 +4,7 @@ A grid opens with a comment that says what it is for, its command, time and expe
 `title`, `shows` (sections of the report), `labels`, `folds`, `seeds`, `recipe`, `trains` (false:
 nothing has to be run), `gradients` (true: those of Fig. 8 are kept), `[set]` settings of all
 entries; `[[entry]]` with `system`, `label` and `[entry.set]`; `[[combination]]` with `of` and
-`label`. A system of one's own is an entry whose system is `module:function`.
+`label`. Your own system is an entry whose system is `module:function`.
 """
 
 import difflib

@@ -53,7 +53,7 @@ class PlannedRun:
 
     @property
     def title(self) -> str:
-        """What people are told of it."""
+        """Entry, fold and seed, for people."""
         return f"{self.label}, {self.fold.name}, seed {self.settings.seed}"
 
     def folder(self, experiment: Path) -> Path:

@@ -62,7 +62,7 @@ def measure_step_time(
         threads: Where the settings leave them open.
 
     Returns:
-        None for a system of one's own that fails; its run will record how.
+        None for your own system if it fails; its run will record how.
     """
     keep_freed_memory()  # as a training does
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""One run of a grid, tried once by whoever has its lock, in whichever process that is."""
+"""One run of a grid, done by the process that has its lock."""
 
 import traceback
 from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def failures(runs: Sequence[PlannedRun], experiment: Path) -> dict[str, int]:
 
 
 def run_job(work: JobContext, run: PlannedRun) -> State:
-    """Does a run, unless it is done or somebody else is at it.
+    """Does a run, unless it is done or another process is doing it.
 
     Args:
         work: What it has in common with others.
@@ -128,7 +128,7 @@ def _do(work: JobContext, run: PlannedRun, folder: Path) -> None:
     if here != run.name:
         raise SettingsError(
             f"run {here} came, {run.name} was planned; the same recordings and the same versions "
-            "of seqcap, Python's torch and systems of one's own are expected on all machines"
+            "of seqcap, Python's torch and your own systems are expected on all machines"
         )
     run_fold(
         work.table,

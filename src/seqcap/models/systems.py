@@ -146,7 +146,7 @@ def build(
     """Builds a system and initialises it as Sec. V-E.
 
     Args:
-        name: One of ``SYSTEMS``, or a system of one's own, ``module:function``.
+        name: One of ``SYSTEMS``, or your own system, ``module:function``.
         emotion_count: Emotions told apart, at least 2.
         settings: Windows and routing of the capsules; the paper's if None.
         seed: Makes the weights reproducible; torch's global state decides if None.
@@ -196,7 +196,7 @@ def count_parameters(system: nn.Module) -> int:
 
 
 def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
-    """Finds what builds a system of one's own, beside those of the paper.
+    """Finds the function that builds your own system.
 
     Args:
         name: ``module:function``; Python finds the module where it finds others, and in the
@@ -221,7 +221,7 @@ def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
 
 
 def source_hash(name: str) -> str:
-    """Gives the SHA-256 of the file with a system of one's own; "" for those of the paper."""
+    """Gives the SHA-256 of the file with your own system; "" for those of the paper."""
     if ":" not in name:
         return ""
     file = inspect.getsourcefile(own_system(name))

@@ -34,7 +34,7 @@ def heard_at_once_s(system: str, settings: CapsuleSettings | None = None) -> flo
     goes through the utterance, so that there is no such bound.
 
     Args:
-        system: One of ``SYSTEMS``, or one's own.
+        system: One of ``SYSTEMS``, or your own.
         settings: Of its capsules; the paper's if None.
 
     Example:

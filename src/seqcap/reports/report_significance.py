@@ -24,7 +24,7 @@ _ALL_PAIRS = 4  # entries; more of them are compared with the first one only
 
 
 def significance(plan: PlanResults) -> list[Block]:
-    """Tests of the paper's comparisons and of one's own entries, on folds and seeds in common."""
+    """Tests of the paper's comparisons and of your own entries, on folds and seeds in common."""
     pairs = pairs_of(plan.done)
     tested = []
     for first, second in pairs:

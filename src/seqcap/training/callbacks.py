@@ -22,7 +22,7 @@ class TrainingProgress(pl.Callback):
         self.began_step = 0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Shows the bar; a training that goes on begins where it stopped."""
+        """Shows the bar; a resumed training starts where it stopped."""
         self.began_s, self.began_step = time.perf_counter(), trainer.global_step
         if not trainer.is_global_zero:
             return

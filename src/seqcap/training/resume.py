@@ -1,4 +1,4 @@
-"""What an interrupted training leaves behind, made ready for the one that goes on.
+"""Resuming: prepares the files of an interrupted training.
 
 pytorch-lightning's own way loses it: its log begins anew, and its checkpoints are not written
 whole or not at all where the temporary folder is on another disk.

@@ -1,4 +1,4 @@
-"""What is refused before a run begins: each check raises with the way out, and changes nothing."""
+"""Checks before a run starts: each raises with the way out, and changes nothing."""
 
 import json
 from collections.abc import Mapping

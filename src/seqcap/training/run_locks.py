@@ -30,7 +30,7 @@ def lock_file(folder: Path, name: str) -> Path:
 
 @contextmanager
 def lock_run(folder: Path, name: str) -> Iterator[bool]:
-    """Takes the lock of a run, if nobody has it.
+    """Takes the lock of a run, if it is free.
 
     Args:
         folder: Of the experiment.
@@ -54,7 +54,7 @@ def lock_run(folder: Path, name: str) -> Iterator[bool]:
 
 
 def is_locked(folder: Path, name: str) -> bool:
-    """Says whether somebody is at a run now, on this machine or another; leaves no trace."""
+    """Says whether a process is doing a run, on this machine or another; leaves no trace."""
     file = lock_file(folder, name)
     if not file.exists():
         return False
