@@ -123,6 +123,14 @@ def test_a_cut_off_film_is_refused_as_a_truncated_wav_is():
         load_waveform(encode_media(make_speech_like(), 16000, "ipod", "aac")[:9000])
 
 
+@pytest.mark.parametrize(("container", "codec"), [("asf", "wmav2"), ("avi", "pcm_s16le")])
+def test_a_file_shorter_than_its_header_says_is_truncated(container, codec):
+    content = encode_media(make_speech_like(3.0), 16000, container, codec)
+    assert duration_s(content) == pytest.approx(3.0, abs=0.2)
+    with pytest.raises(AudioError, match=r"truncated, its last [\d]+ bytes are missing"):
+        load_waveform(content[: len(content) // 2])
+
+
 def test_damaged_packets_are_counted_and_many_are_refused():
     content = bytearray(encode_media(make_speech_like(5.0), 16000, "matroska", "aac"))
     some = content.copy()

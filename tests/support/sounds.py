@@ -31,6 +31,8 @@ def encode_media(samples, rate_hz, container, codec, layout="mono"):
         context = stream.codec_context
         formats = [f.name for f in context.codec.audio_formats]
         context.format = next((name for name in formats if name.startswith("s16")), formats[0])
+        if codec == "wmav2":
+            context.bit_rate = 32000
         resampler = av.AudioResampler(context.format, layout, rate_hz)
         planes = np.atleast_2d(np.asarray(samples, np.float32).T)
         for start in range(0, planes.shape[1], 1024):

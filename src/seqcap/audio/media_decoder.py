@@ -23,7 +23,7 @@ _DEMUXERS = (
     "live_flv,mpegts,mpeg,mp3,wav,w64,aiff,au,flac,ape,wv,tta,voc,loas,latm,gsm,g722,opus"
 )
 # FFmpeg estimates the duration of the others from their bit rate.
-_KNOW_DURATION = {"mov", "matroska", "asf", "caf", "ape", "wv", "tta"}
+_KNOW_DURATION = {"mov", "matroska", "asf", "caf", "ape", "wv", "tta", "flv"}
 _SLACK_S = 0.5  # between a container's duration and that of its sound
 _SLACK_SHARE = 0.02
 _MOST_DAMAGED = 1000  # packets before the first that can be decoded

@@ -124,17 +124,17 @@ class _Window:
     """Bytes of a file by position, read in blocks."""
 
     def __init__(self, file: BinaryIO, end: int) -> None:
-        self._file, self._end = file, end
+        self._file, self.end = file, end
         self._base, self._bytes = 0, b""
 
     def get(self, position: int, count: int) -> bytes:
-        count = min(count, self._end - position)
+        count = min(count, self.end - position)
         if count <= 0:
             return b""
         inside = position - self._base
         if not 0 <= inside <= len(self._bytes) - count:
             self._file.seek(position)
-            self._bytes = self._file.read(min(max(count, _READ_BYTES), self._end - position))
+            self._bytes = self._file.read(min(max(count, _READ_BYTES), self.end - position))
             self._base, inside = position, 0
         return self._bytes[inside : inside + count]
 
@@ -156,7 +156,11 @@ def scan_frames(
     end = file.seek(0, os.SEEK_END) if end is None else end
     window = _Window(file, end)
     position = _behind_tags(window, start, end)
-    found = _next_frame(window, position, min(end, position + searched), None)
+    start_frame = parse_frame_header(window.get(position, 4))
+    if start_frame is not None and position + start_frame.size > end:
+        found: int | None = position  # a file that is shorter than one frame
+    else:
+        found = _next_frame(window, position, min(end, position + searched), None)
     if found is None:
         return None
     first_bytes = window.get(found, 4)
@@ -204,9 +208,11 @@ def mpeg_view(file: BinaryIO, scan: FrameScan, name: str) -> FileView:
     """The stream as libsndfile should see it: the true count in front, frames alone behind.
 
     Raises:
-        AudioError: The encoder counted more frames than there are.
+        AudioError: The encoder counted more frames than there are, or there is none.
     """
     promised = scan.promised
+    if scan.count == 0:
+        raise AudioError(f"{name}: truncated inside its first frame; {FETCH_AGAIN}")
     if promised is not None and promised > scan.count + _SLACK_FRAMES:
         seconds = scan.first.samples / scan.first.kind[2]
         raise AudioError(
@@ -291,13 +297,13 @@ def _next_frame(window: _Window, position: int, end: int, kind: Kind | None) -> 
 
 
 def _frames_follow(window: _Window, position: int, kind: Kind | None) -> bool:
-    """Whether frames of one kind follow one another; at the end of the file one is enough."""
+    """Whether frames of one kind follow one another, up to a tag or the end at least."""
     for index in range(_CONFIRMING):
         header = window.get(position, 4)
         frame = parse_frame_header(header)
         if frame is None or (kind is not None and frame.kind != kind):
-            # Behind the last frame, its end or a tag.
-            return index > 0 and (len(header) < 4 or header[:3] in (b"TAG", b"ID3", b"APE"))
+            at_end = position == window.end or header[:3] in (b"TAG", b"ID3", b"APE")
+            return index > 0 and at_end
         kind = frame.kind
         position += frame.size
     return True

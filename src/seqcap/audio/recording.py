@@ -27,6 +27,7 @@ _READ_CHUNK_VALUES = 2**24  # 64 MB
 # What libsndfile is asked for at once. A header of 100 bytes may promise 4 GB: memory follows what
 # is there, not what is promised.
 _SHORT_READ_VALUES = 2**18
+_FLAC_READ_VALUES = 2**12
 # Encoders disagree about the padding of the first and last frame of an MP3, 1,152 samples each.
 _MP3_SLACK = 2 * 1152
 
@@ -154,6 +155,8 @@ class FileRecording:
         self.frame_count = file.frames if file.frames < _UNKNOWN_FRAME_COUNT else None
         self.full_scale = _FULL_SCALE.get(file.subtype, _FULL_SCALE_16_BIT)
         self._file = file
+        # Where a FLAC is damaged shows in the part that was asked for.
+        self._short_read = _FLAC_READ_VALUES if file.format == "FLAC" else _SHORT_READ_VALUES
         self._slack = _MP3_SLACK if file.subtype.startswith("MPEG") else 0
         self._position = 0
 
@@ -165,7 +168,7 @@ class FileRecording:
         chunks = []
         left = promised
         while left > 0:
-            wanted = min(left, max(1, _SHORT_READ_VALUES // self.channel_count))
+            wanted = min(left, max(1, self._short_read // self.channel_count))
             chunk = self._read_short(wanted)
             chunks.append(chunk)
             left -= len(chunk)

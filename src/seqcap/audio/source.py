@@ -40,6 +40,8 @@ _MPEG_IN_WAV = (0x50, 0x55)
 _MEDIA_STARTS = (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV", b"#!AMR", b"\x00\x00\x01\xba", b"G@")
 _FLAC_START = b"fLaC\x00\x00\x00\x22"  # marker and the header of STREAMINFO
 _SEARCH_BYTES = 1 << 20
+_MOST_FLAC_BLOCKS = 1000
+_FLAC_OVERHEAD = 16384  # bytes of frames' headers in a short file
 
 
 def source_name(source: Source, name: str | None = None) -> str:
@@ -150,9 +152,11 @@ def _opened_file(
             sounds = [stack.enter_context(SequentialFile(view)) for view in shown]
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         reason = getattr(error, "error_string", "no header").rstrip(".")
-        return _opened_by_ffmpeg(file, name, stack, reason)
+        return _opened_by_ffmpeg(file, name, issues, stack, reason)
     if sum(sound.frames for sound in sounds) < least:
-        return _opened_by_ffmpeg(file, name, stack, "libsndfile finds less sound than it has")
+        return _opened_by_ffmpeg(
+            file, name, issues, stack, "libsndfile finds less sound than it has"
+        )
     for sound in sounds:
         check_log(sound.extra_info, sound.format, sound.frames, name)
     recordings = [FileRecording(sound, name, issues) for sound in sounds]
@@ -178,6 +182,10 @@ def _views(
     if magic == b"fLaC":
         starts = _flac_starts(file)
         ends = [*starts[1:], file.seek(0, os.SEEK_END)]
+        if len(starts) == 1 and (patches := _miscounted_flac(file, ends[0])):
+            text = "its header counts too few samples; all of them were read"
+            issues.append((IssueKind.UNFINISHED, text))
+            return [patched_view(file, patches)], 0
         return _links(file, list(zip(starts, ends, strict=True))), 0
     if magic == b"RIFF" and len(links := _wav_links(file)) > 1:
         for link in links:
@@ -255,7 +263,34 @@ def _flac_starts(file: BinaryIO) -> list[int]:
     return starts or [0]
 
 
-def _opened_by_ffmpeg(file: BinaryIO, name: str, stack: ExitStack, reason: str) -> Recording:
+def _miscounted_flac(file: BinaryIO, size: int) -> dict[int, bytes]:
+    """Patches the count of a FLAC file that is larger than so many samples would be unpacked."""
+    file.seek(8)
+    header = file.read(18)  # STREAMINFO up to its count of samples
+    if len(header) < 18:
+        return {}
+    fields = int.from_bytes(header[10:18], "big")
+    count, bits, channel_count = (
+        fields & 0xFFFFFFFFF,
+        (fields >> 36 & 31) + 1,
+        (fields >> 41 & 7) + 1,
+    )
+    position = 4
+    for _ in range(_MOST_FLAC_BLOCKS):  # metadata: pictures are no sound
+        file.seek(position)
+        block = file.read(4)
+        position += 4 + int.from_bytes(block[1:], "big")
+        if len(block) < 4 or block[0] & 0x80:
+            break
+    largest = count * bits * channel_count // 8
+    if not count or size - position < 1.1 * largest + _FLAC_OVERHEAD:
+        return {}
+    return {21: bytes([header[13] & 0xF0, 0, 0, 0, 0])}  # not known: libsndfile reads to the end
+
+
+def _opened_by_ffmpeg(
+    file: BinaryIO, name: str, issues: Issues, stack: ExitStack, reason: str
+) -> Recording:
     refusal = f"{name}: not a sound file that can be read ({reason})"
     try:
         import av
@@ -265,9 +300,11 @@ def _opened_by_ffmpeg(file: BinaryIO, name: str, stack: ExitStack, reason: str) 
         raise AudioError(f"{refusal}; {_GET_FORMATS}, or {_CONVERT}") from None
     try:
         view = whole_view(file)
-        return stack.enter_context(closing(MediaRecording(cast(BinaryIO, view), name)))
+        recording = stack.enter_context(closing(MediaRecording(cast(BinaryIO, view), name)))
     except (av.error.FFmpegError, ValueError, NotImplementedError, RuntimeError) as error:
         raise AudioError(f"{refusal}; {_CONVERT}") from error
+    recording.issues += issues
+    return recording
 
 
 def _is_pipe(path: str) -> bool:

@@ -19,6 +19,8 @@ FETCH_AGAIN = "fetch it again, or keep what is left with: ffmpeg -i INPUT out.wa
 _UNKNOWN_32_BIT = 0x7FFF0000
 _UNKNOWN_64_BIT = 2**62
 _MOST_CHUNKS = 10_000  # a file of zeros is not walked through by chunks of nothing
+_ASF_START = b"0&\xb2u"
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _VOC_SOUND = (1, 2, 9)  # types of blocks
 # Bytes behind the sound that are no chunk: up to so many are padding or a tag.
 _MOST_TRAILING = 4096
@@ -101,8 +103,13 @@ def find_sound_data(file: BinaryIO, start: bytes) -> SoundData | None:
         None if there are none, or the container is of another kind.
     """
     magic = start[:4]
+    if magic == b"RIFF" and start[8:12] == b"AVI ":  # its first part, all of it if below 1 GB
+        size = int.from_bytes(start[4:8], "little")
+        return SoundData(8, size if _MOST_CHUNKS < size < _UNKNOWN_32_BIT else None)
     if magic in LAYOUTS:
         return _in_chunks(file, LAYOUTS[magic])
+    if magic == _ASF_START:
+        return _in_asf(file)
     if magic in (b".snd", b"dns."):
         file.seek(4)
         header = file.read(8)
@@ -187,10 +194,10 @@ def _in_chunks(file: BinaryIO, layout: ChunkLayout) -> SoundData | None:
     end = file.seek(0, os.SEEK_END)
     position, codec, large_size, large_at = layout.first, 0, None, 0
     for _ in range(_MOST_CHUNKS):
+        if position + header_size > end:
+            break
         file.seek(position)
         header = file.read(header_size + 16)
-        if len(header) < header_size or position + header_size > end:
-            break
         identifier = header[: layout.identifier]
         (size,) = struct.unpack_from(layout.size, header, layout.identifier)
         if layout.counts_itself:
@@ -216,6 +223,17 @@ def _in_chunks(file: BinaryIO, layout: ChunkLayout) -> SoundData | None:
         position = begin + size
         position += -position % layout.align if layout.align > 1 else 0
     return None
+
+
+def _in_asf(file: BinaryIO) -> SoundData | None:
+    """The size of the whole file, as Windows Media's file properties have it."""
+    file.seek(0)
+    head = file.read(8192)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0 or len(head) < at + 48:
+        return None
+    size = int.from_bytes(head[at + 40 : at + 48], "little")
+    return SoundData(0, size if _MOST_CHUNKS < size < _UNKNOWN_64_BIT else None)
 
 
 def _in_nist(file: BinaryIO) -> SoundData | None:
@@ -252,10 +270,16 @@ def _in_voc(file: BinaryIO) -> SoundData | None:
     return None
 
 
+def _begins_recording(header: bytes) -> bool:
+    return header[:4] in (*LAYOUTS, b".snd", b"fLaC", b"OggS", b"NIST", b"Crea")
+
+
 def _is_chunk(file: BinaryIO, position: int, end: int) -> bool:
     """Whether what begins there looks like chunks or a tag, not like samples."""
     file.seek(position)
     header = file.read(8)
+    if _begins_recording(header):
+        return False
     if header[:3] in (b"TAG", b"ID3") or header.startswith(b"APETAGEX"):
         return True
     if len(header) < 8 or not all(0x20 <= byte < 0x7F for byte in header[:4]):
