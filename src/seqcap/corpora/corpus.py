@@ -93,8 +93,10 @@ def by_name(
             for a name that is not of this corpus.
 
     Example:
+        >>> import tempfile
         >>> read = by_name(lambda path: None)
-        >>> read(Path("/absent"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     read(Path(folder))
         Findings(utterances=[], notes=[])
     """
 

@@ -18,6 +18,11 @@ class System(nn.Module):
         stages: The convolutional layers; none if the branch reads spectrograms itself.
         branches: Makers of the branches from the map's channels and bins.
         shares: Each branch's share in the answer; they sum to one.
+
+    Example:
+        >>> from seqcap.models.systems import build
+        >>> len(build("CNN_GRU-SeqCap", emotion_count=4).branches)
+        2
     """
 
     branch_shares: Tensor
@@ -46,6 +51,12 @@ class System(nn.Module):
 
         Returns:
             Logits, shape ``(branch, batch, emotion)``.
+
+        Example:
+            >>> from seqcap.models.systems import build
+            >>> system = build("CNN_SeqCap", emotion_count=4)
+            >>> system(torch.zeros(2, 100, 512), torch.tensor([100, 80])).shape
+            torch.Size([1, 2, 4])
         """
         maps, step_counts = self.cnn(spectrograms, frame_counts)
         return torch.stack([branch(maps, step_counts, trace) for branch in self.branches])
@@ -58,5 +69,12 @@ class System(nn.Module):
 
         Returns:
             Probabilities, shape ``(batch, emotion)``.
+
+        Example:
+            >>> from seqcap.models.systems import build
+            >>> system = build("CNN_GRU-SeqCap", emotion_count=2)
+            >>> gru, capsules = [[0.0, 0.0]], [[100.0, 0.0]]
+            >>> system.probabilities(torch.tensor([gru, capsules])).tolist()  # 0.4 x 0.5 + 0.6 x 1
+            [[0.800000011920929, 0.20000000298023224]]
         """
         return torch.einsum("r,rbk->bk", self.branch_shares, logits.float().softmax(dim=-1))

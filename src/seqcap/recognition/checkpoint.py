@@ -40,6 +40,10 @@ class Checkpoint(ModelDescription):
     Attributes:
         system: The network, in evaluation mode.
         capsule_settings: Windows and routing of its capsules.
+
+    Example:
+        >>> load_checkpoint().system_name  # the included model
+        'CNN_GRU-SeqCap'
     """
 
     system: System
@@ -52,6 +56,12 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
     Args:
         checkpoint: What to write.
         folder: Where; a checkpoint there is replaced, and its card kept.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_checkpoint(load_checkpoint(), f"{folder}/copy")
+        ...     sorted(path.name for path in Path(folder, "copy").iterdir())
+        ['model.json', 'model.safetensors']
     """
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +99,10 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
 
     Raises:
         CheckpointError: Missing, incomplete, or not a checkpoint of this program.
+
+    Example:
+        >>> load_checkpoint().emotions
+        ('neutral', 'anger', 'happiness', 'sadness')
     """
     model = load_description(folder)
     source = Path(model.folder or "")

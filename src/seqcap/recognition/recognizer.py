@@ -104,6 +104,10 @@ class Recognizer:
         Raises:
             CheckpointError: The folder is not a model, or has no graphs and `engine` is "onnx".
             SettingsError: As for the class, or an unknown engine.
+
+        Example:
+            >>> Recognizer.from_pretrained(device="cpu", abstain_below=0.5).abstain_below
+            0.5
         """
         if engine not in ("auto", "onnx", "torch"):
             raise SettingsError(f"engine '{engine}'; auto, onnx or torch is expected")
@@ -139,6 +143,10 @@ class Recognizer:
 
         Raises:
             SettingsError: The model was not trained to adapt.
+
+        Example:
+            >>> Recognizer.from_pretrained().is_speaker_adaptive  # so it would refuse
+            False
         """
         groups = read_ahead(sources, warn=False)
         return self.adapt_to_recordings(
@@ -146,7 +154,18 @@ class Recognizer:
         )
 
     def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Recognizer":
-        """As `adapt_to_speaker`, for recordings that were decoded already."""
+        """As `adapt_to_speaker`, for recordings that were decoded already.
+
+        Args:
+            recordings: Of the speaker, as `read_recording` gives them.
+
+        Raises:
+            SettingsError: The model was not trained to adapt.
+
+        Example:
+            >>> Recognizer.from_pretrained().is_speaker_adaptive  # so it would refuse
+            False
+        """
         if not self.is_speaker_adaptive:
             raise SettingsError(
                 f"{self.checkpoint.name} was not trained to adapt to a speaker; "
@@ -185,6 +204,11 @@ class Recognizer:
 
         Raises:
             AudioError: It cannot be read, or is too short or not made of numbers.
+
+        Example:
+            >>> recognizer = Recognizer.from_pretrained()
+            >>> recognizer.recognize("samples/emodb/15b09Wb.wav", end_s=2.0).predicted
+            'anger'
         """
         recording = read_recording(source, start_s=start_s, end_s=end_s, name=name, channel=channel)
         (answer,) = self.answer([recording], timeline)
@@ -204,6 +228,13 @@ class Recognizer:
 
         Yields:
             An answer, or a failure with its reason, for each source in its turn.
+
+        Example:
+            >>> paths = ["samples/emodb/15b09Wb.wav", "absent.wav"]
+            >>> for result in Recognizer.from_pretrained().recognize_many(paths):
+            ...     print(result.reason if isinstance(result, Failure) else result.predicted)
+            anger
+            absent.wav: no such file; check the path
         """
         yield from recognize_groups(self, read_ahead(sources, warn), timeline)
 
@@ -232,6 +263,13 @@ class Recognizer:
 
         Raises:
             SettingsError: `adapt` is set, and the model was not trained to adapt.
+
+        Example:
+            >>> paths = ["samples/emodb/15b09Wb.wav", "samples/emodb/15b09Ta.wav"]
+            >>> recognizer = Recognizer.from_pretrained()
+            >>> answers = recognizer.recognize_speaker(paths, balanced_prior=True)
+            >>> [answer.predicted for answer in answers]
+            ['anger', 'sadness']
         """
         yield from recognize_one_speaker(
             self,
@@ -251,7 +289,25 @@ class Recognizer:
         refresh_s: float = 0.5,
         name: str = "<stream>",
     ) -> "Stream":
-        """Answers for sound that goes on; arguments and errors as `Stream`."""
+        """Answers live sound.
+
+        Args:
+            rate_hz: Sampling rate of the samples to come, Hz.
+            channel_count: Channels of them; they are averaged.
+            horizon_s: Each answer is that of the last so many seconds; None for all sound so far.
+            refresh_s: Seconds of sound from one answer to the next, at least 0.01.
+            name: Name of the stream in answers and errors.
+
+        Raises:
+            SettingsError: A number out of range, or `horizon_s=None` with a model that needs whole
+                recordings.
+
+        Example:
+            >>> stream = Recognizer.from_pretrained().stream(8000, horizon_s=2.0, refresh_s=1.0)
+            >>> found = stream.push(np.sin(np.arange(8000) / 9)) + stream.finish()
+            >>> [each.end for each in found if isinstance(each, Answer)]
+            [1.0]
+        """
         from seqcap.recognition.stream import Stream
 
         return Stream(
@@ -297,6 +353,14 @@ class Recognizer:
 
         Args:
             recording: As `read_recording` gives it.
+
+        Returns:
+            Logits ``(branch, 1, emotion)`` and, if the system has capsules, capsules and couplings.
+
+        Example:
+            >>> recording = read_recording("samples/emodb/15b09Wb.wav")
+            >>> Recognizer.from_pretrained().run(recording).logits.shape
+            (2, 1, 4)
         """
         (prepared,) = prepare([recording], self.checkpoint.normalisation)
         blocks = (block for block in prepared.blocks() if len(block))
@@ -309,6 +373,11 @@ class Recognizer:
         Args:
             recordings: As `read_recording` gives them.
             timeline: Also answer for each 2-s piece.
+
+        Example:
+            >>> recording = read_recording("samples/emodb/15b09Wb.wav")
+            >>> Recognizer.from_pretrained().answer([recording], timeline=False)[0].predicted
+            'anger'
         """
         prepared = prepare(recordings, self.checkpoint.normalisation)
         short = [each for each in prepared if each.recording.is_short]
@@ -411,6 +480,11 @@ class Recognizer:
         Returns:
             Shape ``(recording, emotion)``, calibrated, in the order they came; all emotions
             alike for digital silence, NaN where there are no frames.
+
+        Example:
+            >>> silence = np.full((100, 512), -10.0, np.float32)
+            >>> Recognizer.from_pretrained().probabilities([silence, silence]).shape
+            (2, 4)
         """
         result = np.full((len(spectrograms), len(self.emotions)), np.nan, np.float32)
         spoken = [place for place, each in enumerate(spectrograms) if len(each)]
