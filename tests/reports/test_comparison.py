@@ -209,7 +209,7 @@ def test_it_is_written_as_markdown_rows_and_json(experiment: Path) -> None:
     comparison = compare(read(experiment))
     text = comparison_as_markdown(comparison)
     assert "60 utterances, emotions neutral, anger, happiness, sadness" in text
-    assert "WA: share of all utterances that are right (accuracy, Eq. 11)." in text
+    assert "WA: accuracy, the share of utterances that are right (Eq. 11)." in text
     assert "| mine:CNN_SeqCap | 60 |" in text
     rows = comparison_as_rows(comparison)
     assert rows[0]["wa_difference"] is None

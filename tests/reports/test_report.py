@@ -26,7 +26,7 @@ from seqcap.reports import paper_values as paper
 from seqcap.reports.comparison_predictions import read_compared
 from seqcap.reports.experiment_results import PlanResults, read_plans
 from seqcap.reports.report import SECTIONS, make_report, write_report
-from seqcap.reports.report_blocks import Table, Text
+from seqcap.reports.report_blocks import Figure, Heading, Table, Text
 from seqcap.scoring.evaluation import scores as scores_of
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
@@ -46,6 +46,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def markdown(folder: Path) -> str:
     write_report(folder, folder)
     return (folder / "report.md").read_text()
+
+
+def headings_of(folder: Path) -> list[str]:
+    return [block.text for block in make_report(read_plans(folder)) if isinstance(block, Heading)]
 
 
 @functools.cache
@@ -71,7 +75,7 @@ def answers_of(folder: Path, system: str) -> list[pd.DataFrame]:
 @pytest.mark.slow
 def test_wa_and_ua_are_those_of_the_predictions(folder: Path) -> None:
     rows = {row["system"]: row for row in table_with(folder, "WA pooled", "paper WA")}
-    assert list(rows) == [*SKILLS, COMBINED]
+    assert list(rows) == [*SKILLS, COMBINED, "chance"]
     for system in SKILLS:
         answers = answers_of(folder, system)
         each = [scores_of(one, EMOTIONS) for one in answers]
@@ -80,8 +84,8 @@ def test_wa_and_ua_are_those_of_the_predictions(folder: Path) -> None:
             mean = f"{values.mean():.1f} ± {values.std(ddof=1):.1f}"
             assert rows[system][name.upper()] == mean
         pooled = scores_of(pd.concat(answers), EMOTIONS)
-        assert rows[system]["WA pooled"] == f"{100 * pooled['wa']:.1f}"
-        assert rows[system]["UA pooled"] == f"{100 * pooled['ua']:.1f}"
+        assert rows[system]["WA pooled"].strip("*") == f"{100 * pooled['wa']:.1f}"
+        assert rows[system]["UA pooled"].strip("*") == f"{100 * pooled['ua']:.1f}"
         assert rows[system]["paper WA"] == f"{100 * paper.TABLE_5[system].wa:.2f}"
 
 
@@ -122,10 +126,12 @@ def test_tests_pair_runs_of_the_same_fold_and_seed(folder: Path) -> None:
     assert row["paper's claim"] == "UA p < 0.005"
 
 
-def test_confusions_are_shares_of_the_rows_with_counts(folder: Path) -> None:
-    rows = table_with(folder, "CNN_SeqCap: actual")
-    answers = pd.concat(answers_of(folder, "CNN_SeqCap"))
+def test_confusions_are_shares_of_the_rows_with_counts(tmp_path: Path) -> None:
+    write_experiment(tmp_path, {"CNN_SeqCap": 2.0}, grid="table6", shows=["table6"])
+    rows = table_with(tmp_path, "CNN_SeqCap: actual")
+    answers = pd.concat(answers_of(tmp_path, "CNN_SeqCap"))
     counts = pd.crosstab(answers["emotion"], answers["predicted"])
+    assert "Confusions of CNN_SeqCap (Table VI)" in headings_of(tmp_path)
     for row, emotion in zip(rows, EMOTIONS, strict=True):
         for other in EMOTIONS:
             count = counts.loc[emotion, other]
@@ -167,7 +173,7 @@ def test_the_same_folder_gives_the_same_report_byte_for_byte(
     folder: Path, markdown: str, tmp_path: Path
 ) -> None:
     again = [path.relative_to(tmp_path) for path in write_report(folder, tmp_path)]
-    assert len(again) == 6
+    assert len(again) == 7
     for file in again:
         assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()
 
@@ -175,7 +181,7 @@ def test_the_same_folder_gives_the_same_report_byte_for_byte(
 def test_the_page_is_sound_and_needs_nothing_else(folder: Path, markdown: str) -> None:
     page = (folder / "report.html").read_text()
     elements = ElementTree.fromstring(re.sub(r"<(meta[^>]*)>", r"<\1/>", page.split("\n", 1)[1]))
-    assert len(elements.findall(".//figure")) == 4
+    assert len(elements.findall(".//figure")) == 5
     outside = re.findall(r'(?:src|href)="([^"#][^"]*)"', page)
     assert all(one.startswith("data:") for one in outside)
     ids = re.findall(r'\bid="([^"]+)"', page)
@@ -196,7 +202,7 @@ def test_what_may_be_compared_depends_on_the_corpus(tmp_path: Path) -> None:
     plan["corpus"], plan["corpus_facts"]["emotions"] = ["iemocap"], paper.TABLE_3
     write_json(tmp_path / "plans" / "table5.json", plan)
     text = " ".join(b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text))
-    assert "2,280 utterances of 10 speakers are the same, by count" in text
+    assert "the corpus has the same 2,280 utterances of 10 speakers" in text
 
 
 def test_what_is_missing_and_failed_is_named_and_left_out_of_tests(tmp_path: Path) -> None:
@@ -249,11 +255,13 @@ def test_the_curriculum_is_told_as_a_difference(tmp_path: Path) -> None:
     (row,) = table_with(tmp_path, "WA without", "WA with")
     assert row["system"] == "CNN_SeqCap"
     assert float(row["difference"]) > 0
-    (first, *_) = tables_of(tmp_path).values()
+    (first, *_) = (t for t in tables_of(tmp_path).values() if "WA without" in t.header)
     assert first.rows[0][6] == "+1.5"  # the paper's: 68.40 to 69.86
     assert len(table_with(tmp_path, "comparison")) == 1
-    text = " ".join(b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text))
-    assert "`curriculum` True (CNN_SeqCap), False (CNN_SeqCap, shuffled)" in text
+    assert table_with(tmp_path, "entry", "settings") == [
+        {"entry": "CNN_SeqCap", "settings": "–"},
+        {"entry": "CNN_SeqCap, shuffled", "settings": "curriculum=False"},
+    ]
 
 
 def test_a_setting_that_earlier_runs_do_not_know_is_told(tmp_path: Path) -> None:
@@ -261,8 +269,10 @@ def test_a_setting_that_earlier_runs_do_not_know_is_told(tmp_path: Path) -> None
     write_experiment(
         tmp_path, {"before": 1.0, "after": 2.0}, shows=["table5"], settings={"after": later}
     )
-    text = " ".join(b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text))
-    assert "entries: `speaker_mean_norm` – (before), 1.0 (after)." in text  # alone
+    assert table_with(tmp_path, "entry", "settings") == [
+        {"entry": "before", "settings": "–"},
+        {"entry": "after", "settings": "speaker_mean_norm=1.0"},  # alone
+    ]
 
 
 def test_iterations_of_routing_stand_in_order_beside_the_papers(tmp_path: Path) -> None:
@@ -382,7 +392,7 @@ def test_the_test_share_is_that_of_the_plan(folder: Path) -> None:
 
 def test_trials_are_judged_by_their_validation_speakers(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN": 0.5, "CNN_SeqCap": 3.0}, seeds=[0], shows=["trials"])
-    rows = table_with(tmp_path, "trial", "UA less the first")
+    rows = table_with(tmp_path, "trial", "gain in UA")
     means = []
     for row in rows:
         files = sorted((tmp_path / "runs").glob(f"{row['trial']}-paper-*/validation.csv"))
@@ -395,8 +405,8 @@ def test_trials_are_judged_by_their_validation_speakers(tmp_path: Path) -> None:
         )
         assert row["UA"].startswith(f"{means[-1]:.1f} ± ")
     assert [row["trial"] for row in rows] == ["CNN", "CNN_SeqCap"]
-    assert rows[0]["UA less the first"] == "–"
-    assert float(rows[1]["UA less the first"]) == pytest.approx(means[1] - means[0], abs=0.06)
+    assert rows[0]["gain in UA"] == "–"
+    assert float(rows[1]["gain in UA"]) == pytest.approx(means[1] - means[0], abs=0.06)
 
 
 def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path) -> None:
@@ -419,10 +429,94 @@ def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path
     files = sorted((tmp_path / "runs").glob("CNN_SeqCap-paper-*/test-unknown-speakers.csv"))
     pooled = scores_of(pd.concat([pd.read_csv(f, keep_default_na=False) for f in files]), EMOTIONS)
     assert rows["CNN_SeqCap, unknown speakers"]["WA pooled"] == f"{100 * pooled['wa']:.1f}"
-    assert float(rows["CNN_SeqCap"]["WA pooled"]) > 100 * pooled["wa"]
+    assert float(rows["CNN_SeqCap"]["WA pooled"].strip("*")) > 100 * pooled["wa"]
     text = [b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text)]
     assert any("labels aside" in one for one in text)
-    trials = table_with(tmp_path, "trial", "UA less the first")
+    trials = table_with(tmp_path, "trial", "gain in UA")
     assert not [row for row in trials if "unknown speakers" in row["trial"]]
     names = [one.name.partition(":")[2] for one in read_compared(str(tmp_path))]
-    assert names == list(rows)
+    assert names == [name for name in rows if name != "chance"]
+
+
+def test_the_best_entry_leads_the_report_and_is_bold(folder: Path) -> None:
+    blocks = make_report(read_plans(folder))
+    pooled = {
+        system: scores_of(pd.concat(answers_of(folder, system)), EMOTIONS)["ua"]
+        for system in SKILLS
+    }
+    rows = {row["system"]: row for row in table_with(folder, "UA pooled")}
+    pooled[COMBINED] = float(rows[COMBINED]["UA pooled"]) / 100
+    (second, best) = sorted(pooled, key=pooled.__getitem__)[-2:]
+    (first,) = (block for block in blocks[2:3] if isinstance(block, Text))
+    assert first.text.startswith(
+        f"**{best}** is best with a UA of {100 * pooled[best]:.1f} % on test speakers (95 % "
+    )
+    assert f"chance 25.0 %). It leads **{second}** by " in first.text
+    lead = float(first.text.partition(f"{second}** by ")[2].split()[0])
+    assert lead == pytest.approx(100 * (pooled[best] - pooled[second]), abs=0.11)
+    bold = [system for system, row in rows.items() if row["UA pooled"].startswith("**")]
+    assert bold == [best]
+    assert rows["chance"]["UA pooled"] == "25.0"
+
+
+@pytest.mark.parametrize(("skill", "verdict"), [(1.02, "not more"), (4.0, "more")])
+def test_a_lead_is_more_than_chance_if_its_interval_leaves_zero_out(
+    skill: float, verdict: str, tmp_path: Path
+) -> None:
+    write_experiment(tmp_path, {"CNN": 1.0, "CNN_GRU": skill}, seeds=[0])
+    text = [block.text for block in make_report(read_plans(tmp_path)) if isinstance(block, Text)]
+    assert text[0].endswith(f", which is {verdict} than chance.")
+
+
+def test_grids_of_validation_speakers_are_judged_by_them(tmp_path: Path) -> None:
+    write_experiment(tmp_path, {"CNN": 1.0, "CNN_GRU": 3.0}, grid="trials", shows=["trials"])
+    text = [block.text for block in make_report(read_plans(tmp_path)) if isinstance(block, Text)]
+    assert "**CNN_GRU** is best" in text[0]
+    assert "on validation speakers" in text[0]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [{"shows": []}, {"emotions": ["neutral", "anger", "happiness", "fear"]}, {"recipe": "mine"}],
+    ids=["own grid", "other emotions", "own recipe"],
+)
+def test_a_grid_of_ones_own_says_nothing_of_the_paper(
+    plan: dict[str, object], tmp_path: Path
+) -> None:
+    write_experiment(tmp_path, {"CNN_GRU": 1.0, "CNN_SeqCap": 2.0}, seeds=[0])
+    file = tmp_path / "plans" / "table5.json"
+    written = json.loads(file.read_text()) | plan
+    if "emotions" in plan:
+        for answers in (tmp_path / "runs").rglob("*.csv"):
+            answers.write_text(answers.read_text().replace("sadness", "fear"))
+    write_json(file, written)
+    write_report(tmp_path, tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "Table" not in text.replace("Table V: ", "")
+    for word in ("paper WA", "paper's difference", "IEMOCAP", "Kendall"):
+        assert word not in text
+    assert "| chance |" in text
+
+
+def test_confusions_are_heat_maps_of_all_entries(folder: Path) -> None:
+    figures = {b.name: b.svg for b in make_report(read_plans(folder)) if isinstance(b, Figure)}
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", figures["table5-confusions"])
+    assert {*SKILLS, COMBINED, *EMOTIONS, "actual", "predicted"} <= set(texts)
+    answers = pd.concat(answers_of(folder, "CNN_SeqCap"))
+    counts = pd.crosstab(answers["emotion"], answers["predicted"]).loc[[*EMOTIONS], [*EMOTIONS]]
+    shown = texts[texts.index("CNN_SeqCap") - 40 : texts.index("CNN_SeqCap")]
+    assert [str(count) for count in counts.to_numpy().ravel()] == shown[-31::2]
+
+
+def test_narrow_screens_show_the_heading_of_each_cell(folder: Path, markdown: str) -> None:
+    page = (folder / "report.html").read_text()
+    assert '<td data-of="UA pooled">' in page
+    assert "@media (max-width: 40rem)" in page
+
+
+def test_figures_hold_no_more_digits_than_show(folder: Path, markdown: str) -> None:
+    for file in (folder / "figures").glob("*.svg"):
+        text = file.read_text()
+        ElementTree.fromstring(text)
+        assert not re.search(r'[ "(-]\d+\.\d{3,}[ "\n)]', text.split("</metadata>")[-1])
+        assert not re.search(r'\d\.[ "\n)]', re.sub(r">[^<]*<", "><", text))

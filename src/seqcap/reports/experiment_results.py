@@ -15,6 +15,7 @@ import numpy as np
 from seqcap.errors import SettingsError
 from seqcap.experiments.packed_runs import read_run_files
 from seqcap.experiments.plan_files import FilePlan, PlanDescription, read_plan_file
+from seqcap.reports import paper_values as paper
 from seqcap.reports.experiment_runs import (
     DONE,
     Key,
@@ -25,6 +26,7 @@ from seqcap.reports.experiment_runs import (
 )
 
 _PAPER_RECIPE = "paper"
+_SYSTEMS_IN_ORDER = 3
 _UNKNOWN_SPEAKERS = ", unknown speakers"
 
 Track = Callable[[list[Any]], Iterable[Any]]
@@ -57,6 +59,11 @@ class EntryResults:
         """Whether a system that adapts to speakers answers without knowing them."""
         return len(self.of) == 1
 
+    def on_validation(self) -> "EntryResults":
+        """The same entry as if its validation speakers were its test."""
+        runs = tuple(dataclasses.replace(run, test=run.validation) for run in self.runs)
+        return dataclasses.replace(self, runs=runs)
+
     @property
     def by_key(self) -> dict[Key, Run]:
         """The runs with results, by fold and seed."""
@@ -80,6 +87,18 @@ class PlanResults(PlanDescription["EntryResults"]):
     def trained(self) -> tuple[EntryResults, ...]:
         """The entries with at least one result that were trained."""
         return tuple(entry for entry in self.done if not entry.of)
+
+    @property
+    def is_beside_paper(self) -> bool:
+        """Whether the paper's figures stand beside ours.
+
+        They do for its emotions, in grids that ask for its tables by name, with its recipe or with
+        enough of its systems to compare their order.
+        """
+        same_emotions = set(self.emotions) == set(paper.EMOTIONS)
+        systems = [entry.label for entry in self.done if entry.label in paper.TABLE_5]
+        enough = self.recipe == _PAPER_RECIPE or len(systems) >= _SYSTEMS_IN_ORDER
+        return bool(self.shows) and same_emotions and enough
 
     def test_share(self, runs: Sequence[Run]) -> float:
         """Utterances of the test part over those of the training part, mean over runs.

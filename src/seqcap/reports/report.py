@@ -17,30 +17,43 @@ from seqcap.reports.report_markdown import FIGURES_FOLDER, as_markdown
 from seqcap.reports.report_overview import cost, overview
 from seqcap.reports.report_scores import figure7, table4, table5
 from seqcap.reports.report_significance import recipes, significance
-from seqcap.reports.report_tables import calibration, confusions, speakers, table2, table3
+from seqcap.reports.report_tables import (
+    calibration,
+    confusion_table,
+    confusions,
+    speakers,
+    table2,
+    table3,
+)
 from seqcap.reports.report_training import curves, figure8
 from seqcap.reports.report_trials import trials
+from seqcap.reports.report_verdict import verdict
 
 Section = Callable[[PlanResults], list[Block]]
 
 # In the order in which they are read; a plan's `shows` chooses among them.
 SECTIONS: dict[str, tuple[str, Section]] = {
-    "table2": ("Parameters (Table II)", table2),
-    "table3": ("Utterances by emotion and speaker (Table III)", table3),
-    "table4": ("Curriculum (Table IV)", table4),
-    "table5": ("WA and UA (Table V)", table5),
-    "significance": ("Differences and whether they are more than chance", significance),
-    "table6": ("Confusions of CNN_SeqCap (Table VI)", partial(confusions, only="CNN_SeqCap")),
-    "table7": ("Confusions of CNN_RecCap (Table VII)", partial(confusions, only="CNN_RecCap")),
+    "table2": ("Parameters", table2),
+    "table3": ("Utterances by emotion and speaker", table3),
+    "table4": ("Curriculum", table4),
+    "table5": ("WA and UA", table5),
+    "significance": ("Differences and tests", significance),
+    "table6": ("Confusions of CNN_SeqCap", partial(confusion_table, system="CNN_SeqCap")),
+    "table7": ("Confusions of CNN_RecCap", partial(confusion_table, system="CNN_RecCap")),
     "confusions": ("Confusions", confusions),
-    "figure7": ("Iterations of routing (Fig. 7)", figure7),
-    "figure8": ("Gradients (Fig. 8)", figure8),
+    "figure7": ("Iterations of routing", figure7),
+    "figure8": ("Gradients", figure8),
     "trials": ("On validation speakers", trials),
     "curves": ("Learning curves", curves),
     "speakers": ("By speaker", speakers),
     "calibration": ("Calibration", calibration),
     "cost": ("Time and memory", cost),
 }
+# What the paper calls them, for grids that stand beside it.
+_IN_PAPER = {
+    "table2": "Table II", "table3": "Table III", "table4": "Table IV", "table5": "Table V",
+    "table6": "Table VI", "table7": "Table VII", "figure7": "Fig. 7", "figure8": "Fig. 8",
+}  # fmt: skip
 # What can be said before anything is trained, and of any grid that does not say what it shows.
 _WITHOUT_RESULTS = ("table2", "table3")
 _USUAL = (
@@ -67,14 +80,12 @@ def make_report(plans: Sequence[PlanResults]) -> list[Block]:
     """
     blocks: list[Block] = [Heading(1, _title(plans))]
     for plan in plans:
-        blocks += [Heading(2, plan.title), *overview(plan)]
+        blocks += [Heading(2, plan.title), *_verdict(plan), *overview(plan)]
         for name in _wanted(plan):
-            if name not in _WITHOUT_RESULTS and not plan.done:
-                continue
-            title, section = SECTIONS[name]
-            blocks += [Heading(3, title), *section(plan)]
+            if name in _WITHOUT_RESULTS or plan.done:
+                blocks += [Heading(3, _heading(plan, name)), *SECTIONS[name][1](plan)]
         if not plan.done and any(entry.runs for entry in plan.entries):
-            blocks.append(Text("No run is done yet, so that there are no results to show."))
+            blocks.append(Text("No run is done yet, so there are no results to show."))
     both = recipes(plans)
     if both:
         blocks += [Heading(2, "The same systems under other recipes"), *both]
@@ -117,6 +128,20 @@ def write_report(folder: Path, output: Path, track: Track = iter) -> list[Path]:
         with atomic_write(path) as scratch:
             scratch.write_text(text, "utf-8", newline="\n")
     return list(texts)
+
+
+def _verdict(plan: PlanResults) -> list[Block]:
+    wanted = _wanted(plan)
+    if not plan.done or not {"table5", "trials"} & set(wanted):
+        return []
+    return verdict(plan, "test" if "table5" in wanted else "validation")
+
+
+def _heading(plan: PlanResults, name: str) -> str:
+    title = SECTIONS[name][0]
+    if name in _IN_PAPER and (plan.is_beside_paper or not plan.seeds):
+        return f"{title} ({_IN_PAPER[name]})"
+    return title
 
 
 def _wanted(plan: PlanResults) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqcap.reports.confusion_figure import draw_matrix
 from seqcap.reports.entry_scores import EntryScores, Spread
 from seqcap.reports.report_drawing import (
     COLOURS,
@@ -24,21 +25,24 @@ if TYPE_CHECKING:
 _WIDTH_IN = 8.0
 _COLUMNS = 3
 _BINS = 10
+_SCORES = {"wa": "WA (accuracy) / %", "ua": "UA (mean recall) / %"}
 
 
 @report_style()
-def draw_scores(scored: Mapping[str, EntryScores]) -> str:
-    """Draws pooled WA and UA of every entry with their intervals.
+def draw_scores(scored: Mapping[str, EntryScores], chance: Mapping[str, float]) -> str:
+    """Draws pooled WA and UA of every entry with their intervals, and chance.
 
     Args:
         scored: By label, in the order from top to bottom.
+        chance: WA and UA of guessing, 0 to 1, under "WA" and "UA".
     """
     figure = new_figure(_WIDTH_IN, 1.0 + 0.3 * len(scored))
     for axes, name in zip(panels(figure, 2, 2, sharey=True), ("wa", "ua"), strict=True):
         for place, scores in enumerate(scored.values()):
             _point(axes, getattr(scores, name), place, COLOURS[0])
+        axes.axvline(100 * chance[name.upper()], color=GRID, linewidth=1.2, linestyle="--")
         axes.set_yticks(range(len(scored)), list(scored))
-        axes.set_xlabel(f"{name.upper()} / %")
+        axes.set_xlabel(_SCORES[name])
     axes.invert_yaxis()
     return as_svg(figure)
 
@@ -57,10 +61,12 @@ def draw_iterations(scored: Mapping[int, EntryScores]) -> str:
             low, high = one.interval or (one.pooled, one.pooled)
             axes.plot([place, place], [100 * low, 100 * high], color=colour, linewidth=1)
         values = [100 * one.pooled for one in spreads]
-        axes.plot(places, values, color=colour, marker=marker, label=name.upper())
+        axes.plot(
+            places, values, color=colour, marker=marker, label=_SCORES[name].removesuffix(" / %")
+        )
     axes.set_xticks(list(scored))
     axes.set_xlabel("iterations of routing")
-    axes.set_ylabel("WA, UA / %")
+    axes.set_ylabel("pooled score / %")
     axes.legend()
     return as_svg(figure)
 
@@ -113,8 +119,8 @@ def draw_reliability(
         axes.scatter(sure, right, s=4 + 60 * counts / counts.max(), color=COLOURS[0], linewidth=0)
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.05)
-    figure.supxlabel("probability of the answer", fontsize="medium", color=INK)
-    figure.supylabel("share right", fontsize="medium", color=INK)
+    figure.supxlabel("confidence (probability of the answer)", fontsize="medium", color=INK)
+    figure.supylabel("accuracy", fontsize="medium", color=INK)
     return as_svg(figure)
 
 
@@ -142,6 +148,29 @@ def reliability(
     sums = (np.bincount(places, values, minlength=_BINS) for values in (confidence, correct))
     sure, right = (values[there] / counts[there] for values in sums)
     return sure, right, counts[there].astype(np.int64)
+
+
+@report_style()
+def draw_confusions(matrices: Mapping[str, NDArray[np.int64]], emotions: Sequence[str]) -> str:
+    """Draws confusion matrices as heat maps, one panel an entry.
+
+    Args:
+        matrices: By label, shape ``(actual emotion, predicted emotion)``.
+        emotions: In the order of the matrices.
+    """
+    columns = min(3 if len(emotions) < 5 else 2, len(matrices))
+    rows = -(-len(matrices) // columns)
+    side_in = _WIDTH_IN / max(2, columns)
+    figure = new_figure(side_in * columns, 0.4 + side_in * rows)
+    for axes, (label, counts) in zip(
+        panels(figure, len(matrices), columns), matrices.items(), strict=True
+    ):
+        axes.set_title(label, fontsize="small")
+        axes.grid(False)
+        draw_matrix(axes, counts, emotions, "xx-small" if len(emotions) > 5 else "x-small")
+    figure.supxlabel("predicted", fontsize="medium", color=INK)
+    figure.supylabel("actual", fontsize="medium", color=INK)
+    return as_svg(figure)
 
 
 @report_style()

@@ -9,6 +9,7 @@ from string import Template
 from seqcap.reports.report_blocks import Block, Figure, Heading, Table, Text
 from seqcap.reports.report_drawing import inline_svg
 
+_MANY_COLUMNS = 9
 _PAGE = Path(__file__).parent / "report_page.html"
 
 
@@ -29,7 +30,7 @@ def as_html(blocks: Sequence[Block], title: str) -> str:
 
 def _contents(blocks: Iterable[Block]) -> str:
     return "\n".join(
-        f'<li class="level{block.level}"><a href="#s{place}">{html.escape(block.text)}</a></li>'
+        f'<li class="level{block.level}"><a href="#s{place}">{_marked_up(block.text)}</a></li>'
         for place, block in enumerate(blocks)
         if isinstance(block, Heading) and block.level > 1
     )
@@ -38,7 +39,7 @@ def _contents(blocks: Iterable[Block]) -> str:
 def _block(block: Block, place: int) -> str:
     match block:
         case Heading(level, text):
-            return f'<h{level} id="s{place}">{html.escape(text)}</h{level}>'
+            return f'<h{level} id="s{place}">{_marked_up(text)}</h{level}>'
         case Text(text):
             return f"<p>{_marked_up(text)}</p>"
         case Table():
@@ -49,21 +50,28 @@ def _block(block: Block, place: int) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{_marked_up(cell)}</th>" for cell in table.header)
-    rows = "\n".join(f"<tr>{_cells(row, table.left)}</tr>" for row in table.rows)
+    head = "".join(
+        f'<th class="word">{_marked_up(cell)}</th>'
+        if place < table.left
+        else f"<th>{_marked_up(cell)}</th>"
+        for place, cell in enumerate(table.header)
+    )
+    rows = "\n".join(f"<tr>{_cells(row, table)}</tr>" for row in table.rows)
+    dense = " dense" if len(table.header) > _MANY_COLUMNS else ""
     return (
-        '<div class="wide"><table>\n'
+        f'<div class="wide{dense}"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
     )
 
 
-def _cells(row: Sequence[str], left: int) -> str:
-    return "".join(
-        f'<td class="word">{_marked_up(cell)}</td>'
-        if place < left
-        else f"<td>{_marked_up(cell)}</td>"
-        for place, cell in enumerate(row)
-    )
+def _cells(row: Sequence[str], table: Table) -> str:
+    """Cells with the heading of their column, which narrow screens show before them."""
+    cells = []
+    for place, (cell, heading) in enumerate(zip(row, table.header, strict=True)):
+        kind = ' class="word"' if place < table.left else ""
+        label = f' data-of="{html.escape(heading)}"' if place and cell else ""
+        cells.append(f"<td{kind}{label}>{_marked_up(cell)}</td>")
+    return "".join(cells)
 
 
 def _marked_up(text: str) -> str:

@@ -15,22 +15,27 @@ _STATES = (DONE, FAILED, BEGUN, WAITING)
 
 
 def overview(plan: PlanResults) -> list[Block]:
-    """Says what was asked for, on which data, and which runs are missing."""
+    """Says what was asked for, on which data, and which runs are missing.
+
+    Args:
+        plan: With or without results.
+    """
     blocks: list[Block] = []
     if plan.purpose:
         # The comment goes on with its command, set in, and what else is for those who run it.
         why = itertools.takewhile(lambda line: not line.startswith(" "), plan.purpose.splitlines())
         blocks.append(Text(" ".join(why)))
     facts = plan.corpus_facts
-    blocks.append(
-        Text(
-            f"Corpus: {plan.corpus_name}, {facts['utterances']:,} utterances of "
-            f"{facts['speakers']} speakers. Labels: {plan.label_set}. Folds: {plan.folds}. "
-            f"Seeds: {listed(plan.seeds)}. Recipe: {plan.recipe}"
-            + (f", with {', '.join(plan.overrides)}" if plan.overrides else "")
-            + f". Command: `{plan.command}`."
-        )
-    )
+    asked = [
+        ("corpus", f"{plan.corpus_name}, {facts['utterances']:,} utterances of "
+                   f"{facts['speakers']} speakers"),
+        ("labels", plan.label_set),
+        ("folds", plan.folds),
+        ("seeds", listed(plan.seeds)),
+        ("recipe", plan.recipe + (f", with {', '.join(plan.overrides)}" if plan.overrides else "")),
+        ("command", f"`{plan.command}`"),
+    ]  # fmt: skip
+    blocks.append(Table(("asked for", ""), tuple(asked), left=2))
     if any(entry.runs for entry in plan.entries):
         blocks += [*_states(plan), *_origin(plan)]
     return blocks
@@ -60,11 +65,10 @@ def cost(plan: PlanResults) -> list[Block]:
     machines = {run.resources["machine"] for entry in plan.trained for run in entry.done}
     return [
         Text(
-            "Medians over runs, the greatest peak of memory. A step is one batch; testing is the "
-            "validation and the test part, with reading the sound; where a training was "
-            "interrupted, its time is that of its last piece. Machine: "
-            f"{'; '.join(sorted(machines))}. Runs that shared a machine with other work are "
-            "slower than they need be."
+            "Medians over runs; of memory the highest peak. A step is one batch. Testing is the "
+            "validation and the test part, with decoding. After an interruption, only the time "
+            "since the last start is counted. Machine: "
+            f"{'; '.join(sorted(machines))}. Other work on the same machine slows runs down."
         ),
         Table(header, tuple(rows)),
     ]
@@ -87,10 +91,10 @@ def _states(plan: PlanResults) -> list[Block]:
         rows.append((entry.label, _shortened(lacking), *(str(counts[state]) for state in _STATES)))
     blocks: list[Block] = [
         Text(
-            f"**Incomplete: {there} of {asked} runs are done.** Means of entries with missing runs "
-            "are means over other folds or seeds than those of complete entries and not comparable "
-            "with them; tests use only the folds and seeds that both sides have. (begun: runs now "
-            "or was interrupted; waiting: nobody has begun it.)"
+            f"**Incomplete: {there} of {asked} runs are done.** Means of incomplete entries are "
+            "over fewer folds or seeds and cannot be compared with those of complete entries. "
+            "Tests use only the folds and seeds that both sides have. Begun: running now or "
+            "interrupted. Waiting: not begun."
         ),
         Table(("entry", "missing", *_STATES), tuple(rows), left=2),
     ]
@@ -120,41 +124,50 @@ def _origin(plan: PlanResults) -> list[Block]:
         )
     ]
     if different:
-        blocks.append(Text("Settings that are not the same for all entries: " + different + "."))
+        blocks += [
+            Text("Settings in which entries differ from most others:"),
+            Table(("entry", "settings"), tuple(different.items()), left=2),
+        ]
     if shared:
         blocks.append(
             Text(
-                f"**Speakers in more than one part: {listed(shared)}**; the scores say nothing of "
-                "other people."
+                f"**Speakers in more than one part: {listed(shared)}.** The scores do not show how "
+                "well unseen speakers are recognised."
             )
         )
     return blocks
 
 
-def _different_settings(plan: PlanResults) -> str:
-    """Names the settings, beside system and seed, by which the runs that are done differ.
+def _different_settings(plan: PlanResults) -> dict[str, str]:
+    """Lists by entry the settings whose values are not those of most entries.
 
-    Earlier runs do not know later settings: that is the same as to leave one off.
+    Earlier runs lack later settings, which is the same as leaving one off.
     """
-    made = [
-        (entry.label, _with_a_say(run.provenance["settings"]))
+    made = {
+        entry.label: [_with_a_say(run.provenance["settings"]) for run in entry.done]
         for entry in plan.trained
-        for run in entry.done
+    }
+    every = [settings for of_entry in made.values() for settings in of_entry]
+    values: dict[str, dict[str, str]] = {}  # by setting and entry
+    for name in dict.fromkeys(name for settings in every for name in settings):
+        later = any(name not in settings for settings in every)
+        for label, of_entry in made.items():
+            told = [(one.get(name) or NOTHING) if later else one[name] for one in of_entry]
+            words = dict.fromkeys(str(value) or NOTHING for value in told)
+            values.setdefault(name, {})[label] = " or ".join(words)
+    usual = {
+        name: Counter(by_entry.values()).most_common(1)[0][0] for name, by_entry in values.items()
+    }
+    differing = [
+        name
+        for name, by_entry in values.items()
+        if len(set(by_entry.values())) > 1 and name not in _OTHERWISE
     ]
-    values: dict[str, dict[str, list[str]]] = {}
-    for name in dict.fromkeys(name for _, settings in made for name in settings):
-        later = any(name not in settings for _, settings in made)
-        for label, settings in made:
-            value = (settings.get(name) or NOTHING) if later else settings[name]
-            labels = values.setdefault(name, {}).setdefault(str(value) or NOTHING, [])
-            if label not in labels:
-                labels.append(label)
-    return "; ".join(
-        f"`{name}` "
-        + ", ".join(f"{value} ({_shortened(labels)})" for value, labels in by_value.items())
-        for name, by_value in values.items()
-        if len(by_value) > 1 and name not in _OTHERWISE
-    )
+    table = {}
+    for label in made if differing else ():
+        own = [name for name in differing if values[name][label] != usual[name]]
+        table[label] = ", ".join(f"{name}={values[name][label]}" for name in own) or NOTHING
+    return table
 
 
 def _with_a_say(settings: Mapping[str, Any]) -> dict[str, Any]:

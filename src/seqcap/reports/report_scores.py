@@ -22,54 +22,70 @@ from seqcap.reports.report_blocks import (
     span,
 )
 from seqcap.reports.report_figures import draw_iterations, draw_scores
+from seqcap.reports.report_verdict import chance_ua, chance_wa, comparable_entries
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
 _HOW_SPREAD = (
-    "Percent. ± is the standard deviation over runs (folds × seeds); pooled: all runs' test "
-    "utterances as one test; 95 %: interval of the pooled score by bootstrap over speakers."
+    "Percent. ±: standard deviation over runs (folds × seeds). Pooled: all test utterances as one "
+    "test. 95 %: interval of the pooled score by bootstrap over speakers."
 )
 _UNKNOWN_SPEAKERS = (
-    "Systems that adapt to speakers know each by all their recordings in the test part, labels "
-    'aside; "unknown speakers": each recording is heard as if it were all there is of its speaker.'
+    "Systems with speaker adaptation use all unlabelled test recordings of a speaker. "
+    '"Unknown speakers": each recording is recognised by itself.'
 )
 
 
 def table5(plan: PlanResults) -> list[Block]:
-    """WA and UA of systems and combinations, with their spread, beside the paper's."""
-    rows, scored = [], {}
+    """WA and UA of systems and combinations with their spread, and the paper's where it has them.
+
+    Args:
+        plan: With results.
+    """
+    scored = {entry.label: score_entry(entry, plan.emotions) for entry in plan.done}
+    alike = [entry.label for entry in comparable_entries(plan)]
+    best = {
+        name: max(alike, key=lambda label: getattr(scored[label], name).pooled)
+        for name in ("wa", "ua")
+    }
+    rows = []
     for entry in plan.done:
-        scores = scored[entry.label] = score_entry(entry, plan.emotions)
-        in_paper = paper.TABLE_5.get(entry.label)
-        rows.append(
-            (
-                entry.label + ("" if len(entry.done) == len(entry.runs) else " (incomplete)"),
-                f"{len(entry.done)} of {len(entry.runs)}",
-                *_score_cells(scores),
-                paper_percent(in_paper.wa if in_paper else None),
-                paper_percent(in_paper.ua if in_paper else None),
-            )
-        )
-    header = (
-        "system", "runs", "WA", "WA pooled", "95 %", "UA", "UA pooled", "95 %",
-        "paper WA", "paper UA",
-    )  # fmt: skip
+        cells = [entry.label + ("" if len(entry.done) == len(entry.runs) else " (incomplete)")]
+        cells.append(f"{len(entry.done)} of {len(entry.runs)}")
+        for name in ("wa", "ua"):
+            one = getattr(scored[entry.label], name)
+            pooled = percent(one.pooled)
+            cells.append(mean_and_deviation(one.mean, one.deviation))
+            cells.append(f"**{pooled}**" if best[name] == entry.label else pooled)
+            cells.append(span(one.interval))
+        if plan.is_beside_paper:
+            theirs = paper.TABLE_5.get(entry.label)
+            cells += [paper_percent(one) for one in (theirs or (None, None))]
+        rows.append(tuple(cells))
+    chance = {"WA": chance_wa(plan), "UA": chance_ua(plan)}
+    guessed = ["chance", "", "", percent(chance["WA"]), "", "", percent(chance["UA"]), ""]
+    header = ["system", "runs", "WA", "WA pooled", "95 %", "UA", "UA pooled", "95 %"]
+    if plan.is_beside_paper:
+        header += ["paper WA", "paper UA"]
+        guessed += ["", ""]
     speakers = max(scores.speaker_count for scores in scored.values())
-    return [
-        Text(f"{WHAT_SCORES_MEAN} {_HOW_SPREAD} Speakers tested: {speakers}."),
-        *(
-            [Text(_UNKNOWN_SPEAKERS)]
-            if any(entry.is_of_unknown_speakers for entry in plan.done)
-            else []
+    blocks: list[Block] = [
+        Text(
+            f"{WHAT_SCORES_MEAN} {_HOW_SPREAD} Speakers tested: {speakers}. Bold: best of the "
+            "entries with the same runs. Chance: always the most frequent emotion (WA), or "
+            "guessing (UA)."
         ),
-        Table(header, tuple(rows)),
+        Table(tuple(header), (*rows, tuple(guessed))),
         Figure(
             f"{plan.grid}-scores",
-            draw_scores(scored),
-            "Pooled WA and UA with their 95 % intervals over speakers.",
+            draw_scores(scored, chance),
+            "Pooled WA and UA with their 95 % intervals over speakers; dashed: chance.",
         ),
-        Text(comparability(plan)),
-        *_ordering(plan, scored),
     ]
+    if any(entry.is_of_unknown_speakers for entry in plan.done):
+        blocks.insert(1, Text(_UNKNOWN_SPEAKERS))
+    if plan.is_beside_paper:
+        blocks += [Text(comparability(plan)), *_ordering(plan, scored)]
+    return blocks
 
 
 def comparability(plan: PlanResults) -> str:
@@ -77,72 +93,78 @@ def comparability(plan: PlanResults) -> str:
     facts = plan.corpus_facts
     theirs = f"{sum(paper.TABLE_3.values()):,} utterances of {paper.SPEAKER_COUNT} speakers"
     quoted = (
-        f"{' and '.join(paper.QUOTED)} stand in the paper as quoted from other work. "
+        f"The paper quotes {' and '.join(paper.QUOTED)} from other work. "
         f"The paper's figures: {paper.SOURCE}."
     )
     if plan.corpus == (paper.CORPUS,) and dict(facts["emotions"]) == paper.TABLE_3:
         return (
-            f"What may be compared with the paper: the corpus and its {theirs} are the same, by "
-            "count; division and training are this implementation's, so that levels should agree "
-            f"within their spread. {quoted}"
+            f"Comparison with the paper: the corpus has the same {theirs}. Folds and training are "
+            f"this implementation's, so scores should agree within their spread. {quoted}"
         )
     return (
-        f"What may be compared with the paper: its figures are of IEMOCAP (English, improvised, "
-        f"{theirs}), these of {plan.corpus_name} ({facts['utterances']:,} utterances of "
-        f"{facts['speakers']} speakers). Other people in another language, whose emotions came "
-        "about in another way, with other counts: the levels cannot be compared. Only the order "
-        f"of the systems and the differences between them may be looked at. {quoted}"
+        f"Comparison with the paper: its figures are for IEMOCAP (English, improvised, {theirs}). "
+        f"These are for {plan.corpus_name} ({facts['utterances']:,} utterances of "
+        f"{facts['speakers']} speakers), so the levels cannot be compared. Only the order of the "
+        f"systems and the differences between them can. {quoted}"
     )
 
 
 def table4(plan: PlanResults) -> list[Block]:
-    """What the curriculum changes, for each system trained with and without it."""
-    rows = []
+    """What the curriculum changes, for each system trained with and without it.
+
+    Args:
+        plan: With results.
+    """
     pairs: dict[str, dict[bool, EntryResults]] = {}
     for entry in plan.trained:
         pairs.setdefault(entry.system, {})[_setting(entry)["curriculum"]] = entry
-    for system, pair in pairs.items():
-        if len(pair) < 2:
-            continue
-        tests = compare_entries(
-            pair[False], pair[True], plan.emotions, plan.test_share(pair[True].done)
-        )
-        if tests is None:
-            continue
-        without, with_it = (score_entry(pair[on], plan.emotions) for on in (False, True))
-        theirs = paper.TABLE_4.get(system)
-        rows.append(
-            (
-                system,
-                str(tests.wa.count),
-                *(percent(one.wa.mean) for one in (without, with_it)),
-                points(tests.wa.difference),
-                span(tests.wa_interval, signed=True),
-                points(theirs[1].wa - theirs[0].wa if theirs else None),
-                *(percent(one.ua.mean) for one in (without, with_it)),
-                points(tests.ua.difference),
-                span(tests.ua_interval, signed=True),
-                points(theirs[1].ua - theirs[0].ua if theirs else None),
-                p_value(tests.ua.corrected_p),
-            )
-        )
+    rows = [
+        row
+        for system, pair in pairs.items()
+        if len(pair) == 2 and (row := _curriculum_row(plan, system, pair[False], pair[True]))
+    ]
+    theirs = ("paper's difference",) if plan.is_beside_paper else ()
     header = (
-        "system", "pairs", "WA without", "WA with", "difference", "95 %", "paper's difference",
-        "UA without", "UA with", "difference", "95 %", "paper's difference", "UA: p",
+        "system", "pairs", "WA without", "WA with", "difference", "95 %", *theirs,
+        "UA without", "UA with", "difference", "95 %", *theirs, "UA: p",
     )  # fmt: skip
     return [
         Text(
-            f"{WHAT_SCORES_MEAN} The first epoch in order of increasing length (with) or shuffled "
-            "(without); percent, means over runs; differences in points on the runs that both "
-            "have, their 95 % interval by paired bootstrap over speakers, p of the corrected "
+            f"{WHAT_SCORES_MEAN} With curriculum, the first epoch is sorted by length; without, "
+            "it is shuffled. Percent, means over runs. Differences in points on the runs that "
+            "both have, with their 95 % interval by paired bootstrap over speakers. p: corrected "
             "resampled t-test."
         ),
         Table(header, tuple(rows)) if rows else Text("No system has results with and without yet."),
     ]
 
 
+def _curriculum_row(
+    plan: PlanResults, system: str, without: EntryResults, with_it: EntryResults
+) -> tuple[str, ...]:
+    """One system of Table IV; nothing where the two have no run in common."""
+    tests = compare_entries(without, with_it, plan.emotions, plan.test_share(with_it.done))
+    if tests is None:
+        return ()
+    cells = [system, str(tests.wa.count)]
+    both = [score_entry(entry, plan.emotions) for entry in (without, with_it)]
+    theirs = paper.TABLE_4.get(system)
+    for name in ("wa", "ua"):
+        cells += [percent(getattr(scores, name).mean) for scores in both]
+        cells.append(points(getattr(tests, name).difference))
+        cells.append(span(getattr(tests, f"{name}_interval"), signed=True))
+        if plan.is_beside_paper:
+            before, after = (getattr(one, name) for one in theirs) if theirs else (0.0, None)
+            cells.append(points(None if after is None else after - before))
+    return (*cells, p_value(tests.ua.corrected_p))
+
+
 def figure7(plan: PlanResults) -> list[Block]:
-    """WA and UA by iterations of routing."""
+    """WA and UA by iterations of routing.
+
+    Args:
+        plan: With results.
+    """
     by_iterations = {
         _setting(entry)["capsules"]["routing_iterations"]: score_entry(entry, plan.emotions)
         for entry in plan.trained
@@ -152,29 +174,21 @@ def figure7(plan: PlanResults) -> list[Block]:
         return [Text("Runs with two numbers of iterations or more are needed to compare them.")]
     rows = []
     for iterations, scores in scored:
-        theirs = paper.FIGURE_7.get(iterations)
-        rows.append(
-            (
-                str(iterations),
-                *_score_cells(scores),
-                paper_percent(theirs.wa if theirs else None),
-                paper_percent(theirs.ua if theirs else None),
-            )
-        )
-    header = (
-        "iterations", "WA", "WA pooled", "95 %", "UA", "UA pooled", "95 %", "paper WA", "paper UA",
-    )  # fmt: skip
+        theirs = paper.FIGURE_7.get(iterations) or (None, None)
+        beside = map(paper_percent, theirs) if plan.is_beside_paper else ()
+        rows.append((str(iterations), *_score_cells(scores), *beside))
+    header = ["iterations", "WA", "WA pooled", "95 %", "UA", "UA pooled", "95 %"]
+    told = f"{WHAT_SCORES_MEAN} {_HOW_SPREAD}"
+    if plan.is_beside_paper:
+        header += ["paper WA", "paper UA"]
+        told += " The paper gives numbers only for the iterations that its text names."
     return [
-        Text(
-            f"{WHAT_SCORES_MEAN} {_HOW_SPREAD} The paper gives only the iterations of its text in "
-            "numbers."
-        ),
-        Table(header, tuple(rows)),
+        Text(told),
+        Table(tuple(header), tuple(rows)),
         Figure(
             f"{plan.grid}-iterations",
             draw_iterations(dict(scored)),
-            "WA and UA by iterations of routing (Fig. 7), pooled, with 95 % intervals over "
-            "speakers.",
+            "WA and UA by iterations of routing, pooled, with 95 % intervals over speakers.",
         ),
     ]
 
@@ -211,9 +225,8 @@ def _ordering(plan: PlanResults, scored: dict[str, EntryScores]) -> list[Block]:
     return [
         Text(
             f"Order by pooled scores of the {len(both)} systems and combinations of the paper "
-            f"that have results on the same {len(most)} runs here. Kendall's tau is "
-            "1 for the same order, -1 for the opposite one, near 0 for orders that have nothing "
-            "to do with one another."
+            f"that have results on the same {len(most)} runs here. Kendall's tau is 1 for the "
+            "same order, -1 for the opposite one and near 0 for unrelated orders."
         ),
         Table(header, tuple(rows), left=3),
     ]

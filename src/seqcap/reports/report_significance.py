@@ -33,36 +33,38 @@ def significance(plan: PlanResults) -> list[Block]:
             tested.append((first.label, second.label, tests))
     if not tested:
         return [Text("No two entries have results on the same fold with the same seed yet.")]
-    return comparison_blocks(tested)
+    return comparison_blocks(tested, plan.is_beside_paper)
 
 
-def comparison_blocks(tested: Sequence[tuple[str, str, EntryTests]]) -> list[Block]:
+def comparison_blocks(
+    tested: Sequence[tuple[str, str, EntryTests]], beside_paper: bool = False
+) -> list[Block]:
     """Says how was tested, and a table for WA and one for UA.
 
     Args:
         tested: Labels of both entries, the first one is subtracted, and their tests.
+        beside_paper: Show the paper's differences and claims too.
     """
     count = max(tests.wa.count for _, _, tests in tested)
     blocks: list[Block] = [
         Text(
-            f"{WHAT_SCORES_MEAN} Difference: in points, mean over the runs "
-            "that both have; 95 %: interval of the pooled difference by paired bootstrap over "
-            f"speakers (of {max(tests.speaker_count for _, _, tests in tested)} at most)."
+            f"{WHAT_SCORES_MEAN} Difference: in points, mean over the runs that both have. 95 %: "
+            "interval of the pooled difference by paired bootstrap over speakers (at most "
+            f"{max(tests.speaker_count for _, _, tests in tested)})."
         ),
         Text(
-            "Tests, all two-sided. Welch: t-test over runs (folds × seeds) as if they were "
-            "independent, nearest to the paper's t-test; folds differ in how hard their speakers "
-            "are and share training data, so that it is not to be trusted. The others respect "
-            "pairs of the same fold and seed: Wilcoxon's signed-rank test (with n = "
-            f"{count} pairs its p cannot be below {p_value(smallest_wilcoxon_p(count))}) and the "
-            "corrected resampled t-test (Nadeau and Bengio, 2003), whose variance is multiplied "
-            "by 1/n + n_test/n_train because training parts overlap. In brackets: corrected for "
-            f"the {len(tested)} comparisons of the table (Holm). d: Cohen's d of paired "
-            "differences. r: matched-pairs rank-biserial correlation, -1 to 1."
+            "All tests are two-sided. Welch: t-test over runs (folds × seeds) as if they were "
+            "independent, closest to the paper's. It is not reliable: folds differ in difficulty "
+            "and share training data. The other tests are paired by fold and seed. Wilcoxon: "
+            f"signed-rank test (with {count} pairs, p is at least "
+            f"{p_value(smallest_wilcoxon_p(count))}). Corrected t: resampled t-test (Nadeau and "
+            "Bengio, 2003), with the variance times 1/n + n_test/n_train because training parts "
+            f"overlap. In brackets: p corrected for {len(tested)} comparisons (Holm). d: Cohen's "
+            "d of paired differences. r: matched-pairs rank-biserial correlation, -1 to 1."
         ),
     ]
     for name in ("wa", "ua"):
-        blocks += [Text(f"**{name.upper()}**"), _table(tested, name)]
+        blocks += [Text(f"**{name.upper()}**"), _table(tested, name, beside_paper)]
     return blocks
 
 
@@ -91,7 +93,7 @@ def pairs_of(entries: Sequence[EntryResults]) -> list[tuple[EntryResults, EntryR
     return [(there[first], there[second]) for first, second in chosen]
 
 
-def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str) -> Table:
+def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str, beside_paper: bool) -> Table:
     runs: list[RunTests] = [getattr(tests, name) for _, _, tests in tested]
     wilcoxon = holm([one.wilcoxon_p for one in runs])
     corrected = holm([one.corrected_p for one in runs])
@@ -109,12 +111,13 @@ def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str) -> Table:
                 both_p(one.corrected_p, corrected[place]),
                 number(one.cohen_d),
                 number(one.rank_biserial),
-                *_theirs(first, second, name),
+                *(_theirs(first, second, name) if beside_paper else ()),
             )
         )
     header = (
         "comparison", "pairs", "difference", "95 %", "Welch p", "Wilcoxon p (Holm)",
-        "corrected t p (Holm)", "d", "r", "paper's difference", "paper's claim",
+        "corrected t p (Holm)", "d", "r",
+        *(("paper's difference", "paper's claim") if beside_paper else ()),
     )  # fmt: skip
     return Table(header, tuple(rows))
 

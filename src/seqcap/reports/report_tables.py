@@ -16,30 +16,31 @@ from seqcap.reports.report_blocks import (
     number,
     percent,
 )
-from seqcap.reports.report_figures import draw_reliability
+from seqcap.reports.report_figures import draw_confusions, draw_reliability
 from seqcap.reports.report_overview import parameters_of
 from seqcap.scoring.bootstrap import score_confusions
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN, calibration_error
 
 
 def table2(plan: PlanResults) -> list[Block]:
-    """Parameters of each system, beside the paper's."""
-    rows = []
+    """Parameters of each system, and the paper's where it has them.
+
+    Args:
+        plan: With or without results.
+    """
+    rows, beside = [], plan.is_beside_paper or not plan.seeds
     for entry in plan.entries:
         if entry.of:
             continue
         counted = parameters_of(entry)
         if not entry.runs:
             counted = _count(entry.system, len(plan.emotions))
-        theirs = paper.TABLE_2.get(entry.system)
-        rows.append((entry.label, _whole(counted), _whole(theirs)))
-    return [
-        Text(
-            f"Trainable parameters for {len(plan.emotions)} emotions; the paper's for "
-            f"{len(paper.EMOTIONS)}, where it counts them."
-        ),
-        Table(("system", "parameters", "paper, Table II"), tuple(rows)),
-    ]
+        theirs = (_whole(paper.TABLE_2.get(entry.system)),) if beside else ()
+        rows.append((entry.label, _whole(counted), *theirs))
+    counts = f"Trainable parameters for {len(plan.emotions)} emotions"
+    paper_counts = f"; the paper's for {len(paper.EMOTIONS)}" if beside else ""
+    header = ("system", "parameters", *(("paper, Table II",) if beside else ()))
+    return [Text(f"{counts}{paper_counts}."), Table(header, tuple(rows))]
 
 
 def _count(system: str, emotion_count: int) -> int:
@@ -54,16 +55,26 @@ def _count(system: str, emotion_count: int) -> int:
 
 
 def table3(plan: PlanResults) -> list[Block]:
-    """Utterances by emotion, beside IEMOCAP's, and by speaker where runs tell."""
-    counts = plan.corpus_facts["emotions"]
+    """Utterances by emotion, and by speaker where runs tell.
+
+    Args:
+        plan: With or without results.
+    """
+    counts, beside = plan.corpus_facts["emotions"], plan.is_beside_paper
+    totals = [*plan.emotions, "all"]
+    ours = [counts.get(emotion, 0) for emotion in plan.emotions]
+    theirs = [paper.TABLE_3.get(emotion) for emotion in plan.emotions]
+    columns = [[*ours, sum(counts.values())]]
+    if beside:
+        columns.append([*theirs, sum(paper.TABLE_3.values())])
     rows = [
-        (emotion, _whole(counts.get(emotion, 0)), _whole(paper.TABLE_3.get(emotion)))
-        for emotion in plan.emotions
+        (emotion, *(_whole(column[place]) for column in columns))
+        for place, emotion in enumerate(totals)
     ]
-    rows.append(("all", _whole(sum(counts.values())), _whole(sum(paper.TABLE_3.values()))))
+    header = ("emotion", "utterances", *(("paper, Table III (IEMOCAP)",) if beside else ()))
     blocks: list[Block] = [
-        Text(f"Utterances of {plan.corpus_name} by emotion, beside the paper's of IEMOCAP."),
-        Table(("emotion", "utterances", "paper, Table III"), tuple(rows)),
+        Text(f"Utterances of {plan.corpus_name} by emotion."),
+        Table(header, tuple(rows)),
     ]
     tables = [
         part[["file", "start", "speaker", "emotion"]]
@@ -77,9 +88,7 @@ def table3(plan: PlanResults) -> list[Block]:
 
         once = pd.concat(tables).drop_duplicates(["file", "start"])
         by_speaker = count_speakers_by_emotions(once)
-        blocks.append(
-            Text("By speaker: everybody who validates or is tested in the runs that are done.")
-        )
+        blocks.append(Text("By speaker: all validation and test speakers of the finished runs."))
         blocks.append(
             Table(
                 ("speaker", *map(str, by_speaker.columns)),
@@ -89,37 +98,59 @@ def table3(plan: PlanResults) -> list[Block]:
     return blocks
 
 
-def confusions(plan: PlanResults, only: str | None = None) -> list[Block]:
-    """Confusion matrices in percent of the rows and in counts, the paper's beside them.
+def confusions(plan: PlanResults) -> list[Block]:
+    """Confusion matrices of all entries as heat maps.
 
     Args:
         plan: With results.
-        only: One system's; all entries' if None.
     """
-    blocks: list[Block] = [
-        Text(
-            "Rows: actual emotion; columns: predicted. Percent of the row, in brackets counts of "
-            "the test utterances of all runs. The diagonal is the emotion's recall."
+    matrices = {entry.label: _confusion(entry, plan) for entry in plan.done}
+    return [
+        Figure(
+            f"{plan.grid}-confusions",
+            draw_confusions(matrices, plan.emotions),
+            "Rows: actual emotion, columns: predicted. Percent of the row, below it the number of "
+            "test utterances of all runs. The diagonal is the recall.",
         )
     ]
-    wanted = [entry for entry in plan.done if only is None or only in (entry.system, entry.label)]
+
+
+def confusion_table(plan: PlanResults, system: str) -> list[Block]:
+    """The confusion matrix of one system, beside the paper's (Tables VI and VII).
+
+    Args:
+        plan: With results.
+        system: Name of the system, or label of its entry.
+    """
+    wanted = [entry for entry in plan.done if system in (entry.system, entry.label)]
+    if not wanted:
+        return [Text(f"No results of {system} yet.")]
+    blocks: list[Block] = [
+        Text(
+            "Rows: actual emotion; columns: predicted. Percent of the row, in brackets the number "
+            "of test utterances of all runs. The diagonal is the recall."
+        )
+    ]
     for entry in wanted:
-        total = confusions_of(entry.done, plan.emotions, speakers_of(entry.done)).sum(axis=0)
         header = (f"{entry.label}: actual", *plan.emotions)
         rows = [  # shares of all, those without an answer too
             (emotion, *(_share(count, row.sum()) for count in row[:-1]))
-            for emotion, row in zip(plan.emotions, total, strict=True)
+            for emotion, row in zip(plan.emotions, _confusion(entry, plan), strict=True)
         ]
         blocks.append(Table(header, tuple(rows)))
         theirs = paper.CONFUSIONS.get(entry.system)
-        if theirs:
+        if theirs and plan.is_beside_paper:
             title = f"paper, {paper.CONFUSION_TABLES[entry.system]}: actual"
             cells = [
                 (emotion, *(f"{100 * share:.2f}" for share in row))
                 for emotion, row in zip(paper.EMOTIONS, theirs, strict=True)
             ]
             blocks.append(Table((title, *paper.EMOTIONS), tuple(cells)))
-    return blocks if wanted else [Text(f"No results of {only or 'any entry'} yet.")]
+    return blocks
+
+
+def _confusion(entry: EntryResults, plan: PlanResults) -> np.ndarray:
+    return confusions_of(entry.done, plan.emotions, speakers_of(entry.done)).sum(axis=0)
 
 
 def speakers(plan: PlanResults) -> list[Block]:
@@ -138,7 +169,7 @@ def speakers(plan: PlanResults) -> list[Block]:
         for place, speaker in enumerate(everybody)
     ]
     return [
-        Text(f"{WHAT_SCORES_MEAN} WA / UA in percent, all runs that test the speaker together."),
+        Text(f"{WHAT_SCORES_MEAN} WA / UA in percent, over all runs that test the speaker."),
         Table(("speaker", *columns), tuple(rows)),
     ]
 
@@ -158,17 +189,17 @@ def calibration(plan: PlanResults) -> list[Block]:
         )
     return [
         Text(
-            "ECE: expected calibration error, mean distance between how sure an answer is and how "
-            "often such answers are right (10 bins of equal width); 0 is best. Means over the "
-            "runs' test parts, before and after dividing logits by the temperature that was fitted "
-            "on the validation speakers. Combinations average calibrated probabilities."
+            "ECE: expected calibration error, the mean distance between confidence and accuracy in "
+            "10 bins of equal width; 0 is best. Means over the runs' test parts, before and after "
+            "dividing logits by the temperature fitted on the validation speakers. Combinations "
+            "average calibrated probabilities."
         ),
         Table(("system", "ECE before", "ECE after"), tuple(rows)),
         Figure(
             f"{plan.grid}-reliability",
             draw_reliability({entry.label: _pooled(entry, plan) for entry in plan.done}),
-            "Share right by how sure the answer is, all runs' test utterances; on the line an "
-            "answer is as often right as it claims. The size of a point shows how many answers.",
+            "Accuracy by confidence, test utterances of all runs. Dashed: perfect calibration. "
+            "The size of a point shows the number of answers.",
         ),
     ]
 

@@ -26,18 +26,20 @@ def curves(plan: PlanResults) -> list[Block]:
     }
     return [
         Text(
-            f"{WHAT_SCORES_MEAN} Mean over runs, shaded from the least to the greatest. The "
-            "training loss of systems with two branches is a sum of two."
+            f"{WHAT_SCORES_MEAN} Line: mean over runs; shaded: lowest to highest. The training "
+            "loss of systems with two branches is the sum of two losses."
         ),
         Figure(
             f"{plan.grid}-losses",
-            draw_curves(tables, {"loss": "training", "validation_loss": "validation"}, "loss"),
-            "Loss by epoch.",
+            draw_curves(
+                tables, {"loss": "training", "validation_loss": "validation"}, "cross-entropy"
+            ),
+            "Cross-entropy loss by epoch.",
         ),
         Figure(
             f"{plan.grid}-validation-ua",
-            draw_curves(tables, {"validation_ua": "UA"}, "validation UA"),
-            "UA on the validation speakers by epoch.",
+            draw_curves(tables, {"validation_ua": "UA"}, "UA (mean recall), 0 to 1"),
+            "UA on validation speakers by epoch.",
         ),
     ]
 
@@ -50,14 +52,14 @@ def figure8(plan: PlanResults) -> list[Block]:
     return [
         Text(
             "Size of the gradient of the predicted emotion's logit with respect to the "
-            f"spectrogram, on the same utterance, which none of the systems was trained on: "
-            f"`{utterance}` ({examples[0]['emotion']}), fold {fold}, seed {seed}. Each panel by "
-            "its own scale: only where it is bright can be compared."
+            f"spectrogram, for one utterance that no system was trained on: "
+            f"`{utterance}` ({examples[0]['emotion']}), fold {fold}, seed {seed}. Each panel has "
+            "its own scale, so only the places of bright spots can be compared."
         ),
         Figure(
             f"{plan.grid}-gradients",
             draw_gradients(examples),
-            "Spectrogram, and beneath it where it mattered to each system (Fig. 8).",
+            "Spectrogram, and below it the gradient of each system.",
         ),
     ]
 

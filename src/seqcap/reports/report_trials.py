@@ -1,10 +1,9 @@
 """What was tried: entries by their scores on validation speakers, the only ones that may choose."""
 
-from dataclasses import replace
 from statistics import mean, median
 
 from seqcap.reports.entry_scores import compare_entries, score_entry
-from seqcap.reports.experiment_results import EntryResults, PlanResults
+from seqcap.reports.experiment_results import PlanResults
 from seqcap.reports.experiment_runs import actual_of, probabilities_of
 from seqcap.reports.report_blocks import (
     NOTHING,
@@ -23,7 +22,7 @@ from seqcap.scoring.metrics import WHAT_SCORES_MEAN, log_loss
 
 def trials(plan: PlanResults) -> list[Block]:
     """WA and UA of every entry on validation speakers, and what it gains over the first entry."""
-    entries = [_on_validation(entry) for entry in plan.done if not entry.is_of_unknown_speakers]
+    entries = [entry.on_validation() for entry in plan.done if not entry.is_of_unknown_speakers]
     rows = []
     for entry in entries:
         scores = score_entry(entry, plan.emotions)
@@ -52,23 +51,17 @@ def trials(plan: PlanResults) -> list[Block]:
             )
         )
     header = (
-        "trial", "runs", "WA", "UA", "UA pooled", "pairs", "UA less the first", "95 %", "p",
+        "trial", "runs", "WA", "UA", "UA pooled", "pairs", "gain in UA", "95 %", "p",
         "log loss", "minutes",
     )  # fmt: skip
     return [
         Text(
-            f"{WHAT_SCORES_MEAN} Percent, **of validation speakers**, by which the temperature "
-            "and, unless the last one is kept, the epoch were chosen too, so that all are somewhat "
-            "too good. Differences in points on the runs "
-            "that both have, their 95 % interval by paired bootstrap over speakers, p of the "
-            "corrected resampled t-test, not corrected for the number of trials. Log loss: of "
-            "the right emotions' probabilities, mean of the runs; it tells trials apart sooner "
-            "than UA. Minutes of training: median."
+            f"{WHAT_SCORES_MEAN} Percent, on **validation speakers**. The temperature and, unless "
+            "the last one is kept, the epoch were chosen on them too, so all scores are somewhat "
+            "optimistic. Gain: difference in points to the first trial on the runs that both "
+            "have, with its 95 % interval by paired bootstrap over speakers. p: corrected "
+            "resampled t-test, not corrected for the number of trials. Log loss: mean over runs; "
+            "it separates trials sooner than UA. Minutes: median time of a training."
         ),
         Table(header, tuple(rows)),
     ]
-
-
-def _on_validation(entry: EntryResults) -> EntryResults:
-    """The same entry as if its validation speakers were its test."""
-    return replace(entry, runs=tuple(replace(run, test=run.validation) for run in entry.runs))

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 Matrix = NDArray[np.int64]
 
 WHAT_SCORES_MEAN = (
-    "WA: share of all utterances that are right (accuracy, Eq. 11). "
-    "UA: mean over emotions of the share that is right (mean recall, Eq. 12)."
+    "WA: accuracy, the share of utterances that are right (Eq. 11). "
+    "UA: unweighted average recall (UAR), the mean of the emotions' recalls (Eq. 12)."
 )
 
 
