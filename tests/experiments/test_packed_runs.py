@@ -1,6 +1,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from lookalike_results import write_experiment
@@ -97,11 +98,10 @@ def test_a_run_that_was_repeated_comes_before_its_packed_form(experiment: Path) 
 
 
 def test_gradients_are_kept_for_the_runs_asked_for(experiment: Path, tmp_path: Path) -> None:
-    import numpy as np
-
+    values = np.linspace(0, 1, 5000, dtype=np.float32)
     for name in ("CNN-paper-0-s0", "CNN_SeqCap-paper-0-s0"):
         with (experiment / "runs" / name / "gradients.npz").open("wb") as file:
-            np.savez(file, gradient=np.linspace(0, 1, 50, dtype=np.float32))
+            np.savez(file, spectrogram=values, gradient=-values)
     pack_runs(experiment, tmp_path / "packed", ["CNN-paper-0-s0"])
     packed = packed_runs(tmp_path / "packed")
     kept, dropped = packed.read("CNN-paper-0-s0"), packed.read("CNN_SeqCap-paper-0-s0")
@@ -109,7 +109,9 @@ def test_gradients_are_kept_for_the_runs_asked_for(experiment: Path, tmp_path: P
     assert dropped.gradients is None
     assert packed.is_complete(dropped.name, gradients=True)
     with np.load(kept.gradients) as arrays:
-        np.testing.assert_allclose(arrays["gradient"], np.linspace(0, 1, 50), rtol=1e-3)
+        low, high = arrays["gradient_range"]
+        shown = low + (high - low) * arrays["gradient"] / 255
+    np.testing.assert_allclose(shown[:4950], values[:4950], atol=1 / 255)
 
 
 def test_what_cannot_be_packed_or_read_is_named(tmp_path: Path) -> None:

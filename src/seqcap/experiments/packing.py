@@ -28,6 +28,7 @@ from seqcap.experiments.run_files import (
     GRADIENTS_FILE,
     METRICS_FILE,
     PARTS,
+    PICTURES,
     RESOURCES_FILE,
     SCORES_FILE,
     SETTINGS_FILE,
@@ -55,7 +56,7 @@ def pack_runs(experiment: Path, output: Path, gradients: Collection[str] = ()) -
     Args:
         experiment: Folder of the experiment; nothing in it changes.
         output: Folder that gets the packed files and `plans/`; may be the same folder.
-        gradients: Names of the runs whose gradients are kept, at half precision.
+        gradients: Names of the runs whose gradients are kept, in 256 shades.
 
     Returns:
         Names of the packed runs.
@@ -204,14 +205,16 @@ def _summary(runs: Iterable[RunFiles], labels: Mapping[str, str]) -> pd.DataFram
 
 
 def _copy_gradients(source: Path, target: Path) -> None:
+    """Keeps what a picture shows: 256 shades of size, without the most extreme values."""
     with np.load(source) as arrays:
-        half = {
-            name: arrays[name].astype(np.float16)
-            if arrays[name].dtype == np.float32
-            else arrays[name]
-            for name in arrays.files
-        }
-    save_arrays(target, half)
+        kept = {name: arrays[name] for name in arrays.files}
+    for name in PICTURES:
+        if kept[name].dtype != np.uint8:  # packed before
+            values = np.abs(kept[name]) if name == "gradient" else kept[name]
+            low, high = np.percentile(values, [0 if name == "gradient" else 0.5, 99.5])
+            shades = np.clip((values - low) / (high - low), 0, 1) * 255
+            kept |= {name: shades.round().astype(np.uint8), f"{name}_range": (low, high)}
+    save_arrays(target, kept)
 
 
 def _write_parquet(path: Path, table: pd.DataFrame) -> None:

@@ -17,6 +17,7 @@ PARTS = ("validation", "test", "test-unknown-speakers")
 CURVES = "curves"
 SETTINGS_FILE, SCORES_FILE, RESOURCES_FILE = "settings.json", "scores.json", "resources.json"
 METRICS_FILE, ERROR_FILE, GRADIENTS_FILE = "metrics.csv", "error.txt", "gradients.npz"
+PICTURES = ("spectrogram", "gradient")  # arrays of gradients.npz, (frame, bin)
 # Version 0.1.0 wrote the last part under another name.
 FIRST_NAMES = {"test-unknown-speakers": "test-strangers"}
 _TEXT = ("file", "speaker", "session", "emotion", "predicted")

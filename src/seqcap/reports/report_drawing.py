@@ -20,7 +20,7 @@ PAPER = "#fefefe"
 GRID = "#8f8f92"  # in sight on white and on black
 # Told apart by people who do not see all colours (Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-DPI = 100
+DPI = 72  # of pictures within a figure
 
 _FONT = "'DejaVu Sans', sans-serif"
 _PRECISE = re.compile(r"(?<=[ \"(-])\d+\.\d{3,}(?=[ \"\n,)]|$)", re.MULTILINE)

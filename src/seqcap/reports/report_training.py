@@ -10,6 +10,7 @@ import pandas as pd
 from seqcap.audio.spectrogram import DFT_SAMPLES
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
+from seqcap.experiments.run_files import PICTURES
 from seqcap.reports.experiment_results import PlanResults
 from seqcap.reports.experiment_runs import Run
 from seqcap.reports.report_blocks import Block, Figure, Text
@@ -102,8 +103,12 @@ def _curves(run: Run) -> pd.DataFrame:
 def _gradients(file: Path) -> dict[str, Any]:
     with np.load(file) as arrays:
         values = {name: arrays[name] for name in arrays.files}
+    for name in PICTURES:
+        if values[name].dtype == np.uint8:  # packed
+            low, high = values[f"{name}_range"]
+            values[name] = low + (high - low) * values[name].astype(float) / 255
     return {
-        **{name: values[name] for name in ("spectrogram", "gradient")},
+        **{name: values[name] for name in PICTURES},
         **{name: str(values[name]) for name in ("file", "emotion", "predicted")},
         "frame_shift_s": float(values["frame_shift_s"]),
         "bin_hz": SAMPLE_RATE_HZ / DFT_SAMPLES,
