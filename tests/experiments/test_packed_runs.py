@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from lookalike_results import write_experiment
+from lookalike_results import EMOTIONS, write_experiment
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.packed_runs import PackedRuns, packed_runs, read_run_files
@@ -50,6 +50,17 @@ def test_a_packed_experiment_gives_the_same_report_byte_for_byte(
     written = [write_report(folder, folder) for folder in (experiment, tmp_path / "packed")]
     for one, other in zip(*written, strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_utterances_without_an_answer_stay_without(experiment: Path, tmp_path: Path) -> None:
+    file = experiment / "runs" / "CNN-paper-0-s0" / "test.csv"
+    answers = pd.read_csv(file, keep_default_na=False)
+    answers.loc[0, [*EMOTIONS]] = float("nan")
+    answers.to_csv(file, index=False)
+    pack_runs(experiment, tmp_path / "packed")
+    for folder in (experiment, tmp_path / "packed"):
+        shown = read_run_files(folder, "CNN-paper-0-s0").tables["test"][[*EMOTIONS]]
+        assert shown.isna().all(axis=1).tolist() == [True] + [False] * (len(answers) - 1)
 
 
 def test_packing_a_packed_folder_changes_nothing(experiment: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seqcap.corpora.emotions import EMOTIONS
 from seqcap.errors import SettingsError
 from seqcap.files import atomic_write
 
@@ -98,9 +99,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:
-    """Reads the predictions of one part; names such as "007" and "NA" stay text."""
+    """Reads the predictions of one part; names such as "007" and "NA" stay text.
+
+    Probabilities are empty where nobody speaks.
+    """
     return _read_csv(
-        path, dtype=dict.fromkeys(_TEXT, str), keep_default_na=False, na_values={"end": [""]}
+        path,
+        dtype=dict.fromkeys(_TEXT, str),
+        keep_default_na=False,
+        na_values=dict.fromkeys(("end", *EMOTIONS), [""]),
     )
 
 
