@@ -3,19 +3,18 @@
 from pathlib import Path
 
 import pytest
-from docstrings import ASPECTS, public_docstrings, reference_docstrings, shares
+from docstrings import ASPECTS, public_docstrings, reference_docstrings
 from pages import ROOT
 
-# Shares that were reached; raise them.
-REACHED = {"arguments": 0.85, "shapes": 0.9, "errors": 0.9, "example": 0.6}
+# They train for minutes; the guides show the commands that call them.
+WITHOUT_EXAMPLE = {"seqcap.experiments.engines.run_all", "seqcap.training.run.run_fold"}
 
 
 @pytest.mark.parametrize("aspect", ASPECTS)
-def test_docstrings_of_the_reference_tell(aspect: str) -> None:
+def test_every_docstring_of_the_reference_tells(aspect: str) -> None:
     documented = list(reference_docstrings(ROOT))
-    told, expected = shares(documented)[aspect]
-    silent = [each.name for each in documented if each.told[aspect] is False]
-    assert told / expected >= REACHED[aspect], silent
+    silent = {each.name for each in documented if each.told[aspect] is False}
+    assert silent <= (WITHOUT_EXAMPLE if aspect == "example" else set())
 
 
 def test_what_a_docstring_tells_is_counted_by_its_sections(tmp_path: Path) -> None:

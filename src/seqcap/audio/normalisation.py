@@ -51,6 +51,10 @@ class NormalisationSettings:
         high_pass_hz: Cut-off of the high-pass that takes out a constant offset; 0 leaves it.
         speech_only: Only frames in which somebody speaks are kept, see
             `seqcap.audio.speech_detection`.
+
+    Example:
+        >>> NormalisationSettings(target_rms=0.01, trim_db=30.0).per_bin
+        True
     """
 
     per_bin: bool = True
@@ -64,7 +68,18 @@ class NormalisationSettings:
 
 
 def block_powers(waveform: FloatArray) -> NDArray[np.float64]:
-    """Mean square of every started 10 ms, zeros behind the end, shape ``(frame,)``."""
+    """Mean square of every started 10 ms; zeros follow the end.
+
+    Args:
+        waveform: 16 kHz mono, shape ``(samples,)``, at least one sample.
+
+    Returns:
+        Shape ``(frame,)``, 0 or more.
+
+    Example:
+        >>> block_powers(np.full(320, 0.5, np.float32)).tolist()
+        [0.25, 0.25]
+    """
     count = frame_count(len(waveform))
     padded = np.zeros(count * SHIFT_SAMPLES, np.float32)
     padded[: len(waveform)] = waveform
@@ -72,12 +87,13 @@ def block_powers(waveform: FloatArray) -> NDArray[np.float64]:
 
 
 def rms_of_louder_half(powers: NDArray[np.float64]) -> float:
-    """Root mean square of the louder half of a recording.
-
-    Pauses, and silence before and after, count for nothing.
+    """Root mean square of the louder half of a recording, so that pauses do not count.
 
     Args:
-        powers: Of the whole recording, as `block_powers` gives them.
+        powers: Of the whole recording, shape ``(frame,)``, as `block_powers` gives them.
+
+    Returns:
+        0 for digital silence.
 
     Example:
         >>> half_silent = np.repeat([0.0, 0.5], 1600).astype(np.float32)
@@ -88,14 +104,14 @@ def rms_of_louder_half(powers: NDArray[np.float64]) -> float:
 
 
 def trim_bounds(powers: NDArray[np.float64], trim_db: float) -> tuple[int, int]:
-    """Finds what is left of a recording without the quiet before and after it.
+    """Finds the speech between the quiet before and after it.
 
     Args:
-        powers: Of the whole recording, as `block_powers` gives them.
-        trim_db: What is so far below the loudest 10 ms is quiet; 0 keeps everything.
+        powers: Of the whole recording, shape ``(frame,)``, as `block_powers` gives them.
+        trim_db: Quiet is this far below the loudest 10 ms, dB; 0 keeps everything.
 
     Returns:
-        The first frame and the frame behind the last one: from the first to the last that is not
+        First frame, and the frame after the last one: from the first to the last frame that is not
         quiet, and 0.1 s around them.
 
     Example:
@@ -127,14 +143,19 @@ def keep_frames(samples: FloatArray, kept: Mask) -> FloatArray:
 class Normalisation:
     """Zero mean and unit variance, by statistics of the training part only, Sec. VI-A.
 
-    Choice: recordings can also be brought to one level first, which a microphone's distance
-    decides as much as a speaker's emotion, and lose the quiet before and after them. And each can
-    lose its own mean, which microphone, room and voice decide (but also how loud somebody speaks).
+    Choice: recordings can also be scaled to one level, since the distance of a microphone changes
+    it as much as an emotion does. They can be trimmed. And each can lose its own mean, which
+    depends on microphone, room and voice, but also on loudness.
 
     Attributes:
-        mean: Shape ``(512,)``; where recordings lose their own, of what is left.
+        mean: Shape ``(512,)``; of what is left after mean normalisation.
         deviation: Shape ``(512,)``, above zero.
-        settings: What else recordings lose.
+        settings: Level, trimming and mean normalisation.
+
+    Example:
+        >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+        >>> unchanged(np.full((1, 512), -3.0, np.float32))[0, 0]
+        np.float32(-3.0)
     """
 
     mean: FloatArray
@@ -142,11 +163,34 @@ class Normalisation:
     settings: NormalisationSettings = field(default_factory=NormalisationSettings)
 
     def changed(self, **settings: Any) -> "Normalisation":
-        """The same mean and deviation with other settings, by name."""
+        """Gives the same mean and deviation with other settings.
+
+        Args:
+            **settings: Fields of `NormalisationSettings`, by name.
+
+        Example:
+            >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+            >>> unchanged.changed(trim_db=30.0).settings.trim_db
+            30.0
+        """
         return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **settings))
 
     def filtered(self, blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
-        """Takes the offset out of a waveform that comes in blocks, the first from its beginning."""
+        """Takes the constant offset out of a waveform in blocks, by a high-pass.
+
+        Args:
+            blocks: One after the other from the beginning, each of shape ``(samples,)``.
+
+        Yields:
+            Blocks of the same shapes.
+
+        Example:
+            >>> settings = NormalisationSettings(high_pass_hz=20.0)
+            >>> centred = Normalisation(np.zeros(512), np.ones(512), settings)
+            >>> (block,) = centred.filtered([np.full(16000, 0.5, np.float32)])
+            >>> abs(block[-1]) < 0.01
+            np.True_
+        """
         if not self.settings.high_pass_hz:
             yield from blocks
             return
@@ -162,6 +206,13 @@ class Normalisation:
 
         Returns:
             For each one which frames are speech, shape ``(frame,)``.
+
+        Example:
+            >>> settings = NormalisationSettings(speech_only=True)
+            >>> spoken = Normalisation(np.zeros(512), np.ones(512), settings)
+            >>> (speech,) = spoken.find_speech([np.zeros(16000, np.float32)])
+            >>> speech.shape, bool(speech.any())
+            ((100,), False)
         """
         if not self.settings.speech_only:
             return [None] * len(waveforms)
@@ -172,7 +223,21 @@ class Normalisation:
         ]
 
     def find_speech_in_blocks(self, blocks: Iterable[FloatArray], sample_count: int) -> Mask | None:
-        """The same for one recording that comes in blocks, with the memory of five minutes."""
+        """As `find_speech`, for one recording in blocks, with the memory of five minutes.
+
+        Args:
+            blocks: One after the other from the beginning, each of shape ``(samples,)``.
+            sample_count: Samples of all blocks together.
+
+        Returns:
+            Which frames are speech, shape ``(frame,)``; None if all sound is kept.
+
+        Example:
+            >>> settings = NormalisationSettings(speech_only=True)
+            >>> silent = Normalisation(np.zeros(512), np.ones(512), settings)
+            >>> silent.find_speech_in_blocks([np.zeros(16000, np.float32)], 16000).any()
+            np.False_
+        """
         if not self.settings.speech_only:
             return None
         return speech_frames(speech_probabilities_of_blocks(self.filtered(blocks)), sample_count)
@@ -183,6 +248,15 @@ class Normalisation:
         Args:
             waveform: 16 kHz mono, shape ``(samples,)``.
             speech: As `find_speech` gives it, if that is known already.
+
+        Returns:
+            Shape ``(samples,)``, fewer if something was cut off.
+
+        Example:
+            >>> settings = NormalisationSettings(target_rms=0.5)
+            >>> louder = Normalisation(np.zeros(512), np.ones(512), settings)
+            >>> louder.prepare(np.full(1600, 0.25, np.float32))[0]
+            np.float32(0.5)
         """
         waveform, gain, kept = self._measured(waveform, speech)
         return keep_frames(waveform, kept) * gain
@@ -196,6 +270,11 @@ class Normalisation:
 
         Returns:
             Shape ``(frame, 512)``; no frames where nothing is kept.
+
+        Example:
+            >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+            >>> unchanged.spectrogram(np.zeros(16000, np.float32)).shape
+            (100, 512)
         """
         waveform, gain, kept = self._measured(waveform, speech)
         if self.settings.speech_only:  # frames reach from speech to the next speech
@@ -209,11 +288,19 @@ class Normalisation:
         """What has to be done with a recording of these powers.
 
         Args:
-            powers: Of the whole recording without its offset, as `block_powers` gives them.
+            powers: Of the whole recording without its offset, shape ``(frame,)``, as `block_powers`
+                gives them.
             speech: As `find_speech` gives it.
 
         Returns:
             What it is multiplied with, 1 for digital silence; and which frames are kept.
+
+        Example:
+            >>> settings = NormalisationSettings(target_rms=0.5)
+            >>> half = Normalisation(np.zeros(512), np.ones(512), settings)
+            >>> gain, kept = half.measure(np.full(100, 1.0))
+            >>> gain, int(kept.sum())
+            (np.float32(0.5), 100)
         """
         first, behind = trim_bounds(powers, self.settings.trim_db)
         kept = np.zeros(len(powers), bool)
@@ -240,20 +327,32 @@ class Normalisation:
         return (self.subtract_utterance_mean(spectrogram) - self.mean) / self.deviation
 
     def subtract_utterance_mean(self, spectrogram: FloatArray) -> FloatArray:
-        """Log magnitudes ``(frame, 512)`` less their share `utterance_mean_norm` of their mean."""
+        """Subtracts the share `utterance_mean_norm` of a recording's own mean, bin by bin.
+
+        Args:
+            spectrogram: Log magnitudes, shape ``(frame, 512)``.
+
+        Returns:
+            The same shape.
+
+        Example:
+            >>> settings = NormalisationSettings(utterance_mean_norm=0.5)
+            >>> half = Normalisation(np.zeros(512), np.ones(512), settings)
+            >>> half.subtract_utterance_mean(np.full((3, 512), 4.0, np.float32))[0, 0]
+            np.float32(2.0)
+        """
         if not self.settings.utterance_mean_norm or not len(spectrogram):
             return spectrogram
         return spectrogram - np.float32(self.settings.utterance_mean_norm) * spectrogram.mean(0)
 
     def adapt_to_speaker(self, spectrograms: Iterable[FloatArray]) -> "Normalisation":
-        """The normalisation of one speaker, whose voice and microphone become everybody's.
+        """Adapts to one speaker's voice and microphone, without labels.
 
-        Nothing but sound is needed, no label. The fewer seconds there are, the less is taken out:
-        half of it of 5 s.
+        The less sound there is, the less is subtracted: half of the difference with 5 s.
 
         Args:
-            spectrograms: Log magnitudes of the speaker's recordings or pieces of them, each
-                ``(frame, 512)``; not looked at where `speaker_mean_norm` is 0.
+            spectrograms: Log magnitudes of the speaker's recordings or parts of them, each
+                ``(frame, 512)``; not read if `speaker_mean_norm` is 0.
 
         Example:
             >>> adapting = NormalisationSettings(speaker_mean_norm=1.0)
