@@ -41,6 +41,27 @@ def test_a_wrong_model_and_a_wrong_ending_import_no_torch(tmp_path, samples, mod
         assert packages.isdisjoint({"torch", "pandas"})
 
 
+def test_the_shipped_model_recognises_without_torch(samples):
+    done, packages = imported_by("predict", samples[0], "--timeline")
+    assert done.returncode == 0
+    assert "onnxruntime" in packages
+    assert packages.isdisjoint({"torch", "onnx", "pandas", "scipy"})
+
+
+def test_a_model_without_graphs_says_what_it_needs(samples, model_folder):
+    without_torch = (
+        "import sys; sys.modules['torch'] = None; from seqcap.apps.cli import main; main()"
+    )
+    command = [sys.executable, "-c", without_torch, "predict", str(samples[0])]
+    shipped = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shipped.returncode == 0, shipped.stderr
+    command += ["--model", str(model_folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "needs PyTorch; pip install 'seqcap[train]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_users_mistake_is_one_line(tmp_path, model_folder):
     done = start("predict", tmp_path / "missing.wav", "--model", model_folder)
     assert done.returncode == 2
@@ -114,11 +135,12 @@ def test_an_interruption_is_quiet_and_leaves_no_output(tmp_path, model_folder):
 
 
 @pytest.mark.slow
-def test_the_library_imports_torch_when_it_is_needed():
+def test_the_library_imports_no_torch_for_the_shipped_model():
     code = (
         "import sys, seqcap; assert 'torch' not in sys.modules;"
         "assert seqcap.__version__; assert 'torch' not in sys.modules;"
-        "from seqcap import Recognizer; assert 'torch' in sys.modules"
+        "from seqcap import Recognizer; Recognizer.from_pretrained();"
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 

@@ -85,7 +85,7 @@ export_encode = export.encode_graph
 
 def test_a_system_of_bounded_length_has_no_graph(model_folder, tmp_path):
     system = build("LSTM_Cap", 4, seed=0).eval()
-    with pytest.raises(SettingsError, match="InChunks has no ONNX graph"):
+    with pytest.raises(SettingsError, match="InChunks: no ONNX graph"):
         export.check_exportable(system)
 
 

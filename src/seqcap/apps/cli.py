@@ -18,6 +18,7 @@ from seqcap.apps.command import Command, CommandGroup
 from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
 from seqcap.apps.experiment import experiment_app
+from seqcap.apps.export import export
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell, warnings_as_lines
 from seqcap.apps.listen import listen
@@ -40,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, bulk, listen, serve, page, model, systems, train, evaluate, push):
+for command in (predict, bulk, listen, serve, page, model, systems, train, evaluate, export, push):
     app.command(cls=Command)(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)

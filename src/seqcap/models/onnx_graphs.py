@@ -36,12 +36,17 @@ def check_exportable(system: System) -> None:
     Raises:
         SettingsError: A branch answers in chunks of bounded length, or is one's own.
     """
-    for branch in system.branches:
-        if type(branch) not in EXPORTED:
-            raise SettingsError(
-                f"{type(branch).__name__} has no ONNX graph; systems of CNN, GRU, LSTM, SeqCap and "
-                "RecCap have one, and engine='torch' runs all others"
-            )
+    if not is_exportable(system):
+        names = ", ".join(type(branch).__name__ for branch in system.branches)
+        raise SettingsError(
+            f"{names}: no ONNX graph; systems of CNN, GRU, LSTM, SeqCap and RecCap have one, and "
+            "engine='torch' runs all others"
+        )
+
+
+def is_exportable(system: System) -> bool:
+    """Whether all parts of a system have graphs."""
+    return all(type(branch) in EXPORTED for branch in system.branches)
 
 
 def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:

@@ -19,18 +19,16 @@ from torch import Tensor
 
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.models.systems import System, build
-from seqcap.recognition.model_folder import (
-    CARD_FILE,
+from seqcap.recognition.model_description import (
     DEVIATION,
     FORMAT,
     MEAN,
-    SETTINGS_FILE,
-    WEIGHTS_FILE,
     ModelDescription,
     load_description,
     read_settings,
     unreadable_models_named,
 )
+from seqcap.recognition.model_folder import CARD_FILE, SETTINGS_FILE, WEIGHTS_FILE
 
 
 @dataclass(frozen=True, kw_only=True)

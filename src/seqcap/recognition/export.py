@@ -1,5 +1,6 @@
 """Writes a model as ONNX graphs, and refuses to where they answer otherwise than torch."""
 
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -16,12 +17,11 @@ from seqcap.errors import CheckpointError
 from seqcap.models.onnx_graphs import check_exportable, decide_graph, encode_graph
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.engine import Engine, Output, merge_branches, run_in_chunks
+from seqcap.recognition.model_description import DEVIATION, MEAN
 from seqcap.recognition.model_folder import (
     DECIDE_FILE,
-    DEVIATION,
     ENCODE_FILE,
     GRAPH_FILE,
-    MEAN,
     WEIGHTS_FILE,
     check_model_folder,
 )
@@ -36,16 +36,21 @@ _TESTED_LONG_FRAMES = 2300
 _TESTED_SAMPLES = (640, 8000, 40000)
 
 
-def export_model(model: Path | None, folder: Path, *, half_weights: bool = True) -> None:
+def export_model(
+    model: str | os.PathLike[str] | None, folder: Path, *, half_weights: bool = True
+) -> list[str]:
     """Writes a model's folder once more, with graphs.
 
     Args:
-        model: Its folder; None for the shipped one.
+        model: Its folder; None or "-" for the shipped one.
         folder: Where; it gets all that `model` holds, `encode.onnx` and `decide.onnx`, which
             `Recognizer` runs, and `samples.onnx`, from samples to probabilities, unless
             `parts_without_graph` names something.
         half_weights: Round the weights to float16 once, for torch as well: files half as large.
             Arithmetic is in float32 in any case.
+
+    Returns:
+        Names of the graphs that were written.
 
     Raises:
         CheckpointError: `model` is none, `folder` holds something else, or a graph answers
@@ -61,6 +66,7 @@ def export_model(model: Path | None, folder: Path, *, half_weights: bool = True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         fresh = Path(scratch) / "model"
         shutil.copytree(source, fresh)
+        (fresh / GRAPH_FILE).unlink(missing_ok=True)  # of an earlier export
         if half_weights:
             _round_weights(fresh / WEIGHTS_FILE)
         checkpoint = load_checkpoint(fresh)
@@ -72,6 +78,7 @@ def export_model(model: Path | None, folder: Path, *, half_weights: bool = True)
         if folder.exists():
             folder.rename(Path(scratch) / "replaced")
         fresh.rename(folder)
+    return [n for n in (ENCODE_FILE, DECIDE_FILE, GRAPH_FILE) if (folder / n).exists()]
 
 
 def add_graphs(checkpoint: Checkpoint, folder: Path, *, half_weights: bool = False) -> None:

@@ -6,6 +6,7 @@ Every door, and every number in every table, comes through here.
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +15,12 @@ from seqcap.audio.channels import MIX
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
-from seqcap.errors import CheckpointError, SettingsError
+from seqcap.errors import CheckpointError, MissingExtraError, SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.engine import Engine, IntArray, Output, merge_branches, run_in_chunks
 from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
-from seqcap.recognition.model_folder import (
-    ModelDescription,
-    check_model_folder,
-    has_graphs,
-    load_description,
-)
+from seqcap.recognition.model_description import ModelDescription, load_description
+from seqcap.recognition.model_folder import check_model_folder, has_graphs
 from seqcap.recognition.recordings import (
     BLOCK_PIECES,
     LoadedRecording,
@@ -514,15 +511,30 @@ class Recognizer:
 
 
 def _torch_engine(checkpoint: ModelDescription, device: str) -> Engine:
-    from seqcap.recognition.torch_engine import TorchEngine, with_network
+    with _torch_needed():
+        from seqcap.recognition.torch_engine import TorchEngine, with_network
 
     return TorchEngine(with_network(checkpoint).system, device)
 
 
 def _with_network(model: ModelDescription) -> ModelDescription:
-    from seqcap.recognition.torch_engine import with_network
+    with _torch_needed():
+        from seqcap.recognition.torch_engine import with_network
 
     return with_network(model)
+
+
+@contextmanager
+def _torch_needed() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingExtraError(
+            "a model without graphs, or engine 'torch', needs PyTorch; pip install 'seqcap[train]',"
+            " or run 'seqcap export' where it is installed"
+        ) from error
 
 
 def _onnx_engine(model: ModelDescription) -> Engine:

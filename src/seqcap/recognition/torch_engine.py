@@ -14,7 +14,7 @@ from seqcap.models.system import System
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.engine import Chunking, IntArray, Output
 from seqcap.recognition.forking import compute_alone_after_fork
-from seqcap.recognition.model_folder import ModelDescription
+from seqcap.recognition.model_description import ModelDescription
 
 compute_alone_after_fork()
 

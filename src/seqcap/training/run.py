@@ -7,6 +7,7 @@ memory. `scores.json` is written last: a run that has it is done.
 """
 
 import dataclasses
+import importlib.util
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -122,6 +123,7 @@ def run_fold(
     save_checkpoint(checkpoint, folder / "model")
     heard = labelled[parts.isin(["train", "validation"])]
     write_fingerprints(heard, settings.init_from, folder / "model")
+    _add_graphs(checkpoint, folder / "model")
     recognizer = Recognizer(checkpoint)
     uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0))
     below = pd.Series(below_shared_folder(labelled["file"]))
@@ -232,3 +234,14 @@ def load_utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]
 def _write_json(path: Path, value: Any) -> None:
     with atomic_write(path) as scratch:
         scratch.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
+
+
+def _add_graphs(checkpoint: Checkpoint, folder: Path) -> None:
+    """Lets the model run without torch, where onnx is installed and the system has graphs."""
+    if importlib.util.find_spec("onnx") is None:
+        return
+    from seqcap.models.onnx_graphs import is_exportable
+    from seqcap.recognition.export import add_graphs
+
+    if is_exportable(checkpoint.system):
+        add_graphs(checkpoint, folder)
