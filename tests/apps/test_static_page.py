@@ -1,6 +1,7 @@
 """The page in Debian's Chromium: the same answers as the command line, and no sound goes out."""
 
 import csv
+import dataclasses
 import functools
 import io
 import json
@@ -15,18 +16,28 @@ import pytest
 from seqcap import Recognizer
 from seqcap.apps.static_page import write_page
 from seqcap.errors import SettingsError
-from seqcap.recognition.model_folder import GRAPH_FILE, PRETRAINED_FOLDER
+from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
+from seqcap.recognition.export import export_model
+from seqcap.recognition.model_folder import CARD_FILE, GRAPH_FILE, PRETRAINED_FOLDER
 
 CHROMIUM = shutil.which("chromium")
 WAIT_MS = 120_000
 
 
-@pytest.fixture(scope="module")
-def model():
-    """The shipped model, which has a graph for browsers."""
+@pytest.fixture(scope="module", params=["shipped", "speech only"])
+def model(request, tmp_path_factory):
+    """The shipped model, which has a graph for browsers; and one that hears speech only."""
     if not (PRETRAINED_FOLDER / GRAPH_FILE).is_file():
         pytest.skip("the shipped model has no graph yet")
-    return PRETRAINED_FOLDER
+    if request.param == "shipped":
+        return PRETRAINED_FOLDER
+    folder = tmp_path_factory.mktemp("speech") / "model"
+    checkpoint = load_checkpoint()
+    hearing = checkpoint.normalisation.changed(speech_only=True, high_pass_hz=20.0, trim_db=0.0)
+    save_checkpoint(dataclasses.replace(checkpoint, normalisation=hearing), folder)
+    shutil.copyfile(PRETRAINED_FOLDER / CARD_FILE, folder / CARD_FILE)
+    export_model(folder, folder, half_weights=False)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +164,32 @@ def test_what_is_doubtful_is_said(page, tmp_path):
     (tmp_path / "letter.wav").write_text("hello")
     page.locator("#files").set_input_files([str(tmp_path / "silence.wav")])
     wait_for_answers(page, 1)
-    assert page.locator(".predicted").inner_text() == "uncertain"
+    assert page.locator(".predicted").inner_text() in ("uncertain", "no speech")
     assert "digital silence" in page.locator(".warning").inner_text()
     page.locator("#files").set_input_files([str(tmp_path / "letter.wav")])
     page.locator("#problem", has_text="letter.wav: not a recording").wait_for(timeout=WAIT_MS)
+
+
+def test_pauses_say_no_speech_where_the_model_hears_speech_only(page, model, samples, tmp_path):
+    import numpy as np
+    import soundfile
+
+    sound, rate = soundfile.read(samples[1], dtype="float32")
+    generator = np.random.default_rng(0)
+    pause = (0.001 * generator.standard_normal(5 * rate)).astype(np.float32)
+    sound = np.concatenate((sound + np.float32(0.1), pause + np.float32(0.1), sound))
+    soundfile.write(tmp_path / "pause.wav", sound, rate)
+    page.locator("#files").set_input_files(str(tmp_path / "pause.wav"))
+    wait_for_answers(page, 1)
+    rows = rows_of(downloaded(page, "text=Time line as CSV"))
+    expected = Recognizer.from_pretrained(model).recognize(tmp_path / "pause.wav")
+    silent = [piece.predicted == "no speech" for piece in expected.timeline]
+    if Recognizer.from_pretrained(model).checkpoint.normalisation.settings.speech_only:
+        assert any(silent)
+        assert [row["predicted"] == "no speech" for row in rows] == silent
+        assert all((row["anger"] == "") == (row["predicted"] == "no speech") for row in rows)
+    else:
+        assert not any(silent)
 
 
 def test_the_threshold_makes_answers_uncertain(page, samples):

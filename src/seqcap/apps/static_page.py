@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seqcap.apps.lines import tell
+from seqcap.audio.speech_detection import MODEL_FILE as DETECTOR_FILE
 from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import (
     CARD_FILE,
@@ -61,6 +62,11 @@ def write_page(folder: Path, model: Path) -> None:
         "name": settings["name"],
         "emotions": settings["emotions"],
         "graph": f"model/{GRAPH_FILE}" if has_graph else None,
+        "hears": {
+            name: settings.get("normalisation", {}).get(name, 0)
+            for name in ("high_pass_hz", "speech_only")
+        },
+        "detector": f"model/{DETECTOR_FILE.name}",
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
@@ -68,6 +74,8 @@ def write_page(folder: Path, model: Path) -> None:
         shutil.copytree(PAGE_FOLDER, whole)
         (whole / "model").mkdir()
         (whole / "model" / "model.json").write_text(json.dumps(about) + "\n", "utf-8")
+        if about["hears"]["speech_only"]:
+            shutil.copyfile(DETECTOR_FILE, whole / "model" / DETECTOR_FILE.name)
         for name in (GRAPH_FILE, CARD_FILE):
             if (model / name).is_file():
                 shutil.copyfile(model / name, whole / "model" / name)

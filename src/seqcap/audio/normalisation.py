@@ -282,6 +282,16 @@ class Normalisation:
             return log_spectrogram(spoken) if len(spoken) else NO_FRAMES
         return log_spectrogram(waveform * gain)[kept]
 
+    def hear(self, waveform: FloatArray) -> FloatArray:
+        """What is left of a whole recording at its own level: without offset, only its speech.
+
+        Args:
+            waveform: 16 kHz mono, shape ``(samples,)``.
+        """
+        (speech,) = self.find_speech([waveform])
+        filtered = self._filter(waveform)
+        return filtered if speech is None else keep_frames(filtered, speech)
+
     def measure(
         self, powers: NDArray[np.float64], speech: Mask | None = None
     ) -> tuple[np.float32, Mask]:

@@ -27,7 +27,7 @@ from seqcap.recognition.model_folder import (
 )
 from seqcap.recognition.onnx_engine import OnnxEngine
 from seqcap.recognition.recognizer import Recognizer
-from seqcap.recognition.samples_graph import parts_without_graph, samples_graph
+from seqcap.recognition.samples_graph import samples_graph
 from seqcap.recognition.torch_engine import TorchEngine
 
 TOLERANCE = 1e-5  # of a probability
@@ -44,8 +44,7 @@ def export_model(
     Args:
         model: Its folder; None or "-" for the shipped one.
         folder: Where; it gets all that `model` holds, `encode.onnx` and `decide.onnx`, which
-            `Recognizer` runs, and `samples.onnx`, from samples to probabilities, unless
-            `parts_without_graph` names something.
+            `Recognizer` runs, and `samples.onnx`, from samples to probabilities.
         half_weights: Round the weights to float16 once, for torch as well: files half as large.
             Arithmetic is in float32 in any case.
 
@@ -71,10 +70,9 @@ def export_model(
             _round_weights(fresh / WEIGHTS_FILE)
         checkpoint = load_checkpoint(fresh)
         add_graphs(checkpoint, fresh, half_weights=half_weights)
-        if not parts_without_graph(checkpoint):
-            graph = samples_graph(checkpoint, half_weights)
-            _check_samples(checkpoint, graph)
-            onnx.save(graph, fresh / GRAPH_FILE)
+        graph = samples_graph(checkpoint, half_weights)
+        _check_samples(checkpoint, graph)
+        onnx.save(graph, fresh / GRAPH_FILE)
         if folder.exists():
             folder.rename(Path(scratch) / "replaced")
         fresh.rename(folder)
@@ -154,7 +152,8 @@ def _check_samples(checkpoint: Checkpoint, graph: onnx.ModelProto) -> None:
         [session.run(["probabilities"], {"samples": each[None]})[0] for each in waveforms]
     )
     recognizer = Recognizer(replace(checkpoint), "cpu")
-    normalisation = checkpoint.normalisation
+    # The graph gets what is left of sound: of noise, no speech would be.
+    normalisation = checkpoint.normalisation.changed(high_pass_hz=0.0, speech_only=False)
     expected = recognizer.probabilities([normalisation.spectrogram(each) for each in waveforms])
     _refuse_differences(checkpoint, expected, found)
 

@@ -1,7 +1,10 @@
 """One ONNX graph from samples to probabilities, for other programs and for browsers.
 
 It does what `Recognizer` does with a recording of up to a minute: level, trimming, spectrogram,
-normalisation, network, temperature. Shapes in comments: B recordings, N samples, T frames.
+normalisation, network, temperature. Of models that take out an offset or hear speech only, it wants
+what `Normalisation.hear` gives; its metadata says so.
+
+Shapes in comments: B recordings, N samples, T frames.
 """
 
 import json
@@ -21,7 +24,6 @@ from seqcap.audio.spectrogram import (
     WINDOW_SAMPLES,
 )
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
-from seqcap.errors import SettingsError
 from seqcap.models import onnx_graphs as network
 from seqcap.models.capsules import OUTPUT_FEATURES
 from seqcap.models.onnx_builder import FLOAT, GraphBuilder
@@ -43,15 +45,12 @@ def samples_graph(checkpoint: Checkpoint, half_weights: bool) -> onnx.ModelProto
         half_weights: Store the network's weights as float16.
 
     Raises:
-        SettingsError: The system has no graphs, or `parts_without_graph` names something.
+        SettingsError: The system has no graphs.
     """
-    if parts := parts_without_graph(checkpoint):
-        raise SettingsError(f"{checkpoint.name}: no graph can hold {', '.join(parts)}")
     system, normalisation = checkpoint.system, checkpoint.normalisation
     network.check_exportable(system)
     graph = GraphBuilder(half_weights)
     samples = graph.input("samples", FLOAT, ["batch", "sample"])
-    # What acts on samples before the spectrogram (filters) has its place here.
     size = network.ceil_div(graph, network.size_of(graph, samples, 1), SHIFT_SAMPLES)  # T
     end = graph.ints(0, WINDOW_SAMPLES)
     samples = graph.op("Pad", samples, graph.op("Concat", graph.ints(0, 0), end, axis=0))
@@ -91,19 +90,6 @@ def samples_graph(checkpoint: Checkpoint, half_weights: bool) -> onnx.ModelProto
     return graph.model("seqcap", _metadata(checkpoint))
 
 
-def parts_without_graph(checkpoint: Checkpoint) -> list[str]:
-    """Names what a model does with samples that the graph from samples cannot do.
-
-    Example:
-        >>> from seqcap.recognition.checkpoint import load_checkpoint
-        >>> parts_without_graph(load_checkpoint())
-        []
-    """
-    settings = checkpoint.normalisation.settings
-    parts = {"high-pass": settings.high_pass_hz, "speech detection": settings.speech_only}
-    return [name for name, wanted in parts.items() if wanted]
-
-
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
     corpora = checkpoint.provenance.get("corpora", [])
     facts = {
@@ -113,6 +99,8 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "temperature": checkpoint.temperature,
         "target_rms": checkpoint.normalisation.settings.target_rms,
+        "high_pass_hz": checkpoint.normalisation.settings.high_pass_hz,
+        "speech_only": checkpoint.normalisation.settings.speech_only,
         "license": checkpoint.provenance.get("license", "MIT"),
         "corpora": corpora,
     }

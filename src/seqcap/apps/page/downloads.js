@@ -14,7 +14,7 @@ const rounded = (value, digits) => String(Number(value.toFixed(digits)));
 export function csv(emotions, rows) {
   const lines = [["file", "start", "end", ...emotions, "predicted"]];
   for (const { file, start, end, probabilities, predicted } of rows) {
-    const values = probabilities.map((p) => rounded(p, 6));
+    const values = emotions.map((_, i) => (probabilities ? rounded(probabilities[i], 6) : ""));
     lines.push([file, rounded(start, 3), rounded(end, 3), ...values, predicted]);
   }
   return lines.map((line) => `${line.map(cell).join(",")}\n`).join("");

@@ -50,7 +50,7 @@ export function timelinePicture(emotions, samples, seconds, cells, label) {
   emotions.forEach((emotion, row) => {
     const y = 52 + 18 * row;
     picture.append(svg("text", { x: 0, y: y + 12 }, emotion));
-    for (const { start, end, values } of cells) {
+    for (const { start, end, values } of cells.filter((one) => one.values)) { // without "no speech"
       const width = Math.max(0.5, x(end) - x(start));
       picture.append(svg("rect", { class: "line", x: x(start), y, width, height: 15, fill: "none", "stroke-width": 0.5 }));
       const cell = filled({ x: x(start), y, width, height: 15, "fill-opacity": values[row].toFixed(3) }, row);
@@ -81,8 +81,9 @@ export function bars(container, emotions) {
     return { bar, fill, value };
   });
   return (probabilities) => rows.forEach(({ bar, fill, value }, i) => {
-    bar.setAttribute("aria-valuenow", probabilities[i].toFixed(6));
-    fill.style.width = `${100 * probabilities[i]}%`;
-    value.textContent = probabilities[i].toFixed(2);
+    const share = probabilities ? probabilities[i] : 0; // nobody speaks
+    bar.setAttribute("aria-valuenow", share.toFixed(6));
+    fill.style.width = `${100 * share}%`;
+    value.textContent = probabilities ? share.toFixed(2) : "";
   });
 }

@@ -33,20 +33,17 @@ async function inBrowser(model) {
   worker.onerror = (event) => {
     asked.forEach(({ reject }) => reject(new Error(event.message || "the worker does not start")));
   };
-  await ask({ graph: model.graph });
-  const row = (samples) => ask({ samples });
+  await ask({ graph: model.graph, hears: model.hears, detector: model.detector });
   return {
     model,
     place: "Recognised in this browser: no sound leaves your machine.",
-    live: async (samples) => (await row(samples)).probabilities,
+    live: async (samples) => (await ask({ samples, bounds: [] })).probabilities,
     async recognize(samples) {
-      const whole = await row(samples);
-      const pieces = [];
-      for (const [start, end] of pieceBounds(samples.length)) {
-        const { probabilities } = end - start === samples.length ? whole : await row(samples.slice(start, end));
-        pieces.push({ start: start / RATE, end: end / RATE, probabilities });
-      }
-      return { ...whole, pieces };
+      const bounds = pieceBounds(samples.length);
+      const found = await ask({ samples, bounds });
+      const pieces = bounds.map(([start, end], i) => (
+        { start: start / RATE, end: end / RATE, probabilities: found.pieces[i] }));
+      return { ...found, pieces };
     },
   };
 }
@@ -56,7 +53,7 @@ function onServer(model) {
     const response = await fetch(`v1/recognize?timeline=${timeline}`, { method: "POST", body: wav(samples) });
     const found = await response.json();
     if (!response.ok) throw new Error(found.error);
-    const values = (row) => model.emotions.map((emotion) => row[emotion]);
+    const values = (row) => (row.predicted === NO_SPEECH ? null : model.emotions.map((emotion) => row[emotion]));
     return {
       probabilities: values(found[0]),
       pieces: (found[0].timeline ?? []).map((row) => ({ start: row.start, end: row.end, probabilities: values(row) })),
@@ -81,9 +78,11 @@ export function pieceBounds(count) {
   return bounds;
 }
 
-export const UNCERTAIN = "uncertain";
+export const UNCERTAIN = "uncertain", NO_SPEECH = "no speech";
 
+// Probabilities are null where nobody speaks.
 export function decide(emotions, probabilities, abstainBelow) {
+  if (!probabilities) return NO_SPEECH;
   const best = probabilities.indexOf(Math.max(...probabilities));
   const alike = probabilities.every((p) => p === probabilities[0]);
   return alike || probabilities[best] < abstainBelow ? UNCERTAIN : emotions[best];
