@@ -1,8 +1,11 @@
 import itertools
+import os
+import sys
 import threading
 
 import numpy as np
 import pytest
+from sounds import encode, make_speech_like
 
 from seqcap.audio.normalisation import Normalisation, NormalisationSettings
 from seqcap.recognition.answers import Failure
@@ -115,3 +118,26 @@ def test_a_long_recording_of_which_less_than_a_minute_is_left_loses_nothing():
     )
     assert not prepared.recording.is_short
     assert sum(len(block) for block in prepared.blocks()) == sum(prepared.sizes) == 5020
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes among files")
+def test_a_pipe_of_a_long_recording_is_read_once_and_decoded_twice():
+    content = encode(np.tile(make_speech_like(10.0), 7))
+    reading, writing = os.pipe()
+
+    def write():
+        with os.fdopen(writing, "wb") as file:
+            file.write(content)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    recording = read_recording(f"/dev/fd/{reading}")
+    thread.join()
+    os.close(reading)
+    assert recording.waveform is None
+    assert sum(map(len, recording.decode())) == 70 * 16000
+
+
+def test_what_makes_an_answer_less_certain_comes_with_the_recording():
+    recording = read_recording((make_speech_like(3.0, 8000), 8000))
+    assert [issue.kind for issue in recording.issues] == ["narrow_band"]

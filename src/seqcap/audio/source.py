@@ -106,7 +106,7 @@ def rereadable(source: Source) -> Source:
         with _file_at(path, source_name(source)) as file:
             return _KeptFile(file.read(), source_name(source))
     if hasattr(source, "read") and not cast(BinaryIO, source).seekable():
-        return _KeptFile(cast(BinaryIO, source).read(), source_name(source))
+        return _rewound(cast(BinaryIO, source), source_name(source))
     return source
 
 

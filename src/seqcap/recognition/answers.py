@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from seqcap.audio.issues import AudioIssue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +50,7 @@ class Answer:
             speaks.
         predicted: The most probable emotion, "uncertain" or "no speech".
         timeline: Answers for every 2 s, if asked for.
+        warnings: What makes the answer less certain, of the whole recording: codes and sentences.
 
     Example:
         >>> answer = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
@@ -61,6 +64,7 @@ class Answer:
     probabilities: dict[str, float]
     predicted: str
     timeline: tuple["Answer", ...] = ()
+    warnings: tuple[AudioIssue, ...] = field(default=(), compare=False)
 
     @property
     def confidence(self) -> float:

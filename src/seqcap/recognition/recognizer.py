@@ -448,7 +448,8 @@ class Recognizer:
                 piece_end_s = min(whole.start_s + behind / FRAMES_PER_S, whole.end_s)
                 piece = (whole.name, whole.start_s + first / FRAMES_PER_S, piece_end_s)
                 timeline.append(self._named(*piece, piece_row))
-        return self._named(whole.name, whole.start_s, whole.end_s, row, tuple(timeline))
+        answer = self._named(whole.name, whole.start_s, whole.end_s, row, tuple(timeline))
+        return dataclasses.replace(answer, warnings=whole.issues)
 
     def _named(
         self,

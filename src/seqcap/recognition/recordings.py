@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqcap.audio.channels import MIX
+from seqcap.audio.checks import warn_of
+from seqcap.audio.issues import AudioIssue
 from seqcap.audio.normalisation import Mask, Normalisation, block_powers, keep_frames
-from seqcap.audio.source import Source, source_name
+from seqcap.audio.source import Source, rereadable, source_name
 from seqcap.audio.spectrogram import (
     FRAMES_PER_S,
     FloatArray,
@@ -66,6 +68,7 @@ class LoadedRecording:
         powers: Mean square of every 10 ms, as `block_powers` gives them.
         waveform: Its samples at 16 kHz; None if it is longer than a minute or was released.
         decode: Decodes it once more, in blocks of 30 s.
+        issues: What makes an answer about it less certain.
     """
 
     name: str
@@ -74,6 +77,7 @@ class LoadedRecording:
     powers: NDArray[np.float64]
     waveform: FloatArray | None
     decode: Callable[[], Iterator[FloatArray]]
+    issues: tuple[AudioIssue, ...] = ()
 
     @property
     def sample_count(self) -> int:
@@ -123,13 +127,17 @@ def read_recording(
     """
     powers, sample_count = [], 0
     held: FloatArray | None = None
+    issues: list[AudioIssue] = []
+    source = rereadable(source)  # a long one is decoded again
     decode = functools.partial(
         waveform_blocks, source, start_s=start_s, end_s=end_s, name=name, channel=channel
     )
-    for block in decode(block_s=LONGEST_HELD_S, warn=warn):
+    for block in decode(block_s=LONGEST_HELD_S, issues=issues):
         powers.append(block_powers(block))
         sample_count += len(block)
         held = block if sample_count == len(block) else None
+    if warn:
+        warn_of(issues)
     return LoadedRecording(
         source_name(source, name),
         start_s,
@@ -137,6 +145,7 @@ def read_recording(
         np.concatenate(powers),
         held,
         functools.partial(decode, warn=False),
+        tuple(issues),
     )
 
 
