@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import tiny_experiment
 import typer
@@ -25,6 +26,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     (folder / "recordings").mkdir()
     (folder / "recordings" / "one.wav").symlink_to(ROOT / "samples" / "emodb" / "16a01Nc.wav")
     tiny_experiment.write_corpus(folder / "tiny").rename(folder / "emodb.csv")
+    (folder / "answers").mkdir()
+    answers = pd.DataFrame({"file": ["one.wav"], "predicted": ["neutral"]})
+    answers.to_parquet(folder / "answers" / "part-0.parquet")
     (folder / "runs" / "emodb").mkdir(parents=True)
     (folder / "runs" / "emodb" / "model").symlink_to(model_folder)
     return folder
