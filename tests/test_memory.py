@@ -23,6 +23,7 @@ if keep_freed_memory():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="counts page faults by getrusage")
 def test_blocks_freed_before_cost_no_page_faults():
     # In a process of its own: the setting stays for the life of a process.

@@ -40,6 +40,7 @@ def service(model_folder, port):
     process.stderr.close()
 
 
+@pytest.mark.slow
 def test_hugging_faces_client_is_served_and_sigterm_finishes_what_was_begun(service, samples):
     from huggingface_hub import InferenceClient
 
@@ -75,6 +76,7 @@ def test_hugging_faces_client_is_served_and_sigterm_finishes_what_was_begun(serv
     assert re.fullmatch(rf"seqcap: random at {url}; Ctrl-C ends\n", told)
 
 
+@pytest.mark.slow
 def test_it_listens_to_this_machine_alone(service):
     _, url = service
     addresses = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)

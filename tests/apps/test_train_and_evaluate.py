@@ -91,6 +91,7 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
     assert "holds the run of one fold; give another folder" in all_in_one.err
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_what_another_model_has_learnt(
     seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     assert "initial model unnamed was trained on speakers of validation or test: a;" in learnt.err
 
 
+@pytest.mark.slow
 def test_speakers_whom_a_model_adapts_to_are_known_or_not(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
@@ -165,6 +167,7 @@ def test_answers_about_each_speaker_are_evened_out_if_asked_for(
     assert (tables[0]["anger"] - tables[1]["anger"]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_model_is_scored_with_the_labels_that_it_was_trained_with(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
@@ -179,6 +182,7 @@ def test_a_model_is_scored_with_the_labels_that_it_was_trained_with(
     assert (given["utterances"], sum(given["confusion"][1])) == (6, 4)  # of the one tested
 
 
+@pytest.mark.slow
 def test_who_has_no_name_is_a_stranger_and_nobody_of_an_interval(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def lay_out(corpus: str, layout: str) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("corpus", "layout"), [(name, layout) for name, (_, many) in LAYOUTS.items() for layout in many]
 )

@@ -141,6 +141,7 @@ def test_ray_gives_what_the_others_give(experiment: Experiment, uninterrupted: P
     assert experiment.trainings(output) == 3
 
 
+@pytest.mark.slow
 def test_packed_runs_are_not_repeated(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_run_is_named_as_it_names_itself(table: pd.DataFrame, tmp_path: Path) 
     ]
 
 
+@pytest.mark.slow
 def test_the_order_is_seed_by_seed_then_fold_by_fold(table: pd.DataFrame, tmp_path: Path) -> None:
     grid = choose(tiny(tmp_path, '[[entry]]\nsystem = "CNN"\n'), seeds="3,1")
     other = replace(grid, name="other", entries=grid.entries[1:], gradients=True)

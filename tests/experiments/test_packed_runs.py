@@ -43,6 +43,7 @@ def test_a_packed_run_says_what_its_folder_said(experiment: Path, tmp_path: Path
             )
 
 
+@pytest.mark.slow
 def test_a_packed_experiment_gives_the_same_report_byte_for_byte(
     experiment: Path, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ def assert_like_predict(
             assert [piece["end"] for piece in row["timeline"]] == [p.end for p in answer.timeline]
 
 
+@pytest.mark.slow
 def test_a_folder_is_answered_as_by_predict_and_bad_files_are_rows(
     archive: Path, predicted: dict[str, Any], model_folder: Path, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_folder_is_answered_as_by_predict_and_bad_files_are_rows(
     assert len(pd.read_parquet(tmp_path / "out")) == 11
 
 
+@pytest.mark.slow
 def test_an_interrupted_recognition_is_resumed_to_the_same_rows(
     archive: Path, model_folder: Path, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork there")
 def test_a_pool_forked_after_a_recognition_answers():
     program = [sys.executable, "-c", textwrap.dedent(PROGRAM)]

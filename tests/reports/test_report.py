@@ -89,6 +89,7 @@ def test_wa_and_ua_are_those_of_the_predictions(folder: Path) -> None:
         assert rows[system]["paper WA"] == f"{100 * paper.TABLE_5[system].wa:.2f}"
 
 
+@pytest.mark.slow
 def test_a_combination_is_the_mean_of_probabilities_of_the_same_fold_and_seed(
     folder: Path,
 ) -> None:
@@ -194,6 +195,7 @@ def test_wa_and_ua_are_explained_where_they_stand_in_the_words_of_evaluate(markd
     assert markdown.count(WHAT_SCORES_MEAN) >= 3
 
 
+@pytest.mark.slow
 def test_what_may_be_compared_depends_on_the_corpus(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN": 1.0}, seeds=[0])
     text = " ".join(b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text))
@@ -205,6 +207,7 @@ def test_what_may_be_compared_depends_on_the_corpus(tmp_path: Path) -> None:
     assert "the corpus has the same 2,280 utterances of 10 speakers" in text
 
 
+@pytest.mark.slow
 def test_what_is_missing_and_failed_is_named_and_left_out_of_tests(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN": 1.0, "CNN_SeqCap": 2.0}, seeds=[0],
                      combinations=[("CNN", "CNN_SeqCap")])  # fmt: skip
@@ -230,6 +233,7 @@ def test_what_is_missing_and_failed_is_named_and_left_out_of_tests(tmp_path: Pat
     write_report(tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_one_fold_with_one_seed_is_a_report_too(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN": 1.0, "CNN_SeqCap": 2.0}, folds=[2], seeds=[0])
     row = table_with(tmp_path, "comparison", "pairs")[0]
@@ -246,6 +250,7 @@ def test_a_grid_of_which_nothing_is_done_says_so(tmp_path: Path) -> None:
     assert "No run is done yet" in text
 
 
+@pytest.mark.slow
 def test_the_curriculum_is_told_as_a_difference(tmp_path: Path) -> None:
     write_experiment(
         tmp_path, {"CNN_SeqCap": 2.0, "CNN_SeqCap, shuffled": 1.0}, grid="table4",
@@ -337,6 +342,7 @@ def test_the_papers_counts_are_those_of_the_systems() -> None:
         assert with_it == paper.TABLE_5[system]
 
 
+@pytest.mark.slow
 def test_the_same_system_under_two_recipes_is_compared_in_pairs(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN_SeqCap": 1.0}, shows=["table5"])
     write_experiment(tmp_path, {"CNN_SeqCap": 2.0}, grid="default", recipe="default",
@@ -409,6 +415,7 @@ def test_trials_are_judged_by_their_validation_speakers(tmp_path: Path) -> None:
     assert float(rows[1]["gain in UA"]) == pytest.approx(means[1] - means[0], abs=0.06)
 
 
+@pytest.mark.slow
 def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path) -> None:
     skills = {"CNN": 1.0, "CNN_GRU": 1.5, "CNN_SeqCap": 3.0}
     combinations = [("CNN_GRU", "CNN_SeqCap"), ("CNN", "CNN_SeqCap")]

@@ -119,6 +119,7 @@ def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
     assert run(tmp_path, settings).steps == 2 * epochs  # 0.1 x 10 steps is one step of warm-up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_gradients_are_made_short_in_every_precision(precision: str, tmp_path: Path) -> None:
     settings = small(precision=precision, epochs=1, weight_decay=0.0, lsuv_init="false")

@@ -287,6 +287,14 @@ class Normalisation:
 
         Args:
             waveform: 16 kHz mono, shape ``(samples,)``.
+
+        Returns:
+            Shape ``(samples,)``, fewer if something was cut off.
+
+        Example:
+            >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
+            >>> unchanged.hear(np.zeros(1600, np.float32)).shape
+            (1600,)
         """
         (speech,) = self.find_speech([waveform])
         filtered = self._filter(waveform)

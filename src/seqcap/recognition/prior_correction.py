@@ -85,7 +85,7 @@ def balance_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
         >>> balance_probabilities([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]]).round(2)
         array([[0.88, 0.12],
                [0.88, 0.12],
-               [0.36, 0.64]])
+               [0.35, 0.65]])
     """
     return adjust_logits(probabilities, estimate_log_prior_shift(probabilities))
 
