@@ -107,7 +107,7 @@ def _read_predictions(path: Path) -> pd.DataFrame:
         path,
         dtype=dict.fromkeys(_TEXT, str),
         keep_default_na=False,
-        na_values=dict.fromkeys(("end", *EMOTIONS), [""]),
+        na_values={column: [""] for column in ("end", *EMOTIONS)},
     )
 
 
