@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -77,6 +78,8 @@ def recognise_by_ray(
         SettingsError: There is no cluster; a worker cannot load the model or write its answers.
     """
     connect(address, jobs or None)
+    if gpus and settings.device == "auto":
+        settings = replace(settings, device="cuda")
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
