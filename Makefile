@@ -71,7 +71,7 @@ RECIPES := src/seqcap/training/recipes
 CORPORA ?= corpora
 
 pretrained: $(VENV)/.seqcap-dev
-	@$(INSTALL) -e '.[benchmark]'
+	@$(INSTALL) -e '.[benchmark,export]'
 	$(SAY) "Reading the corpora in $(CORPORA)"
 	@for name in emodb ravdess nemo crema_d banglaser; do \
 	  $(BIN)/seqcap corpus read $$name $(CORPORA)/$$name --output runs/$$name.csv; done
@@ -82,7 +82,8 @@ pretrained: $(VENV)/.seqcap-dev
 	@$(BIN)/seqcap train $(TABLES) --folds $(RECIPES)/development.json --labels paper4 \
 	  --recipe $(RECIPES)/five-corpora.toml --init-from runs/three-corpora/model \
 	  --name seqcap-paper4-3 --output runs/pretrained
-	@cp runs/pretrained/model/{model.*,fingerprints.safetensors} $(PRETRAINED)
+	@rm -rf runs/exported && $(BIN)/seqcap export runs/pretrained/model runs/exported
+	@cp runs/exported/{model.*,*.onnx,fingerprints.safetensors} $(PRETRAINED)
 	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPES)/development.json \
 	  --card $(PRETRAINED)/CARD.md

@@ -32,6 +32,7 @@ _MOST = {
     "low_pass_share": 1.0,
     "room_share": 1.0,
     "clip_share": 1.0,
+    "codec_share": 1.0,
 }
 
 
@@ -58,6 +59,8 @@ class Augmentation:
         low_pass_share: Share that loses its high frequencies, as to a codec.
         room_share: Share that sounds as in a room.
         clip_share: Share whose peaks are cut off.
+        codec_share: Share of segments cut from their recording coded as GSM, Opus or MP3, which
+            is done once for a training.
         recorded_noise: Noise is one of those in the folder that SEQCAP_NOISE names, where that is
             set, or hum, besides plain noise.
         voices: Largest share of what a speaker's mean spectrum differs from another training
@@ -90,6 +93,7 @@ class Augmentation:
     low_pass_share: float = added_field(0.0, neutral=0.0)
     room_share: float = added_field(0.0, neutral=0.0)
     clip_share: float = added_field(0.0, neutral=0.0)
+    codec_share: float = added_field(0.0, neutral=0.0)
     recorded_noise: bool = added_field(False, neutral=False)
 
     def __post_init__(self) -> None:

@@ -25,6 +25,7 @@ from seqcap.training.augmentation import (
     draw_factor,
     stretch_time,
 )
+from seqcap.training.codecs import code_waveforms
 
 SEGMENT_S = 2.0  # Sec. VI-A
 
@@ -190,6 +191,8 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         self.unknown_speaker_share = unknown_speaker_share
         self.augmentation = augmentation
         self.voices = self._measure_voices()
+        coded = augmentation is not None and augmentation.codec_share > 0
+        self.coded = code_waveforms(self.waveforms, seed) if coded else []
         self.seed = seed
         self.samples = round(segment_s * SAMPLE_RATE_HZ)
         self.pieces = [
@@ -225,6 +228,8 @@ class Segments(Dataset[tuple[FloatArray, int]]):
             normalisation = self.normalisation
         if normalisation is self.normalisation:
             normalisation = self._in_another_voice(index, generator)
+        if self.coded and generator.random() < self.augmentation.codec_share:
+            waveform = self.coded[index]
         samples = int(self.samples / (stretch or 1))
         size = int(samples * speed)
         start = int(generator.integers(0, max(0, len(waveform) - size) + 1))
