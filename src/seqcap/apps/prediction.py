@@ -16,6 +16,7 @@ from seqcap.apps.prediction_outputs import answers_with_columns, stream_writer, 
 from seqcap.apps.progress import progress_of
 from seqcap.apps.sources import passed_over_line, unreadable
 from seqcap.apps.writers import BY_RECORDING, Format, is_replaced, open_output
+from seqcap.audio.checks import warn_of
 from seqcap.errors import gather_warnings
 from seqcap.recognition.answers import Answer, Failure
 
@@ -220,6 +221,8 @@ def _results(
     ):
         for result in answers:
             counts.add(result)
+            if isinstance(result, Answer):
+                warn_of(result.warnings, less_certain=True)  # of the others the reader has warned
             tick()
             yield result
 

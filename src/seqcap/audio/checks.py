@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -159,10 +160,15 @@ class SignalChecker:
         self._before = full[-2:]
 
 
-def warn_of(issues: list[AudioIssue]) -> None:
-    """Warns of what is wrong with the samples themselves."""
+def warn_of(issues: Iterable[AudioIssue], *, less_certain: bool = False) -> None:
+    """Warns of what is wrong with the samples themselves.
+
+    Args:
+        issues: As `SignalChecker.report` gives them.
+        less_certain: Warn of the other kinds instead, which only make an answer less certain.
+    """
     for issue in issues:
-        if issue.kind in _WARNED:
+        if (issue.kind in _WARNED) != less_certain:
             warnings.warn(issue.text, AudioWarning, stacklevel=2)
 
 
