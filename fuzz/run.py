@@ -74,10 +74,10 @@ class Worker:
             self._process = None
 
 
-def sound_cases(count: int, folder: Path) -> Iterator[tuple[str, str, Path]]:
+def sound_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str, Path]]:
     """Gives kind, name and file of damaged sounds, formats in turn."""
     seeds = list(sound_seeds())
-    for number in range(count):
+    for number in range(first, first + count):
         name, content = seeds[number % len(seeds)]
         path = folder / f"sound-{number}"
         path.write_bytes(mutate(content, number))
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--sounds", type=int, default=10_000, help="damaged sound files")
     parser.add_argument("--tables", type=int, default=1_000, help="damaged corpus tables")
     parser.add_argument("--models", type=int, default=300, help="damaged models")
+    parser.add_argument("--first", type=int, default=0, help="another number: other damage")
     parser.add_argument("--keep", type=Path, default=Path("fuzz-faults"), help="for faulty files")
     options = parser.parse_args()
     outcomes: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
@@ -117,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for kind, cases in (
-            ("sound", sound_cases(options.sounds, folder)),
+            ("sound", sound_cases(options.sounds, folder, options.first)),
             ("table", table_cases(options.tables, folder)),
             ("model", model_cases(options.models, folder)),
         ):
