@@ -122,8 +122,10 @@ def train(
     label_set = label_set_named(labels, table)
     chosen = choose_folds(table, folds, fold, allow_shared_speakers)
     job = _Job(table, label_set, settings, name, lightning_device(device), devices)
-    _check(job, chosen)
     several = fold == ALL_FOLDS
+    _tell_labels(job)
+    if several:
+        _check(job, chosen)
     with say_how_to_resume("the last completed epoch"):
         all_scores, by_fold = _train_folds(job, chosen, output, several)
     print_scores(all_scores, label_set.emotions, by_fold if several else None)
@@ -141,19 +143,27 @@ class _Job:
     devices: int
 
 
-def _check(job: _Job, chosen: Sequence["Fold"]) -> None:
-    """Checks all folds before the first is trained."""
+def _labelled(job: _Job) -> "pd.DataFrame":
     from seqcap.corpora.labels import apply_labels
-    from seqcap.training.fine_tuning import describe_init_model
-    from seqcap.training.run_checks import check_parts
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CorpusWarning)  # each fold's training tells of it
-        labelled = apply_labels(job.table, job.label_set)
-    _console().print(f"{job.label_set.description}: {len(labelled):,} of {len(job.table):,} rows")
+        return apply_labels(job.table, job.label_set)
+
+
+def _tell_labels(job: _Job) -> None:
+    kept = len(_labelled(job))
+    _console().print(f"{job.label_set.description}: {kept:,} of {len(job.table):,} rows")
+
+
+def _check(job: _Job, chosen: Sequence["Fold"]) -> None:
+    """Checks all folds before the first is trained."""
+    from seqcap.training.fine_tuning import describe_init_model
+    from seqcap.training.run_checks import check_parts
+
     started_from = describe_init_model(job.settings)
     for one in chosen:
-        check_parts(labelled, one, job.label_set, started_from)
+        check_parts(_labelled(job), one, job.label_set, started_from)
 
 
 def _train_folds(

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from seqcap.audio.source import Source
+from seqcap.audio.spectrogram import FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.corpora.labels import LABEL_SETS, LabelSet, apply_labels, label_set_named
 from seqcap.corpora.speakers import speaker_key, spellings_of
@@ -48,6 +49,7 @@ def predict_table(
     emotions: Sequence[str] | None = None,
     progress: bool = False,
     know_speakers: bool = True,
+    waveforms: Sequence[FloatArray] | None = None,
 ) -> pd.DataFrame:
     """Recognises every row of a table, as `Recognizer` does for users.
 
@@ -58,6 +60,7 @@ def predict_table(
             rest is scaled to sum to one. All emotions of the system if None.
         progress: Show a progress bar.
         know_speakers: If False, adapt to nobody: each row is recognised by itself.
+        waveforms: Of the rows, as `load_rows` gives them; loaded if None.
 
     Returns:
         The table with one column of probabilities per emotion, and `predicted`, the first of the
@@ -73,7 +76,9 @@ def predict_table(
         >>> predict_table(Recognizer.from_pretrained(), table)["predicted"].tolist()
         ['anger']
     """
-    sources = [(waveform, SAMPLE_RATE_HZ) for waveform in load_rows(table)]
+    if waveforms is None:
+        waveforms = load_rows(table)
+    sources = [(waveform, SAMPLE_RATE_HZ) for waveform in waveforms]
     kept = list(emotions or recognizer.emotions)
     given = track(
         _by_speaker(recognizer, sources, table["speaker"])

@@ -6,6 +6,7 @@ Normalisation is measured anew.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def load_init_model(settings: TrainingSettings) -> Checkpoint:
         CheckpointError: There is no model.
         SettingsError: It is another system than the one to be trained, or has other capsules.
     """
-    model = load_checkpoint(_folder(settings))
+    model = _load(_folder(settings))
     if model.system_name != settings.system:
         raise SettingsError(
             f"setting 'init_from': {model.name} is {model.system_name}, {settings.system} is to "
@@ -133,6 +134,16 @@ def load_pretrained_weights(
 def _axis_of_emotions(weights: Tensor, with_one_more: Tensor) -> int | None:
     sizes = zip(weights.shape, with_one_more.shape, strict=True)
     return next((axis for axis, (size, larger) in enumerate(sizes) if size != larger), None)
+
+
+@functools.lru_cache(maxsize=1)
+def _load_once(folder: Path, changed_ns: int) -> Checkpoint:
+    return load_checkpoint(folder)
+
+
+def _load(folder: Path) -> Checkpoint:
+    """Loads a model, again only after it has changed."""
+    return _load_once(folder, (folder / WEIGHTS_FILE).stat().st_mtime_ns)
 
 
 def _folder(settings: TrainingSettings) -> Path:

@@ -38,11 +38,14 @@ from seqcap.training.batches import (
     find_speech,
     measure_normalisation,
 )
-from seqcap.training.callbacks import TrainingProgress
-from seqcap.training.cost import ResourceUsage
+from seqcap.training.callbacks import (
+    ResourceUsage,
+    TrainingProgress,
+    WorkerLogFilter,
+    filter_lightning_warnings,
+)
 from seqcap.training.fine_tuning import load_init_model, load_pretrained_weights
 from seqcap.training.lightning_module import LitModule
-from seqcap.training.quiet import WorkerLogFilter, filter_lightning_warnings
 from seqcap.training.resume import (
     join_metrics,
     keep_earlier_metrics,
@@ -52,6 +55,7 @@ from seqcap.training.sampler import SegmentBatchSampler
 from seqcap.training.settings import TrainingSettings
 
 _STARTING_SEGMENTS = 48
+_LAST = "last.ckpt"
 _CHOICES: dict[str, dict[str, Any]] = {
     "wa": {"monitor": "validation_wa", "mode": "max"},
     "ua": {"monitor": "validation_ua", "mode": "max"},
@@ -117,19 +121,73 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
+    data = _prepare_data(training, validation, settings)
+    system = _initial_system(data.segments, emotions, settings)
+    module = LitModule(system, settings, len(emotions))
+    best = ModelCheckpoint(folder, "best", **_CHOICES[settings.monitor])
+    usage = ResourceUsage()
+    keep_earlier_metrics(folder)
+    remove_corrupt_checkpoints(folder)
+    with filter_lightning_warnings():
+        trainer = _trainer(
+            settings,
+            folder,
+            max_epochs=settings.count_epochs(len(data.sampler)),
+            accelerator=accelerator,
+            devices=devices,
+            callbacks=[best, *_callbacks(settings, folder, usage, progress)],
+        )
+        _fit(trainer, module, data, folder / _LAST)
+    join_metrics(folder)
+    module.load_state_dict(_read(best.best_model_path)["state_dict"])
+    # Other processes may have trained: what they know is in the checkpoint.
+    ended = _read(folder / _LAST)
+    usage.load_state_dict(ended["callbacks"][usage.state_key])
+    system = module.system.cpu().eval()
+    return TrainedSystem(
+        system,
+        data.normalisation,
+        settings.temperature or _temperature(system, data),
+        steps=ended["global_step"],
+        step_ms=usage.step_ms,
+        peak_memory_mb=usage.peak_memory_mb,
+    )
+
+
+@dataclass(frozen=True)
+class _Data:
+    """What a training reads.
+
+    Attributes:
+        segments: Of the training part.
+        sampler: Their batches.
+        validation: Whole utterances, in batches.
+        normalisation: Measured on the training part.
+        speaker_count: Of the validation part.
+    """
+
+    segments: Segments
+    sampler: SegmentBatchSampler
+    validation: DataLoader[Any]
+    normalisation: Normalisation
+    speaker_count: int
+
+
+def _prepare_data(
+    training: Sequence[Utterance], validation: Sequence[Utterance], settings: TrainingSettings
+) -> _Data:
     training = find_speech(training, settings.normalisation)
     validation = find_speech(validation, settings.normalisation)
     normalisation = measure_normalisation(training, settings.normalisation)
-    augmentation = settings.augmentation if settings.augment else None
     segments = Segments(
         training,
         normalisation,
-        augmentation,
+        settings.augmentation if settings.augment else None,
         settings.seed,
         settings.segment_s,
         settings.unknown_speaker_share,
     )
-    order = SegmentBatchSampler(
+    sampler = SegmentBatchSampler(
         segments,
         settings.batch_size,
         settings.curriculum,
@@ -142,35 +200,79 @@ def train(
         batch_sampler=by_length(validation, settings.batch_size),
         collate_fn=collate,
     )
+    speaker_count = len({each.speaker for each in validation})
+    return _Data(segments, sampler, whole, normalisation, speaker_count)
+
+
+def _initial_system(
+    segments: Segments, emotions: Sequence[str], settings: TrainingSettings
+) -> System:
+    """Builds the system with random weights, scaled on first segments, or pretrained ones."""
     system = build(settings.system, len(emotions), settings.capsules, settings.seed)
     if settings.init_from:
         load_pretrained_weights(system, emotions, load_init_model(settings), settings.seed)
     elif settings.lsuv_init:
-        pieces = np.random.default_rng(settings.seed).permutation(len(segments))[
-            :_STARTING_SEGMENTS
-        ]
-        first = collate([segments[(0, int(piece))] for piece in pieces])
+        places = np.random.default_rng(settings.seed).permutation(len(segments))
+        first = collate([segments[(0, int(place))] for place in places[:_STARTING_SEGMENTS]])
         lsuv_init(system, first.spectrograms, first.frame_counts)
-    module = LitModule(system, settings, len(emotions))
-    best = ModelCheckpoint(folder, "best", **_CHOICES[settings.monitor])
+    return system
+
+
+def _callbacks(
+    settings: TrainingSettings, folder: Path, usage: ResourceUsage, progress: bool
+) -> list[pl.Callback]:
     latest = ModelCheckpoint(folder, "last", enable_version_counter=False)
-    cost = ResourceUsage()
     moving = functools.partial(_moving_average, decay=settings.ema_decay)
     average = [WeightAveraging(avg_fn=moving)] if settings.ema_decay else []
     bars = [TrainingProgress()] if progress else []
-    keep_earlier_metrics(folder)
-    remove_corrupt_checkpoints(folder)
-    last = folder / "last.ckpt"
-    with filter_lightning_warnings():
-        trainer = _trainer(
-            accelerator=accelerator,
-            devices=devices,
-            strategy="ddp_spawn" if devices > 1 else "auto",
-            use_distributed_sampler=False,  # the order shares out its batches itself
-            precision=settings.precision,
-            max_epochs=settings.count_epochs(len(order)),
+    return [latest, *average, usage, WorkerLogFilter(), *bars]
+
+
+def _fit(trainer: pl.Trainer, module: LitModule, data: _Data, last: Path) -> None:
+    """Runs Lightning, from the last completed epoch on if there is one."""
+    try:
+        trainer.fit(
+            module,
+            DataLoader(data.segments, batch_sampler=data.sampler, collate_fn=collate),
+            data.validation,
+            ckpt_path=last if last.exists() else None,
+        )
+    except SystemExit as end:  # Lightning makes one of Ctrl-C and SIGTERM, and ignores the next
+        interruption = end.__context__
+        if not isinstance(interruption, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise interruption from None
+    except ProcessRaisedException as error:  # one of several processes
+        diverged = re.search(r"SettingsError: (.*)", str(error))
+        if diverged:
+            raise SettingsError(diverged[1]) from None
+        raise
+
+
+def _temperature(system: System, data: _Data) -> float:
+    """Fits the temperature on the validation part.
+
+    Raises:
+        SettingsError: Logits are not finite.
+    """
+    logits, labels = answer_batches(system, data.validation)
+    if not logits.isfinite().all():
+        raise SettingsError(
+            "the trained system's answers are no numbers: the training has diverged; give a lower "
+            "learning_rate, and another folder"
+        )
+    return fit_temperature(logits, labels, data.speaker_count)
+
+
+def _trainer(settings: TrainingSettings, folder: Path, **options: Any) -> pl.Trainer:
+    try:
+        return pl.Trainer(
+            **options,
+            strategy="ddp_spawn" if options["devices"] > 1 else "auto",
+            use_distributed_sampler=False,  # the sampler shares out its batches itself
+            precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.clip_grad_norm or None,
-            callbacks=[best, latest, *average, cost, WorkerLogFilter(), *bars],
             logger=[
                 CSVLogger(folder, name="", version=""),
                 TensorBoardLogger(folder, name="tensorboard", version=""),
@@ -180,55 +282,10 @@ def train(
             enable_model_summary=False,
             enable_progress_bar=False,
         )
-        try:
-            trainer.fit(
-                module,
-                DataLoader(segments, batch_sampler=order, collate_fn=collate),
-                whole,
-                ckpt_path=last if last.exists() else None,
-            )
-        except SystemExit as end:
-            if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes one of the other
-                signal.signal(signal.SIGINT, signal.default_int_handler)  # which it has taken away
-                raise KeyboardInterrupt from None
-            raise
-        except ProcessRaisedException as error:  # one of several processes
-            diverged = re.search(r"SettingsError: (.*)", str(error))
-            if diverged:
-                raise SettingsError(diverged[1]) from None
-            raise
-    join_metrics(folder)
-    module.load_state_dict(_read(best.best_model_path)["state_dict"])
-    # Other processes may have trained: what they know is in the checkpoint.
-    ended = _read(last)
-    cost.load_state_dict(ended["callbacks"][cost.state_key])
-    system = module.system.cpu().eval()
-    logits, labels = answer_batches(system, whole)
-    if not logits.isfinite().all():
-        raise SettingsError(
-            "the trained system's answers are no numbers: the training has diverged; give a lower "
-            "learning_rate, and another folder"
-        )
-    temperature = settings.temperature or fit_temperature(
-        logits, labels, len({each.speaker for each in validation})
-    )
-    return TrainedSystem(
-        system,
-        normalisation,
-        temperature,
-        steps=ended["global_step"],
-        step_ms=cost.step_ms,
-        peak_memory_mb=cost.peak_memory_mb,
-    )
-
-
-def _trainer(**settings: Any) -> pl.Trainer:
-    try:
-        return pl.Trainer(**settings)
     except (MisconfigurationException, ValueError) as error:
         raise SettingsError(
-            f"device '{settings['accelerator']}' with precision '{settings['precision']}' cannot "
-            f"be used: {str(error).splitlines()[0]}; 'cpu' with '32-true' always can"
+            f"device '{options['accelerator']}' with precision '{settings.precision}' cannot be "
+            f"used: {str(error).splitlines()[0]}; 'cpu' with '32-true' always can"
         ) from error
 
 

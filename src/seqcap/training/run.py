@@ -7,6 +7,7 @@ memory. `scores.json` is written last: a run that has it is done.
 """
 
 import dataclasses
+import functools
 import importlib.util
 import json
 import time
@@ -16,19 +17,21 @@ from typing import Any
 
 import pandas as pd
 
+from seqcap.audio.spectrogram import FloatArray
 from seqcap.corpora.audio_info import probe_all_audio
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
 from seqcap.corpora.provenance import below_shared_folder
 from seqcap.corpora.speakers import speaker_key
 from seqcap.corpora.table import read_table
+from seqcap.errors import gather_warnings
 from seqcap.files import atomic_write
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import Checkpoint, save_checkpoint
 from seqcap.recognition.recognizer import Recognizer
 from seqcap.scoring.evaluation import load_rows, predict_table, scores
 from seqcap.training.batches import Utterance
-from seqcap.training.fit import train
+from seqcap.training.fit import TrainedSystem, train
 from seqcap.training.heard_recordings import refuse_known_recordings, write_fingerprints
 from seqcap.training.model_card import write_own_card
 from seqcap.training.run_checks import (
@@ -99,9 +102,13 @@ def run_fold(
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / RUN_FILE, provenance)
     began_s = time.perf_counter()
+    with gather_warnings():
+        training, validation = (
+            load_utterances(labelled[parts == part], label_set) for part in ("train", "validation")
+        )
     trained = train(
-        load_utterances(labelled[parts == "train"], label_set),
-        load_utterances(labelled[parts == "validation"], label_set),
+        training,
+        validation,
         label_set.emotions,
         settings,
         folder,
@@ -120,31 +127,68 @@ def run_fold(
         name=name,
         provenance={k: v for k, v in provenance.items() if k != "files"},
     )
+    by_part = {part: labelled[parts == part] for part in ("train", "validation", "test")}
+    heard = [utterance.waveform for utterance in validation]
+    names = pd.Series(below_shared_folder(labelled["file"]))
+    all_scores, testing_s = _score(checkpoint, by_part, heard, names, folder)
+    _write_resources(folder, trained, training_s, testing_s)
+    # What looks like a model is written when nothing can fail any more but the disk.
     save_checkpoint(checkpoint, folder / "model")
-    heard = labelled[parts.isin(["train", "validation"])]
-    write_fingerprints(heard, settings.init_from, folder / "model")
+    known = labelled[parts.isin(["train", "validation"])]
+    write_fingerprints(known, settings.init_from, folder / "model")
     _add_graphs(checkpoint, folder / "model")
+    write_own_card(checkpoint, by_part, all_scores, folder / "model")
+    _write_json(folder / SCORES_FILE, all_scores)
+    for leftover in folder.glob("*.ckpt"):
+        leftover.unlink()
+    return all_scores
+
+
+def _score(
+    checkpoint: Checkpoint,
+    by_part: Mapping[str, pd.DataFrame],
+    heard: Sequence[FloatArray],
+    names: "pd.Series[str]",
+    folder: Path,
+) -> tuple[dict[str, Any], float]:
+    """Recognises validation and test part, each decoded once; writes and scores the answers.
+
+    Args:
+        checkpoint: The trained system.
+        by_part: Rows of each part.
+        heard: Waveforms of the validation part.
+        names: What files are called in the tables.
+        folder: Of the run.
+
+    Returns:
+        The scores by part, and how long recognition took, in seconds.
+    """
     recognizer = Recognizer(checkpoint)
     uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0))
-    below = pd.Series(below_shared_folder(labelled["file"]))
-    all_scores = {}
+    with gather_warnings():
+        waveforms = {"validation": heard, "test": load_rows(by_part["test"])}
+    all_scores: dict[str, Any] = {}
     testing_s = 0.0
-    for asked in (
-        "validation",
-        "test",
-        *([UNKNOWN_SPEAKERS] if recognizer.is_speaker_adaptive else []),
-    ):
-        known = asked != UNKNOWN_SPEAKERS
-        rows = labelled[parts == (asked if known else "test")]
+    for asked in ("validation", "test", *[UNKNOWN_SPEAKERS] * recognizer.is_speaker_adaptive):
+        part, known = asked.partition("-")[0], asked != UNKNOWN_SPEAKERS
+        recognise = functools.partial(
+            predict_table, table=by_part[part], know_speakers=known, waveforms=waveforms[part]
+        )
         began_s = time.perf_counter()
-        predictions = predict_table(recognizer, rows, know_speakers=known)
+        predictions = recognise(recognizer)
         testing_s += time.perf_counter() - began_s
         with atomic_write(folder / f"{asked}.csv") as path:
-            predictions.assign(file=below).to_csv(path, index=False)
-        all_scores[asked] = scores_by_corpus(predictions, label_set.emotions)
-        before = predict_table(uncalibrated, rows, know_speakers=known)
-        for corpus, one in scores_by_corpus(before, label_set.emotions).items():
+            predictions.assign(file=names).to_csv(path, index=False)
+        all_scores[asked] = scores_by_corpus(predictions, checkpoint.emotions)
+        before = scores_by_corpus(recognise(uncalibrated), checkpoint.emotions)
+        for corpus, one in before.items():
             all_scores[asked][corpus]["ece_uncalibrated"] = one["ece"]
+    return all_scores, testing_s
+
+
+def _write_resources(
+    folder: Path, trained: TrainedSystem, training_s: float, testing_s: float
+) -> None:
     _write_json(
         folder / "resources.json",
         {
@@ -157,12 +201,6 @@ def run_fold(
             "machine": describe_machine(),
         },
     )
-    by_part = {part: labelled[parts == part] for part in ("train", "validation", "test")}
-    write_own_card(checkpoint, by_part, all_scores, folder / "model")
-    _write_json(folder / SCORES_FILE, all_scores)
-    for leftover in folder.glob("*.ckpt"):
-        leftover.unlink()
-    return all_scores
 
 
 def training_steps(folder: Path) -> int:
