@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from imported_modules import imported_by
 from typer.testing import CliRunner
 
 from seqcap.apps.cli import app
@@ -51,6 +52,22 @@ def test_list_names_corpora_and_label_sets():
     assert "iemocap" in output
     assert "10,039" in output
     assert "happiness (= happiness + excitement)" in output
+
+
+def test_the_list_needs_no_pandas():
+    done, packages = imported_by("corpus", "list")
+    assert done.returncode == 0
+    assert packages.isdisjoint({"pandas", "torch", "pyarrow"})
+
+
+def test_tables_fit_a_terminal_of_80_columns(table, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in (["list"], ["describe", table]):
+        command = ["corpus", *map(str, arguments)]
+        lines = CliRunner().invoke(app, command, env={"COLUMNS": "80"}).output.splitlines()
+        shown = [line for line in lines if not line.startswith("0.")]  # the sentence on durations
+        assert max(map(len, shown)) <= 80
+        assert not any("..." in line or "…" in line for line in lines)
 
 
 def test_read_writes_the_table_and_says_what_is_missing(folder, tmp_path):

@@ -2,6 +2,8 @@ import json
 import re
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from imported_modules import COMMAND
 from safetensors.torch import load_file
 
 from seqcap.scoring.balanced_prior import balance_prior
@@ -278,6 +281,33 @@ def test_an_interrupted_training_says_how_to_go_on(
         "seqcap: interrupted; run the same command to resume after the last completed epoch\n"
     )
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_sigterm_ends_a_training_with_143_and_says_how_to_resume(
+    table: Path, tmp_path: Path
+) -> None:
+    command = [
+        *COMMAND, "train", table, "--labels", "anger,sadness", "--output", tmp_path / "r",
+        "--system", "CNN", "--set", "epochs=5000", "--device", "cpu",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        [str(part) for part in command], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("epoch 1 of 5000"):
+                process.send_signal(signal.SIGTERM)
+        process.wait(timeout=600)
+    assert process.returncode == 143
+    assert any(line.startswith("training: 5000 epochs, ") for line in lines)
+    assert lines[-1] == (
+        "seqcap: interrupted; run the same command to resume after the last completed epoch\n"
+    )
+    assert not (tmp_path / "r" / "model").exists()
 
 
 def test_a_training_that_diverges_is_no_model(

@@ -10,12 +10,16 @@ import soundfile
 import torch
 
 from seqcap.audio.normalisation import NormalisationSettings
+from seqcap.audio.spectrogram import FloatArray
 from seqcap.corpora.fingerprints import FINGERPRINTS_FILE, load_fingerprints
 from seqcap.corpora.folds import choose_fold, make_folds
 from seqcap.corpora.labels import label_set_named
 from seqcap.errors import CorpusError, SettingsError
+from seqcap.recognition.engine import IntArray, Output
 from seqcap.recognition.recognizer import Recognizer
-from seqcap.scoring.evaluation import scores
+from seqcap.recognition.torch_engine import TorchEngine
+from seqcap.scoring import evaluation
+from seqcap.scoring.evaluation import predict_table, scores
 from seqcap.scoring.score_text import report
 from seqcap.training.run import run_fold
 from seqcap.training.run_identity import describe_run, run_key, run_name
@@ -97,6 +101,37 @@ def test_labels_of_the_test_part_change_the_final_score_and_nothing_else(
     assert kept["settings"]["epochs"] == 1
     text = report(all_scores[0], LABELS.emotions)
     assert "| test | all | 4 | 1 |" in text
+
+
+@pytest.mark.slow
+def test_each_recording_is_loaded_once_and_the_network_answers_it_once(
+    table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    load = evaluation.load_waveform
+
+    def count_loads(file: str, **options: float) -> FloatArray:
+        loaded.append(file)
+        return load(file, **options)
+
+    answered: list[int] = []
+    run = TorchEngine.run
+
+    def count_rows(self: TorchEngine, frames: FloatArray, counts: IntArray) -> Output:
+        answered.append(len(frames))
+        return run(self, frames, counts)
+
+    monkeypatch.setattr(evaluation, "load_waveform", count_loads)
+    monkeypatch.setattr(TorchEngine, "run", count_rows)
+    fold = make_folds(table, "loso")[0]
+    all_scores = run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
+    assert sorted(loaded) == sorted(table["file"])
+    assert sum(answered) == sum(all_scores[p]["all"]["utterances"] for p in ("validation", "test"))
+    recognizer = Recognizer.from_pretrained(tmp_path / "run" / "model", engine="torch")
+    as_it_was = replace(recognizer.checkpoint, temperature=1.0)
+    tested = table[table["speaker"].isin(fold.test)]
+    expected = scores(predict_table(Recognizer(as_it_was), tested), LABELS.emotions)["ece"]
+    assert all_scores["test"]["all"]["ece_uncalibrated"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_training_recording_under_another_name_in_the_test_part_is_refused(

@@ -154,8 +154,16 @@ def _to_stream(job: Job, early: Sequence[Failure], counts: _Counts) -> None:
         recognizer = job.recognizer()
         writer = stream_writer(job, file, recognizer.emotions)
         results = _results(job, recognizer, early, counts)
-        for columns, answer in answers_with_columns(job, results):
-            writer.write(answer, columns)
+        try:
+            for columns, answer in answers_with_columns(job, results):
+                writer.write(answer, columns)
+        except KeyboardInterrupt:
+            done = counts.recognised + counts.failed
+            tell(
+                f"interrupted after {done:,} of {len(job.items):,} recordings; with --output FILE "
+                "the same command could resume"
+            )
+            raise
         writer.close()
 
 

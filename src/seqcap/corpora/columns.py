@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from seqcap.corpora.corpus import COLUMNS
 from seqcap.corpora.emotions import canonical_spellings
 from seqcap.errors import CorpusError
-
-COLUMNS = ("file", "start", "end", "speaker", "session", "emotion")
 
 # Canonical name -> other names, the likelier first. `name` is last: it may name a person.
 _OTHER_NAMES = {

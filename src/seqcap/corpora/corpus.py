@@ -15,6 +15,9 @@ from seqcap.audio.formats import ENDINGS
 from seqcap.audio.source import printable
 from seqcap.errors import CorpusWarning
 
+# Of the corpus table; a corpus may tell more.
+COLUMNS = ("file", "start", "end", "speaker", "session", "emotion")
+
 
 @dataclass(frozen=True)
 class Utterance:

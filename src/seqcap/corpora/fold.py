@@ -1,12 +1,16 @@
 """One fold: who trains, who validates, who tests, and to which of them each row belongs."""
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from seqcap.corpora.speakers import speaker_key, spellings_of
 from seqcap.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARTS = ("train", "validation", "test")
 
@@ -56,7 +60,7 @@ class Fold:
         return tuple(sorted(spellings[key][0] for key in shared))
 
 
-def part_of(table: pd.DataFrame, fold: Fold) -> "pd.Series[str]":
+def part_of(table: pd.DataFrame, fold: Fold) -> pd.Series[str]:
     """Gives the part of each row: training, validation or test.
 
     Args:
@@ -70,6 +74,7 @@ def part_of(table: pd.DataFrame, fold: Fold) -> "pd.Series[str]":
         CorpusError: A speaker of the table is in no part, or in several.
 
     Example:
+        >>> import pandas as pd
         >>> fold = Fold("f", ("SP01",), ("SP02",), ("SP03",))
         >>> part_of(pd.DataFrame({"speaker": ["sp03", "SP01"]}), fold).tolist()
         ['test', 'train']
@@ -103,13 +108,14 @@ def part_named(word: str) -> str:
     return _PART_OF_NAME.get(word.strip().casefold(), "")
 
 
-def parts_in_column(table: pd.DataFrame, column: str = "split") -> "pd.Series[str]":
+def parts_in_column(table: pd.DataFrame, column: str = "split") -> pd.Series[str]:
     """Reads a column of `train`, `dev`, `test` (and their usual other names) as parts.
 
     Raises:
         CorpusError: there is no such column, or another word in it.
 
     Example:
+        >>> import pandas as pd
         >>> parts_in_column(pd.DataFrame({"split": ["train", "Dev", "eval"]})).tolist()
         ['train', 'validation', 'test']
     """

@@ -4,15 +4,19 @@ A label set is chosen at the start of anything and kept with the run, because "I
 emotions" has meant at least four different sets of utterances.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from seqcap.corpora.columns import COLUMNS
+from seqcap.corpora.corpus import COLUMNS
 from seqcap.corpora.emotions import EMOTIONS, UNDECIDED, canonical_emotion, nearest_emotion
 from seqcap.errors import CorpusError, CorpusWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,7 @@ def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
         CorpusWarning: An emotion of the set has no row.
 
     Example:
+        >>> import pandas as pd
         >>> table = pd.DataFrame({"emotion": ["anger", "boredom", "neutral"]})
         >>> pair = label_set_named("neutral,anger")
         >>> apply_labels(table, pair)["emotion"].tolist()
@@ -175,7 +180,7 @@ def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
     return table.assign(emotion=emotions)[kept].reset_index(drop=True)
 
 
-def _warn_of_unknown(labels: "pd.Series[str]", label_set: LabelSet) -> None:
+def _warn_of_unknown(labels: pd.Series[str], label_set: LabelSet) -> None:
     """Names the words that may be misspelt emotions, with the nearest one."""
     known = {*EMOTIONS, UNDECIDED, "", *label_set.mapping}
     counts = labels[~labels.isin(known)].value_counts()

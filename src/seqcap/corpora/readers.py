@@ -3,16 +3,17 @@
 A corpus is added by copying the file of another and adding one line to `READERS`.
 """
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import os
 import warnings
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from seqcap.corpora.banglaser import BANGLASER
-from seqcap.corpora.corpus import Corpus
+from seqcap.corpora.corpus import COLUMNS, Corpus
 from seqcap.corpora.crema_d import CREMA_D
 from seqcap.corpora.emodb import EMODB
 from seqcap.corpora.emovo import EMOVO
@@ -21,10 +22,12 @@ from seqcap.corpora.iemocap import IEMOCAP
 from seqcap.corpora.nemo import NEMO
 from seqcap.corpora.ravdess import RAVDESS
 from seqcap.corpora.savee import SAVEE
-from seqcap.corpora.table import COLUMNS
 from seqcap.corpora.tess import TESS
 from seqcap.corpora.urdu import URDU
 from seqcap.errors import CorpusError, CorpusWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 READERS: dict[str, Corpus] = {
     "iemocap": IEMOCAP,
@@ -82,6 +85,8 @@ def read_corpus(name: str, folder: str | os.PathLike[str]) -> pd.DataFrame:
             f"{folder}: no recording of {corpus.title} in it; "
             f"is it the right folder? {'; '.join(findings.notes)}".removesuffix(" ")
         )
+    import pandas as pd
+
     table = pd.DataFrame([dataclasses.asdict(u) for u in findings.utterances])
     table["file"] = [str(file.absolute()) for file in table["file"]]
     table["start"] = 0.0
@@ -107,6 +112,7 @@ def differences(corpus: Corpus, table: pd.DataFrame) -> list[str]:
         One sentence a difference.
 
     Example:
+        >>> import pandas as pd
         >>> table = pd.DataFrame({"speaker": ["OAF"] * 400, "emotion": "anger"})
         >>> differences(TESS, table)[1]
         'nothing from speakers YAF'

@@ -1,14 +1,18 @@
 """Speakers: one person spelled in two ways is one speaker; who speaks in a table, in order."""
 
+from __future__ import annotations
+
 import functools
 import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from seqcap.errors import CorpusError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PIECE = re.compile(r"\d+|[^\W\d_]+")  # a run of digits or a run of letters
 _WHOLE_NUMBER = re.compile(r"(?<=\d)[.,]0+$")  # 3.0, as spreadsheets and pandas write 3
@@ -97,6 +101,7 @@ def speakers_of(table: pd.DataFrame) -> list[Speaker]:
         CorpusError: A row has no speaker.
 
     Example:
+        >>> import pandas as pd
         >>> [one.name for one in speakers_of(pd.DataFrame({"speaker": ["a10", "a2", "A2 "]}))]
         ['A2', 'a10']
     """

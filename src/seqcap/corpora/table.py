@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from seqcap.corpora.checks import check_table
-from seqcap.corpora.columns import COLUMNS, with_canonical_columns, with_canonical_values
+from seqcap.corpora.columns import with_canonical_columns, with_canonical_values
+from seqcap.corpora.corpus import COLUMNS
 from seqcap.corpora.problems import Problem
 from seqcap.errors import CorpusError
 from seqcap.files import atomic_write

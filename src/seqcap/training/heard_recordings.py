@@ -1,9 +1,11 @@
 """What a run has heard, kept with its model as fingerprints, and what its starting model had."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from seqcap.audio.spectrogram import FloatArray
 from seqcap.corpora.fingerprints import (
     FINGERPRINTS_FILE,
     fingerprints_of,
@@ -18,7 +20,12 @@ from seqcap.scoring.seen_recordings import seen_recordings
 _NAMED = 3  # of the recordings that are known
 
 
-def write_fingerprints(heard: pd.DataFrame, init_from: str, folder: Path) -> None:
+def write_fingerprints(
+    heard: pd.DataFrame,
+    init_from: str,
+    folder: Path,
+    waveforms: Iterable[FloatArray] | None = None,
+) -> None:
     """Writes fingerprints beside a model.
 
     Args:
@@ -26,8 +33,9 @@ def write_fingerprints(heard: pd.DataFrame, init_from: str, folder: Path) -> Non
         init_from: The model that the training began with, whose fingerprints are added; "" for
             none.
         folder: Of the model.
+        waveforms: Of the rows; loaded if None.
     """
-    fingerprints = fingerprints_of(row_waveforms(heard))
+    fingerprints = fingerprints_of(row_waveforms(heard) if waveforms is None else waveforms)
     if init_from:
         earlier = load_fingerprints(check_model_folder(init_from) / FINGERPRINTS_FILE)
         if earlier is not None:

@@ -33,6 +33,7 @@ from seqcap.scoring.evaluation import load_rows, predict_table, scores
 from seqcap.training.batches import Utterance
 from seqcap.training.fit import TrainedSystem, train
 from seqcap.training.heard_recordings import refuse_known_recordings, write_fingerprints
+from seqcap.training.kept_outputs import KeptOutputs
 from seqcap.training.model_card import write_own_card
 from seqcap.training.run_checks import (
     RUN_FILE,
@@ -135,7 +136,10 @@ def run_fold(
     # What looks like a model is written when nothing can fail any more but the disk.
     save_checkpoint(checkpoint, folder / "model")
     known = labelled[parts.isin(["train", "validation"])]
-    write_fingerprints(known, settings.init_from, folder / "model")
+    by_row = dict(zip(by_part["train"].index, training, strict=True))
+    by_row |= zip(by_part["validation"].index, validation, strict=True)
+    waveforms = (by_row[row].waveform for row in known.index)
+    write_fingerprints(known, settings.init_from, folder / "model", waveforms)
     _add_graphs(checkpoint, folder / "model")
     write_own_card(checkpoint, by_part, all_scores, folder / "model")
     _write_json(folder / SCORES_FILE, all_scores)
@@ -164,22 +168,24 @@ def _score(
         The scores by part, and how long recognition took, in seconds.
     """
     recognizer = Recognizer(checkpoint)
-    uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0))
     with gather_warnings():
         waveforms = {"validation": heard, "test": load_rows(by_part["test"])}
     all_scores: dict[str, Any] = {}
     testing_s = 0.0
     for asked in ("validation", "test", *[UNKNOWN_SPEAKERS] * recognizer.is_speaker_adaptive):
         part, known = asked.partition("-")[0], asked != UNKNOWN_SPEAKERS
+        kept = KeptOutputs(recognizer.engine)
         recognise = functools.partial(
             predict_table, table=by_part[part], know_speakers=known, waveforms=waveforms[part]
         )
         began_s = time.perf_counter()
-        predictions = recognise(recognizer)
+        predictions = recognise(Recognizer(checkpoint, engine=kept))
         testing_s += time.perf_counter() - began_s
         with atomic_write(folder / f"{asked}.csv") as path:
             predictions.assign(file=names).to_csv(path, index=False)
         all_scores[asked] = scores_by_corpus(predictions, checkpoint.emotions)
+        kept.rewind()
+        uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0), engine=kept)
         before = scores_by_corpus(recognise(uncalibrated), checkpoint.emotions)
         for corpus, one in before.items():
             all_scores[asked][corpus]["ece_uncalibrated"] = one["ece"]

@@ -1,0 +1,65 @@
+"""A network that answers once: what it gave is kept, for other temperatures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqcap.audio.spectrogram import FloatArray
+from seqcap.recognition.engine import Chunking, Engine, IntArray, Output
+
+
+class KeptOutputs:
+    """An engine that keeps all outputs of another, and gives them again after `rewind`.
+
+    The same recordings have to come in the same order.
+
+    Args:
+        engine: That runs the network.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._kept: list[Any] = []
+        self._place = 0
+
+    def rewind(self) -> None:
+        """Begins again with the first output."""
+        self._place = 0
+
+    @property
+    def name(self) -> str:
+        """As the other engine's."""
+        return self._engine.name
+
+    @property
+    def device(self) -> str:
+        """As the other engine's."""
+        return self._engine.device
+
+    @property
+    def chunking(self) -> Chunking:
+        """As the other engine's."""
+        return self._engine.chunking
+
+    def run(self, frames: FloatArray, counts: IntArray) -> Output:
+        """As `Engine.run`."""
+        return self._next(lambda: self._engine.run(frames, counts))
+
+    def encode(
+        self,
+        frames: FloatArray,
+        skipped_steps: int,
+        kept_steps: int,
+        previous: Sequence[FloatArray] | None,
+    ) -> list[FloatArray]:
+        """As `Engine.encode`."""
+        return self._next(lambda: self._engine.encode(frames, skipped_steps, kept_steps, previous))
+
+    def decide(self, features: Sequence[FloatArray], step_count: int) -> Output:
+        """As `Engine.decide`."""
+        return self._next(lambda: self._engine.decide(features, step_count))
+
+    def _next(self, compute: Any) -> Any:
+        if self._place == len(self._kept):
+            self._kept.append(compute())
+        self._place += 1
+        return self._kept[self._place - 1]
