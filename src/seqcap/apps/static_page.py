@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from seqcap.apps.lines import tell
-from seqcap.audio.speech_detection import MODEL_FILE as DETECTOR_FILE
 from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import (
     CARD_FILE,
@@ -54,6 +53,8 @@ def write_page(folder: Path, model: Path) -> None:
     Raises:
         SettingsError: The folder holds something already.
     """
+    from seqcap.audio.speech_detection import MODEL_FILE as DETECTOR_FILE  # imports numpy
+
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: not empty; name a new folder")
     settings = json.loads((model / SETTINGS_FILE).read_text("utf-8"))
