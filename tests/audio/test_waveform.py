@@ -262,7 +262,9 @@ def test_a_flac_written_into_a_pipe_is_read_to_its_end():
 def test_a_missing_file_is_named(tmp_path):
     path = tmp_path / "none.wav"
     assert message_of(path) == f"{path}: no such file; check the path"
-    assert message_of("null\0.wav") == "null\0.wav: no such file; check the path"
+    assert message_of("null\0.wav") == "null\\x00.wav: no such file; check the path"
+    assert message_of("\ud800.wav") == "\\ud800.wav: no such file; check the path"
+    assert message_of("a\nb.wav") == "a\\nb.wav: no such file; check the path"
     assert message_of(path, name="the call") == "the call: no such file; check the path"
 
 

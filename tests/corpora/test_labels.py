@@ -88,3 +88,8 @@ def test_known_emotions_outside_the_set_are_left_out_without_a_word(table):
 def test_names_of_ones_own_in_the_set_are_no_misspelling():
     own = pd.DataFrame({"emotion": ["stressed", "relaxing"]})
     assert len(apply_labels(own, label_set_named("stressed,relaxing"))) == 2
+
+
+def test_a_misspelt_word_in_a_label_set_is_named_with_the_nearest_emotion(table):
+    with pytest.warns(CorpusWarning, match="did you mean 'sadness' by 'sadnes'"):
+        apply_labels(table, label_set_named("anger,neutral,sadnes"))

@@ -6,6 +6,7 @@ never the ending of a name.
 
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -40,6 +41,7 @@ _MPEG_IN_WAV = (0x50, 0x55)
 _MEDIA_STARTS = (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV", b"#!AMR", b"\x00\x00\x01\xba", b"G@")
 _FLAC_START = b"fLaC\x00\x00\x00\x22"  # marker and the header of STREAMINFO
 _SEARCH_BYTES = 1 << 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MOST_FLAC_BLOCKS = 1000
 _FLAC_OVERHEAD = 16384  # bytes of frames' headers in a short file
 
@@ -74,17 +76,19 @@ def source_name(source: Source, name: str | None = None) -> str:
 
 
 def printable(path: str) -> str:
-    r"""Shows a path as text; bytes that are no UTF-8 become ``\xff``.
+    r"""Shows a path as one line of text: odd bytes as ``\xff``, a line break as ``\n``.
 
     Example:
-        >>> print(printable("bad\udcff.wav"))
-        bad\xff.wav
+        >>> print(printable("bad\udcff.wav"), printable("two\nlines.wav"), printable("töne.wav"))
+        bad\xff.wav two\nlines.wav töne.wav
     """
     try:
-        path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
-    return path
+        text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # what no file can be called
+        text = path.encode("utf-8", "backslashreplace").decode()
+    if not _CONTROL.search(text):
+        return text
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def rereadable(source: Source) -> Source:

@@ -171,9 +171,15 @@ def apply_labels(table: pd.DataFrame, label_set: LabelSet) -> pd.DataFrame:
     _warn_of_unknown(table["emotion"], label_set)
     missing = [e for e in label_set.emotions if e not in set(emotions[kept])]
     if missing:
+        hints = {
+            word: nearest
+            for word in missing
+            if word not in EMOTIONS and (nearest := nearest_emotion(word))
+        }
+        meant = "".join(f"; did you mean {of!r} by {word!r}?" for word, of in hints.items())
         warnings.warn(
             f"the table has no {', '.join(missing)}, which the label set {label_set.name} tells "
-            "apart",
+            f"apart{meant}",
             CorpusWarning,
             stacklevel=2,
         )
