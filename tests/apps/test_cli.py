@@ -7,9 +7,12 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from imported_modules import COMMAND, HEAVY, imported_by, start
+from typer.testing import CliRunner
 
 from seqcap import __version__
+from seqcap.apps.cli import app
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,35 @@ def test_help_names_every_command_and_gives_examples():
     for command in ("predict", "model", "systems", "train", "evaluate", "corpus"):
         assert re.search(rf"^\W*{command} ", text, re.MULTILINE)
     assert "seqcap predict speech.wav" in text
+
+
+def all_commands(command, path=()):
+    yield path, command
+    for name, one in getattr(command, "commands", {}).items():
+        yield from all_commands(one, (*path, name))
+
+
+def test_every_help_fits_80_columns_and_has_examples(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for path, command in all_commands(typer.main.get_command(app)):
+        text = CliRunner().invoke(app, [*path, "--help"]).output
+        assert "Usage: " in text, path
+        assert "<bool>" not in text, path
+        assert "[bold]" not in text, path
+        explanation, _, rest = text.partition("\nExamples:\n")
+        options = rest.partition("\n\n")[2]
+        assert max(map(len, (explanation + options).splitlines())) <= 80, path
+        for option in command.params:
+            if option.param_type_name == "option":
+                assert max(option.opts, key=len) in text.split(), (path, option.opts)
+        if not hasattr(command, "commands"):
+            assert f"  seqcap {' '.join(path)}" in rest or "| seqcap" in rest, path
+
+
+def test_old_names_of_options_are_understood():
+    assert start("model", "--json").stdout.startswith("{")
+    done = start("predict", "missing.wav", "--one-speaker", "--even-emotions")
+    assert done.stderr == "seqcap: missing.wav: no such file; check the path\n"
 
 
 def test_no_command_is_help_and_an_unknown_one_is_status_2():

@@ -11,13 +11,15 @@ from imported_modules import COMMAND
 
 from seqcap.apps.items import Item
 from seqcap.apps.journal import Journal, describe_job
+from seqcap.audio.issues import AudioIssue, IssueKind
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure
 from seqcap.recognition.recordings import Segment
 
 PIECE = Answer("a.wav", 0.0, 2.0, {"anger": 0.1, "fear": 0.9}, "fear")
+ISSUE = AudioIssue(IssueKind.CLIPPED, "a.wav: clipped")
 RESULTS = [
-    Answer("a.wav", 0.0, 3.0, {"anger": 1 / 3, "fear": 2 / 3}, "fear", (PIECE,)),
+    Answer("a.wav", 0.0, 3.0, {"anger": 1 / 3, "fear": 2 / 3}, "fear", (PIECE,), (ISSUE,)),
     Failure("b\udcff.wav", "damaged"),
     PIECE,
 ]
@@ -32,7 +34,9 @@ def test_results_come_back_as_they_were_even_after_an_end_within_a_line(tmp_path
         file.write('{"answer": {"fi')
     again = Journal(tmp_path / "out.csv", {"job": 1})
     assert again.done == 3
-    assert list(again.results()) == RESULTS
+    found = list(again.results())
+    assert found == RESULTS
+    assert found[0].warnings == (ISSUE,)
     again.append(PIECE)
     assert list(again.results()) == [*RESULTS, PIECE]
     again.close(keep=False)

@@ -67,8 +67,7 @@ def bulk(
     'error' why there is none. The same command resumes after an interruption. Exit status: 0 all
     were recognised, 1 some, 2 none.
 
-    [bold]Examples[/bold]
-
+    Examples:
     seqcap bulk calls/ answers/
 
     seqcap bulk s3://archive/2024 s3://answers/2024 --timeline --address auto

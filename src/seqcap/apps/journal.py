@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from seqcap.apps.items import Item
+from seqcap.audio.issues import AudioIssue, IssueKind
 from seqcap.errors import SettingsError
 from seqcap.recognition.answers import Answer, Failure
-from seqcap.recognition.model_folder import SETTINGS_FILE, WEIGHTS_FILE
 
 ENDING = ".partial"
+_MODEL_ENDINGS = (".json", ".safetensors", ".onnx")
 
 
 class Journal:
@@ -118,9 +119,10 @@ def describe_job(
         inputs.update(json.dumps([*stated, item.columns], default=str).encode())
     weights = hashlib.sha256()
     for folder in models:
-        for name in (SETTINGS_FILE, WEIGHTS_FILE):
-            with (folder / name).open("rb") as file:
-                weights.update(hashlib.file_digest(file, "sha256").digest())
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _MODEL_ENDINGS:
+                with path.open("rb") as file:
+                    weights.update(hashlib.file_digest(file, "sha256").digest())
     return {
         "job": "seqcap predict",
         "recordings": len(items),
@@ -142,7 +144,8 @@ def _state(source: Any) -> list[Any]:
 
 def _answer(fields: dict[str, Any]) -> Answer:
     timeline = tuple(_answer(piece) for piece in fields.pop("timeline"))
-    return Answer(**fields, timeline=timeline)
+    issues = tuple(AudioIssue(IssueKind(kind), text) for kind, text in fields.pop("warnings"))
+    return Answer(**fields, timeline=timeline, warnings=issues)
 
 
 def _lock(file: IO[str], output: Path) -> None:
