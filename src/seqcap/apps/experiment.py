@@ -8,6 +8,7 @@ from seqcap.apps.experiment_pack import pack
 from seqcap.apps.experiment_probe import probe
 from seqcap.apps.experiment_report import report
 from seqcap.apps.experiment_run import run
+from seqcap.apps.experiment_summary import summary
 
 experiment_app = typer.Typer(
     name="experiment",
@@ -20,6 +21,7 @@ for name, command in (
     ("report", report),
     ("compare", compare),
     ("pack", pack),
+    ("summary", summary),
     ("probe", probe),
 ):
     experiment_app.command(name, cls=Command)(command)

@@ -84,7 +84,10 @@ def pack_runs(experiment: Path, output: Path, gradients: Collection[str] = ()) -
         table = _joined(runs, name)
         if not table.empty:
             _write_parquet(output / f"{name}.parquet", table)
-    _write_bytes(output / RESULTS_FILE, _summary(runs, labels).to_csv(index=False, float_format="%.6g").encode())
+    _write_bytes(
+        output / RESULTS_FILE,
+        _summary(runs, labels).to_csv(index=False, float_format="%.6g").encode(),
+    )
     _write_parquet(output / RUNS_FILE, texts)  # last: with it the runs are packed
     return names
 
