@@ -41,7 +41,8 @@ def summarise(folders: Sequence[Path], beside: Path) -> str:
             f"{_TESTED} is expected"
         )
     header = (
-        "experiment", "recipe", "entry", "emotions", "speakers", "runs", "WA", "UA", "95 %", "chance",
+        "experiment", "recipe", "entry", "emotions", "speakers", "runs",
+        "WA", "UA", "95 %", "chance",
     )  # fmt: skip
     told = (
         f"{WHAT_SCORES_MEAN} Percent, pooled over the test utterances of all folds and seeds. "
