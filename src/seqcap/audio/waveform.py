@@ -160,6 +160,9 @@ def channel_count(source: Source, *, name: str | None = None) -> int:
         source: As in `load_waveform`.
         name: As in `load_waveform`.
 
+    Returns:
+        At least 1; of a film, the channels of its first sound track.
+
     Raises:
         AudioError: The source cannot be opened; its samples are not looked at.
 
