@@ -80,6 +80,21 @@ def test_hugging_face_clients_get_labels_and_scores(client, samples, expected):
         assert each["score"] == pytest.approx(expected[each["label"]], abs=1.1e-5)
 
 
+def test_one_channel_is_recognised_alone(client, samples, recognizer):
+    waveform, rate = soundfile.read(samples[0], dtype="float32")
+    other, _ = soundfile.read(samples[1], dtype="float32")
+    length = min(len(waveform), len(other))
+    file = io.BytesIO()
+    soundfile.write(file, np.stack((waveform[:length], other[:length]), 1), rate, format="WAV")
+    url = "/v1/recognize?channel"
+    (row,) = client.post(f"{url}=right", content=file.getvalue()).json()
+    expected = recognizer.recognize((other[:length], rate))
+    for emotion, probability in expected.probabilities.items():
+        assert row[emotion] == pytest.approx(probability, abs=1e-3)  # the file has 16 bits
+    for wrong in ("3", "middle"):
+        error_of(client.post(f"{url}={wrong}", content=file.getvalue()), 422)
+
+
 def test_models_are_listed_and_chosen_by_name(client, samples, recognizer):
     assert [each["id"] for each in client.get("/v1/models").json()] == ["random", "other"]
     assert client.get("/v1/models").json()[0]["emotions"] == list(recognizer.emotions)

@@ -25,9 +25,10 @@ from seqcap import __version__
 from seqcap.apps.serve_batches import Answer, Failure, Job, QueueFullError, Workers
 from seqcap.apps.serve_metrics import Metrics
 from seqcap.apps.serve_stream import add_stream
-from seqcap.apps.serve_upload import RefusedError, read_upload
+from seqcap.apps.serve_upload import RefusedError, Upload, read_upload
 from seqcap.apps.writers import as_row
-from seqcap.audio.waveform import duration_s
+from seqcap.audio.channels import MIX
+from seqcap.audio.waveform import SAMPLE_RATE_HZ, duration_s, load_waveform
 from seqcap.errors import AudioError
 from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.recognizer import Recognizer
@@ -263,6 +264,9 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
         name: Annotated[
             str | None, Query(max_length=1000, description="What the answer calls the recording.")
         ] = None,
+        channel: Annotated[
+            str, Query(description="mix, left, right, or a number from 1 on.")
+        ] = MIX,
         answer_format: Annotated[
             AnswerFormat, Query(alias="format", description="huggingface: label and score.")
         ] = AnswerFormat.JSON,
@@ -270,20 +274,30 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
         """Recognise a recording, as the body or as the field "file" of a form."""
         model = service.model_name(model)
         upload = await read_upload(request, settings.greatest_bytes, name)
-        job = Job(model, timeline, upload)
         try:
             length_s = await asyncio.to_thread(duration_s, upload)
+            if length_s > settings.longest_s:
+                raise RefusedError(
+                    422,
+                    f"{upload.name}: {length_s:.1f} s; at most {settings.longest_s:g} s is allowed",
+                )
+            if channel == MIX:
+                job = Job(model, timeline, upload)
+            else:
+                recognizer = service.recognizers[model]
+                job = Job(work=lambda: _of_channel(recognizer, upload, channel, timeline))
+            answer = await service.recognize(job)
         except AudioError as error:
             raise RefusedError(422, str(error)) from error
-        if length_s > settings.longest_s:
-            raise RefusedError(
-                422, f"{upload.name}: {length_s:.1f} s; at most {settings.longest_s:g} s is allowed"
-            )
-        answer = await service.recognize(job)
         if isinstance(answer, Failure):
             raise RefusedError(422, answer.reason)
         service.metrics.count("seqcap_audio_seconds_total", amount=answer.end - answer.start)
         return _as_json(answer, answer_format)
+
+
+def _of_channel(recognizer: Recognizer, upload: Upload, channel: str, timeline: bool) -> Answer:
+    waveform = load_waveform(upload, channel=channel)
+    return recognizer.recognize((waveform, SAMPLE_RATE_HZ), name=upload.name, timeline=timeline)
 
 
 def _as_json(answer: Answer, answer_format: AnswerFormat) -> list[dict[str, Any]]:

@@ -1,0 +1,169 @@
+"""How much of the bare model's speed the service keeps, how long it takes, what overload does.
+
+    python benchmarks/service.py [--seconds 20] [--length 3]
+
+A service with one recognition thread runs as a process of its own, pinned to one core where the
+system can; this process is the client, on another. All goes over the loopback interface. Printed
+are requests a second beside the bare model's in the same process and minute, the half and the
+hundredth slowest answer at half that load, and statuses and memory while twice as many ask as may.
+"""
+
+import argparse
+import asyncio
+import collections
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import numpy as np
+import psutil
+import soundfile
+
+QUEUE = 16
+
+
+def recording(length_s: float) -> bytes:
+    """A WAV file of noise that swells like syllables."""
+    generator = np.random.default_rng(0)
+    at_s = np.arange(round(16000 * length_s)) / 16000
+    waveform = generator.normal(0, 0.05, len(at_s)) * (1 + np.sin(2 * np.pi * 4 * at_s))
+    file = io.BytesIO()
+    soundfile.write(file, waveform, 16000, format="WAV", subtype="PCM_16")
+    return file.getvalue()
+
+
+def pin(core: int) -> None:
+    """Keeps this process and its children on one core, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[min(core, len(cores) - 1)]})
+
+
+_BARE = """
+import sys, time
+from seqcap.recognition.recognizer import Recognizer
+content, seconds = open(sys.argv[1], "rb").read(), float(sys.argv[2])
+recognizer = Recognizer.from_pretrained()
+list(recognizer.recognize_many([content] * 8, warn=False))
+count, start = 0, time.perf_counter()
+while time.perf_counter() - start < seconds:
+    count += len(list(recognizer.recognize_many([content] * 8, warn=False)))
+print(count / (time.perf_counter() - start))
+"""
+
+
+def bare_rate(path: str, seconds: float) -> float:
+    """Recordings a second of the model alone, in batches of eight as the service makes them."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _BARE, path, str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: pin(0),
+    )
+    return float(process.communicate()[0])
+
+
+def start_service() -> tuple[subprocess.Popen[bytes], str]:
+    """Starts `seqcap serve` and waits until it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "seqcap", "serve", "--workers", "1", "--no-page"]
+    process = subprocess.Popen(
+        [*command, "--port", str(port), "--queue", str(QUEUE)], preexec_fn=lambda: pin(0)
+    )
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        try:
+            httpx.get(f"{url}/healthz")
+            return process, url
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise SystemExit("the service does not start")
+
+
+async def ask_at_once(
+    url: str, content: bytes, clients: int, seconds: float
+) -> tuple[float, collections.Counter[int]]:
+    """Lets so many clients ask one after the other; answers a second, and statuses."""
+    statuses: collections.Counter[int] = collections.Counter()
+    async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=None)) as client:
+        start = time.perf_counter()
+
+        async def ask() -> None:
+            while time.perf_counter() - start < seconds:
+                response = await client.post(f"{url}/v1/recognize", content=content)
+                statuses[response.status_code] += 1
+                if response.status_code == 429:
+                    await asyncio.sleep(0.05)
+
+        await asyncio.gather(*(ask() for _ in range(clients)))
+        return statuses[200] / (time.perf_counter() - start), statuses
+
+
+async def ask_at_rate(url: str, content: bytes, rate: float, seconds: float) -> list[float]:
+    """Asks so often, evenly; seconds of each answer."""
+    durations: list[float] = []
+    async with httpx.AsyncClient(timeout=120) as client:
+
+        async def ask() -> None:
+            start = time.perf_counter()
+            response = await client.post(f"{url}/v1/recognize", content=content)
+            response.raise_for_status()
+            durations.append(time.perf_counter() - start)
+
+        asked = []
+        for _ in range(round(rate * seconds)):
+            asked.append(asyncio.create_task(ask()))
+            await asyncio.sleep(1 / rate)
+        await asyncio.gather(*asked)
+    return durations
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
+    parser.add_argument("--length", type=float, default=3, help="of the recording, s")
+    options = parser.parse_args()
+    content = recording(options.length)
+    path = f"/tmp/seqcap-service-{os.getpid()}.wav"
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(content)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        bare = bare_rate(path, options.seconds)
+    finally:
+        os.unlink(path)  # noqa: PTH108
+    process, url = start_service()
+    pin(1)
+    try:
+        measure(process, url, content, bare, options.seconds)
+    finally:
+        process.terminate()
+        print(f"stopped by SIGTERM with exit status {process.wait()}")
+
+
+def measure(
+    process: "subprocess.Popen[bytes]", url: str, content: bytes, bare: float, seconds: float
+) -> None:
+    """Prints the figures of a service that runs."""
+    asyncio.run(ask_at_once(url, content, 8, 2))  # warm
+    served, _ = asyncio.run(ask_at_once(url, content, QUEUE, seconds))
+    print(f"bare model {bare:.1f} recordings a second, service {served:.1f}: {served / bare:.0%}")
+    durations = asyncio.run(ask_at_rate(url, content, served / 2, seconds))
+    half, slow = np.percentile(durations, [50, 99])
+    print(f"at half load: p50 {1000 * half:.0f} ms, p99 {1000 * slow:.0f} ms")
+    memory = psutil.Process(process.pid).memory_info().rss
+    rate, statuses = asyncio.run(ask_at_once(url, content, 4 * QUEUE, 2 * seconds))
+    grown = psutil.Process(process.pid).memory_info().rss - memory
+    counts = ", ".join(f"{count:,} x {status}" for status, count in sorted(statuses.items()))
+    print(f"overload: {counts}; {rate:.1f} answers a second; memory +{grown / 2**20:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
