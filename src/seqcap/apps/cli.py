@@ -18,6 +18,7 @@ from seqcap.apps.command import Command, CommandGroup
 from seqcap.apps.corpus import corpus_app
 from seqcap.apps.evaluate import evaluate
 from seqcap.apps.experiment import experiment_app
+from seqcap.apps.explain import explain
 from seqcap.apps.export import export
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell, warnings_as_lines
@@ -41,7 +42,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, bulk, listen, serve, page, model, systems, train, evaluate, export, push):
+COMMANDS = (
+    *(predict, bulk, listen, serve, page, explain),
+    *(model, systems, train, evaluate, export, push),
+)
+for command in COMMANDS:
     app.command(cls=Command)(command)
 app.add_typer(corpus_app)
 app.add_typer(experiment_app)

@@ -34,6 +34,7 @@ from seqcap.recognition.recordings import (
 )
 
 if TYPE_CHECKING:
+    from seqcap.recognition.explanation import Explanation
     from seqcap.recognition.stream import Stream
 
 __all__ = ["Answer", "Failure", "Recognizer"]
@@ -276,6 +277,20 @@ class Recognizer:
             timeline=timeline,
             warn=warn,
         )
+
+    def explain(
+        self,
+        source: Source,
+        *,
+        emotion: str | None = None,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        name: str | None = None,
+    ) -> "Explanation":
+        """Tells why an answer comes out; arguments and errors as `explanation.explain`."""
+        from seqcap.recognition.explanation import explain
+
+        return explain(self, source, emotion=emotion, start_s=start_s, end_s=end_s, name=name)
 
     def stream(
         self,
