@@ -16,23 +16,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from seqcap.audio.normalisation import Normalisation, block_powers
 from seqcap.audio.source import Source
-from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
+from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, log_spectrogram
 from seqcap.errors import AudioError, SettingsError
 from seqcap.models.branch import Trace
 from seqcap.models.capsules import CapsuleBranch, output_vectors
 from seqcap.models.routing import squash
 from seqcap.models.system import System
 from seqcap.recognition.answers import Answer
-from seqcap.recognition.recordings import LONGEST_HELD_S, prepare, read_recording
+from seqcap.recognition.recordings import LONGEST_HELD_S, read_recording
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Recognizer
 
 INTEGRATION_STEPS = 32
 _STEPS_AT_ONCE = 8
+_HEAD_STEPS = 256  # the dense layers alone cost next to nothing
 
 
 @dataclass(frozen=True)
@@ -44,25 +47,26 @@ class Explanation:
         emotion: Whose logit `gradient` and `integrated` explain.
         waveform: The recording, 16 kHz mono, shape ``(samples,)``.
         spectrogram: As the system sees it, normalised, shape ``(frame, bin)``.
-        start_s: Where the first frame begins, seconds.
+        times_s: Where each frame begins in the source, seconds, ``(frame,)``; what is trimmed or
+            not speech has no frames.
         gradient: How much the logit rises with each point, ``(frame, bin)``.
         integrated: What each point adds to the logit over the mean spectrum, ``(frame, bin)``;
             their sum is the whole difference.
-        window_bounds_s: Start and end of each window, seconds, ``(window, 2)``.
+        window_frames: First frame of each window and the frame behind its last, ``(window, 2)``.
         couplings: Of each window with each emotion's capsule, ``(window, emotion)``; without
             windows for systems without sequential capsules.
-        evidence: What each window adds to the logarithm of each emotion's probability, of the
-            branch of capsules alone, ``(window, emotion)``.
+        evidence: What each window adds to each emotion's logit over the mean of all emotions'
+            logits, in the branch of capsules alone, ``(window, emotion)``.
     """
 
     answer: Answer
     emotion: str
     waveform: FloatArray
     spectrogram: FloatArray
-    start_s: float
+    times_s: FloatArray
     gradient: FloatArray
     integrated: FloatArray
-    window_bounds_s: FloatArray
+    window_frames: NDArray[np.int64]
     couplings: FloatArray
     evidence: FloatArray
 
@@ -101,23 +105,34 @@ def explain(
             f"{recording.name}: {recording.end_s - recording.start_s:.0f} s; at most "
             f"{LONGEST_HELD_S:g} s can be explained, name a part of it"
         )
-    normalisation = recognizer.checkpoint.normalisation
-    prepared = prepare(recording, normalisation)
-    spectrogram = normalisation(next(prepared.blocks()))
+    times_s, spectrogram = _kept_frames(recognizer.checkpoint.normalisation, recording.waveform)
+    if not len(spectrogram):
+        raise AudioError(f"{recording.name}: nobody speaks; there is no answer to explain")
     system, target = recognizer.system, emotions.index(wanted)
-    bounds, couplings, evidence = window_evidence(system, spectrogram)
+    frames, couplings, evidence = window_evidence(system, spectrogram)
     return Explanation(
         answer=answer,
         emotion=wanted,
         waveform=recording.waveform,
         spectrogram=spectrogram,
-        start_s=prepared.trimmed_start_s,
+        times_s=(start_s + times_s).astype(np.float32),
         gradient=gradient_of_logit(system, spectrogram, target),
         integrated=integrated_gradient(system, spectrogram, target),
-        window_bounds_s=np.float32(prepared.trimmed_start_s) + bounds,
+        window_frames=frames,
         couplings=couplings,
         evidence=evidence,
     )
+
+
+def _kept_frames(
+    normalisation: Normalisation, waveform: FloatArray
+) -> tuple[NDArray[np.float64], FloatArray]:
+    """Begin of each frame that the system sees, s, and the frames, normalised."""
+    (speech,) = normalisation.find_speech([waveform])
+    filtered = next(normalisation.filtered([waveform]))
+    gain, kept = normalisation.measure(block_powers(filtered), speech)
+    frames = log_spectrogram(filtered * gain)[kept]
+    return np.flatnonzero(kept) / FRAMES_PER_S, normalisation(frames) if len(frames) else frames
 
 
 def gradient_of_logit(system: System, spectrogram: FloatArray, target: int) -> FloatArray:
@@ -183,44 +198,43 @@ def _gradients(system: System, spectrograms: Tensor, target: int) -> FloatArray:
 
 def window_evidence(
     system: System, spectrogram: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
     r"""Reads off the capsules which windows spoke for which emotion.
 
     Each window's terms :math:`c_{wk} \hat u_{k|w}` of :math:`s_k`, Eq. (5), times the integrated
-    gradient of the emotion's log probability with respect to :math:`s_k`. Over the windows they
-    add up to what the log probability is more than with empty capsules, the couplings held.
+    gradient of the emotion's logit, less the mean of all logits, with respect to :math:`s_k`. Over
+    the windows they add up to what it is more than with empty capsules, the couplings held.
 
     Args:
         system: In evaluation mode.
         spectrogram: Normalised, shape ``(frame, bin)``.
 
     Returns:
-        Start and end of each window in seconds, ``(window, 2)``; couplings and evidence,
-        ``(window, emotion)``. No windows without sequential capsules.
+        First frame of each window and the frame behind its last, ``(window, 2)``; couplings and
+        evidence, ``(window, emotion)``. No windows without sequential capsules.
     """
     branches = [branch for branch in system.branches if isinstance(branch, CapsuleBranch)]
     if not branches:
         emotion_count = logit_of_answer(system, torch.from_numpy(spectrogram)[None]).shape[1]
         nothing = np.zeros((0, emotion_count), np.float32)
-        return np.zeros((0, 2), np.float32), nothing, nothing
+        return np.zeros((0, 2), np.int64), nothing, nothing
     branch = branches[0]
     couplings, terms = _terms(system, branch, spectrogram)
     sums = terms.sum(0)  # s_k, Eq. (5)
-    shares = (torch.arange(INTEGRATION_STEPS, device=sums.device) + 0.5) / INTEGRATION_STEPS
+    shares = (torch.arange(_HEAD_STEPS, device=sums.device) + 0.5) / _HEAD_STEPS
     on_the_way = (shares[:, None, None] * sums).requires_grad_()
-    log_probabilities = branch.head(output_vectors(squash(on_the_way))).log_softmax(-1)
+    logits = branch.head(output_vectors(squash(on_the_way)))
+    centred = logits - logits.mean(-1, keepdim=True)
     evidence = []
     for emotion in range(len(sums)):
-        wanted = log_probabilities[:, emotion].sum()
+        wanted = centred[:, emotion].sum()
         (gradients,) = torch.autograd.grad(wanted, on_the_way, retain_graph=True)
         evidence.append(torch.einsum("wkd,kd->w", terms, gradients.mean(0)))
-    step_s = system.cnn.frames_per_step / FRAMES_PER_S
-    starts = np.arange(len(terms)) * branch.settings.shift_steps * step_s
-    ends = np.minimum(
-        starts + branch.settings.window_steps * step_s, len(spectrogram) / FRAMES_PER_S
-    )
-    bounds = np.stack((starts, ends), 1).astype(np.float32)
-    return bounds, couplings.cpu().numpy(), torch.stack(evidence, 1).cpu().numpy()
+    settings, per_step = branch.settings, system.cnn.frames_per_step
+    starts = np.arange(len(terms)) * settings.shift_steps * per_step
+    ends = np.minimum(starts + settings.window_steps * per_step, len(spectrogram))
+    found = torch.stack(evidence, 1).detach().cpu().numpy()
+    return np.stack((starts, ends), 1), couplings.cpu().numpy(), found
 
 
 @torch.no_grad()

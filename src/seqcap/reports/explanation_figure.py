@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqcap.audio.spectrogram import FRAMES_PER_S
+from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import SettingsError
 from seqcap.files import atomic_write
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".svg", ".png", ".html")
 _BINS_PER_KHZ = 100
-_SMOOTHED = (5, 10)  # frames and bins that the map is averaged over, to be seen at all
+_SMOOTHED = (5, 11)  # frames and bins that the map is averaged over, odd
 
 
 def check_explanation_ending(path: Path) -> None:
@@ -63,14 +63,11 @@ def _draw(explanation: Explanation) -> "Figure":
         ha="left",
     )
     _draw_waveform(all_axes[0], explanation)
-    end_s = explanation.start_s + len(explanation.spectrogram) / FRAMES_PER_S
-    top_khz = explanation.spectrogram.shape[1] / _BINS_PER_KHZ
-    extent = (explanation.start_s, end_s, 0.0, top_khz)
-    _draw_map(all_axes[1], explanation.spectrogram, extent, "Greys", (-1.5, 3.0))
+    _draw_map(all_axes[1], explanation, explanation.spectrogram, "Greys", (-1.5, 3.0))
     all_axes[1].set_title("Spectrogram as the model sees it")
     shown = smoothed(explanation.integrated)
     greatest = float(np.abs(shown).max()) or 1.0
-    _draw_map(all_axes[2], shown, extent, "RdBu_r", (-greatest, greatest))
+    _draw_map(all_axes[2], explanation, shown, "RdBu_r", (-greatest, greatest))
     all_axes[2].set_title(
         f"For (red) and against (blue) {explanation.emotion}: integrated gradients"
     )
@@ -92,16 +89,21 @@ def _draw_waveform(axes: "Axes", explanation: Explanation) -> None:
 
 def _draw_map(
     axes: "Axes",
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    extent: tuple[float, float, float, float],
+    explanation: Explanation,
+    values: FloatArray,
     colours: str,
     limits: tuple[float, float],
 ) -> None:
+    """Draws ``(frame, bin)`` where the frames stand; what the model does not see stays empty."""
+    places = np.rint(explanation.times_s * FRAMES_PER_S).astype(int)
+    canvas = np.full((places[-1] + 1 - places[0], values.shape[1]), np.nan)
+    canvas[places - places[0]] = values
+    end_s = (places[-1] + 1) / FRAMES_PER_S
     axes.imshow(
-        values.T,
+        canvas.T,
         origin="lower",
         aspect="auto",
-        extent=extent,
+        extent=(places[0] / FRAMES_PER_S, end_s, 0.0, values.shape[1] / _BINS_PER_KHZ),
         cmap=colours,
         vmin=limits[0],
         vmax=limits[1],
@@ -110,13 +112,14 @@ def _draw_map(
 
 
 def _draw_evidence(axes: "Axes", explanation: Explanation, emotions: tuple[str, ...]) -> None:
-    """A band for each emotion: what every moment's windows add to its capsule."""
-    bounds, evidence = explanation.window_bounds_s, explanation.evidence
+    """A band for each emotion: what every moment's windows add to it."""
+    frames, evidence = explanation.window_frames, explanation.evidence
+    starts_s = explanation.times_s[frames[:, 0]]
+    end_s = explanation.times_s[frames[-1, 1] - 1] + 1 / FRAMES_PER_S
     greatest = float(np.abs(evidence).max()) or 1.0
-    middles = bounds.mean(1)
-    edges = np.concatenate((bounds[:1, 0], (middles[1:] + middles[:-1]) / 2, bounds[-1:, 1]))
+    # A window is drawn where it begins, as long as the shift to the next one.
     axes.pcolormesh(
-        edges,
+        np.append(starts_s, end_s),
         np.arange(len(emotions) + 1),
         evidence.T,
         cmap="RdBu_r",
@@ -125,24 +128,24 @@ def _draw_evidence(axes: "Axes", explanation: Explanation, emotions: tuple[str, 
     )
     axes.set_yticks(np.arange(len(emotions)) + 0.5, emotions)
     axes.invert_yaxis()
-    axes.set_title("The capsules' own account: for (red) and against (blue)")
+    axes.set_title("What each window of the capsules adds: for (red) and against (blue)")
 
 
-def smoothed(
-    values: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Means over 5 frames and 10 bins, ``(frame / 5, bin / 10)``: single points cannot be seen.
+def smoothed(values: FloatArray) -> FloatArray:
+    """Running means over 5 frames and 11 bins, ``(frame, bin)``: single points cannot be seen.
 
     Example:
         >>> smoothed(np.ones((12, 512), np.float32)).shape
-        (2, 51)
+        (12, 512)
     """
-    frames, bins = _SMOOTHED
-    if len(values) < frames:
-        frames = 1
-    cut = values[: len(values) // frames * frames, : values.shape[1] // bins * bins]
-    means = cut.reshape(-1, frames, cut.shape[1] // bins, bins).mean((1, 3))
-    return means.astype(np.float32)
+    for axis, width in enumerate(_SMOOTHED):
+        padding = [(0, 0), (0, 0)]
+        padding[axis] = (width // 2, width // 2)
+        padded = np.pad(values, padding, mode="edge")
+        values = np.lib.stride_tricks.sliding_window_view(padded, width, axis).mean(
+            -1, dtype=np.float32
+        )
+    return values
 
 
 def _page(explanation: Explanation, svg: str) -> str:
