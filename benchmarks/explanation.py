@@ -22,6 +22,7 @@ import torch
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.recognition.explanation import Explanation
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.recognition.torch_engine import with_network
 
 SEGMENT_FRAMES, PATCH_BINS = 10, 32
 SHARES = np.linspace(0, 1, 11)
@@ -95,7 +96,8 @@ def scores_of(recognizer: Recognizer, path: str, generator: np.random.Generator)
     """Areas of every account for one recording."""
     explanation = recognizer.explain(path)
     emotion = recognizer.emotions.index(explanation.emotion)
-    system, temperature = recognizer.system, recognizer.checkpoint.temperature
+    checkpoint = with_network(recognizer.checkpoint)
+    system, temperature = checkpoint.system, checkpoint.temperature
 
     @torch.inference_mode()
     def answer(batch: FloatArray) -> FloatArray:

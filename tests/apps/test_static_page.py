@@ -27,8 +27,6 @@ WAIT_MS = 120_000
 @pytest.fixture(scope="module", params=["shipped", "speech only"])
 def model(request, tmp_path_factory):
     """The shipped model, which has a graph for browsers; and one that hears speech only."""
-    if not (PRETRAINED_FOLDER / GRAPH_FILE).is_file():
-        pytest.skip("the shipped model has no graph yet")
     if request.param == "shipped":
         return PRETRAINED_FOLDER
     folder = tmp_path_factory.mktemp("speech") / "model"
@@ -190,6 +188,17 @@ def test_pauses_say_no_speech_where_the_model_hears_speech_only(page, model, sam
         assert all((row["anger"] == "") == (row["predicted"] == "no speech") for row in rows)
     else:
         assert not any(silent)
+
+
+def test_the_couplings_of_every_window_are_shown(page, samples):
+    page.locator("#files").set_input_files(str(samples[0]))
+    wait_for_answers(page, 1)
+    page.get_by_text("Which moments the capsules listened to").click()
+    picture = page.get_by_role("img", name="Couplings of every window")
+    picture.wait_for()
+    cells = picture.locator("rect[fill-opacity]")
+    assert cells.count() % 4 == 0
+    assert cells.count() >= 4 * 10  # 2.4 s, a window every 0.2 s
 
 
 def test_the_threshold_makes_answers_uncertain(page, samples):

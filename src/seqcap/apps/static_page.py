@@ -13,8 +13,8 @@ from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import (
     CARD_FILE,
     GRAPH_FILE,
-    SETTINGS_FILE,
     check_model_folder,
+    load_description,
 )
 
 PAGE_FOLDER = Path(__file__).parent / "page"
@@ -57,16 +57,15 @@ def write_page(folder: Path, model: Path) -> None:
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: not empty; name a new folder")
-    settings = json.loads((model / SETTINGS_FILE).read_text("utf-8"))
+    description = load_description(model)
+    heard = description.normalisation.settings
     has_graph = (model / GRAPH_FILE).is_file()
     about = {
-        "name": settings["name"],
-        "emotions": settings["emotions"],
+        "name": description.name,
+        "emotions": description.emotions,
+        "trim_db": heard.trim_db,
         "graph": f"model/{GRAPH_FILE}" if has_graph else None,
-        "hears": {
-            name: settings.get("normalisation", {}).get(name, 0)
-            for name in ("high_pass_hz", "speech_only")
-        },
+        "hears": {"high_pass_hz": heard.high_pass_hz, "speech_only": heard.speech_only},
         "detector": f"model/{DETECTOR_FILE.name}",
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +74,7 @@ def write_page(folder: Path, model: Path) -> None:
         shutil.copytree(PAGE_FOLDER, whole)
         (whole / "model").mkdir()
         (whole / "model" / "model.json").write_text(json.dumps(about) + "\n", "utf-8")
-        if about["hears"]["speech_only"]:
+        if heard.speech_only:
             shutil.copyfile(DETECTOR_FILE, whole / "model" / DETECTOR_FILE.name)
         for name in (GRAPH_FILE, CARD_FILE):
             if (model / name).is_file():

@@ -29,6 +29,7 @@ from seqcap.models.routing import squash
 from seqcap.models.system import System
 from seqcap.recognition.answers import Answer
 from seqcap.recognition.recordings import LONGEST_HELD_S, read_recording
+from seqcap.recognition.torch_engine import with_network
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Recognizer
@@ -83,7 +84,7 @@ def explain(
     """Explains the answer to a recording of up to a minute.
 
     Args:
-        recognizer: Answers; its system runs in torch.
+        recognizer: Answers. For gradients its network is loaded into torch.
         source: As for `Recognizer.recognize`.
         emotion: Which emotion's logit to explain; the most probable one if None.
         start_s: As for `Recognizer.recognize`.
@@ -108,7 +109,7 @@ def explain(
     times_s, spectrogram = _kept_frames(recognizer.checkpoint.normalisation, recording.waveform)
     if not len(spectrogram):
         raise AudioError(f"{recording.name}: nobody speaks; there is no answer to explain")
-    system, target = recognizer.system, emotions.index(wanted)
+    system, target = with_network(recognizer.checkpoint).system, emotions.index(wanted)
     frames, couplings, evidence = window_evidence(system, spectrogram)
     return Explanation(
         answer=answer,

@@ -60,11 +60,12 @@ function show(answer) {
   at("all-csv").hidden = false;
 }
 
-function couplingsPicture({ couplings: { values, windows }, seconds }) {
+function couplingsPicture({ couplings: { values, windows }, times, seconds }) {
   const { emotions } = recognizer.model;
   const greatest = Math.max(...values, 1e-6);
+  const timeOf = (window) => times[Math.min(times.length - 1, Math.floor(window / windows * times.length))];
   const cells = Array.from({ length: windows }, (_, i) => ({
-    start: i / windows * seconds, end: (i + 1) / windows * seconds,
+    start: timeOf(i), end: timeOf(i + 1),
     values: emotions.map((_, k) => values[i * emotions.length + k] / greatest),
   }));
   const details = element("details");

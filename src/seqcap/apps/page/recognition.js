@@ -1,8 +1,8 @@
 // Who recognises: this browser, or the server where it cannot.
 
-import { RATE, wav } from "./sound.js";
+import { keptBounds, RATE, wav } from "./sound.js";
 
-const PIECE_S = 2, SHORTEST_PIECE_S = 0.5;
+const PIECE_S = 2, SHORTEST_PIECE_S = 0.5, FRAME = RATE / 100;
 
 export async function loadRecognizer() {
   const model = await (await fetch("model/model.json")).json();
@@ -39,11 +39,15 @@ async function inBrowser(model) {
     place: "Recognised in this browser: no sound leaves your machine.",
     live: async (samples) => (await ask({ samples, bounds: [] })).probabilities,
     async recognize(samples) {
-      const bounds = pieceBounds(samples.length);
+      const [first, behind] = keptBounds(samples, model.trim_db);
+      const bounds = pieceBounds(behind - first).map(([start, end]) => [first + start, first + end]);
       const found = await ask({ samples, bounds });
       const pieces = bounds.map(([start, end], i) => (
         { start: start / RATE, end: end / RATE, probabilities: found.pieces[i] }));
-      return { ...found, pieces };
+      // When each frame begins that the model saw.
+      const seen = Array.from({ length: Math.ceil((behind - first) / FRAME) }, (_, i) => first / FRAME + i);
+      const times = seen.filter((frame) => !found.kept || found.kept[frame]).map((frame) => frame * FRAME / RATE);
+      return { ...found, pieces, times };
     },
   };
 }

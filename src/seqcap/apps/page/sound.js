@@ -35,6 +35,19 @@ export async function resample(samples, rate) {
   return (await context.startRendering()).getChannelData(0);
 }
 
+// Where, in samples, what the model keeps of a recording begins and ends: without the quiet edges
+// that lie so far below the loudest 10 ms, and 0.1 s around.
+export function keptBounds(samples, trimDb) {
+  const size = RATE / 100, count = Math.ceil(samples.length / size), margin = 10;
+  if (!trimDb) return [0, samples.length];
+  const powers = Array.from({ length: count }, (_, i) => samples
+    .subarray(i * size, (i + 1) * size).reduce((sum, x) => sum + x * x, 0));
+  const quiet = powers.reduce((a, b) => Math.max(a, b)) * 10 ** (-trimDb / 10);
+  const first = powers.findIndex((p) => p > quiet), last = powers.findLastIndex((p) => p > quiet);
+  if (first < 0) return [0, samples.length];
+  return [Math.max(0, first - margin) * size, Math.min(samples.length, (last + 1 + margin) * size)];
+}
+
 export function warningsOf(samples) {
   const peak = samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   if (peak <= 2 ** -16) return ["digital silence; speech is expected, its emotions would mean nothing"];

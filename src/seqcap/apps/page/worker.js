@@ -54,7 +54,7 @@ async function recognize(samples, bounds) {
     const own = bounds.length === 1 ? whole : kept && heard.length < LEAST_SAMPLES ? null : await answer(heard);
     pieces.push(own && own.probabilities);
   }
-  return { probabilities: null, ...whole, pieces };
+  return { probabilities: null, ...whole, pieces, kept };
 }
 
 async function answer(samples) {
