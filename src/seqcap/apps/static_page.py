@@ -10,11 +10,11 @@ import typer
 
 from seqcap.apps.lines import tell
 from seqcap.errors import SettingsError
+from seqcap.recognition.model_description import load_description
 from seqcap.recognition.model_folder import (
     CARD_FILE,
     GRAPH_FILE,
     check_model_folder,
-    load_description,
 )
 
 PAGE_FOLDER = Path(__file__).parent / "page"
