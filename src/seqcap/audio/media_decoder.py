@@ -102,6 +102,19 @@ class MediaRecording:
 
     def _decode(self) -> Generator[Samples, None, None]:
         """Gives the sound in frames as they are decoded, shape ``(frame, channel)``."""
+        import av
+
+        # Of a damaged file PyAV raises its own errors and a few of Python's.
+        failures = (av.error.FFmpegError, LookupError, MemoryError, RuntimeError, ValueError)
+        try:
+            yield from self._decode_to_end()
+        except failures as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise AudioError(
+                f"{self.name}: damaged after {self._decoded_s:.2f} s ({reason}); {FETCH_AGAIN}"
+            ) from error
+
+    def _decode_to_end(self) -> Iterator[Samples]:
         last = None
         for frame in self._decoded_frames():
             if self._first is None:
@@ -136,11 +149,6 @@ class MediaRecording:
                 self._damaged_packets += 1
                 if self._damaged_packets > _MOST_DAMAGED and not self._decoded:
                     return
-            except av.error.FFmpegError as error:
-                raise AudioError(
-                    f"{self.name}: damaged after {self._decoded_s:.2f} s ({error.strerror});"
-                    f" {FETCH_AGAIN}"
-                ) from error
 
     def _converted(self, frame: "av.AudioFrame") -> list["av.AudioFrame"]:
         """Gives float frames of the first frame's channels and rate."""
