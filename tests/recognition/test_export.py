@@ -26,22 +26,24 @@ def exported(tmp_path_factory):
 def test_samples_become_probabilities_as_the_recognizer_gives_them(exported, samples):
     session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
     recognizer = Recognizer.from_pretrained(exported, engine="torch")
-    waveforms = [load_waveform(sample) for sample in samples[:3]]
-    waveforms.append(np.zeros(9000, np.float32))  # digital silence
-    found = [session.run(["probabilities"], {"samples": each[None]})[0] for each in waveforms]
-    for waveform, row in zip(waveforms, np.concatenate(found), strict=True):
-        spectrogram = recognizer.checkpoint.normalisation.spectrogram(waveform)
-        expected = recognizer.probabilities([spectrogram])
-        np.testing.assert_allclose(row, expected[0], rtol=0, atol=1e-5)
-    assert found[-1].tolist() == [[0.25] * 4]
+    normalisation = recognizer.checkpoint.normalisation
+
+    def run(heard):
+        return session.run(["probabilities"], {"samples": heard[None]})[0]
+
+    for waveform in map(load_waveform, samples[:3]):
+        expected = recognizer.probabilities([normalisation.spectrogram(waveform)])
+        np.testing.assert_allclose(run(normalisation.hear(waveform)), expected, rtol=0, atol=1e-5)
+    assert run(np.zeros(9000, np.float32)).tolist() == [[0.25] * 4]  # digital silence
 
 
 def test_couplings_and_capsules_come_with_the_probabilities(exported, samples):
     session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
-    waveform = load_waveform(samples[0])
-    couplings, capsules = session.run(["couplings", "capsules"], {"samples": waveform[None]})
+    recognizer = Recognizer.from_pretrained(exported, engine="torch")
+    heard = recognizer.checkpoint.normalisation.hear(load_waveform(samples[0]))
+    couplings, capsules = session.run(["couplings", "capsules"], {"samples": heard[None]})
     np.testing.assert_allclose(couplings.sum(-1), 1, rtol=1e-5)
-    expected = Recognizer.from_pretrained(exported, engine="torch").embed(samples[0])
+    expected = recognizer.embed(samples[0])
     np.testing.assert_allclose(capsules[0], expected, rtol=0, atol=1e-5)
 
 
@@ -53,7 +55,8 @@ def test_the_graph_says_what_it_is(exported):
     assert facts["seqcap.emotions"] == list(checkpoint.emotions)
     assert facts["seqcap.sample_rate_hz"] == 16000
     assert facts["seqcap.temperature"] == checkpoint.temperature
-    assert facts["seqcap.target_rms"] == 0.01
+    for name in ("target_rms", "high_pass_hz", "speech_only"):
+        assert facts[f"seqcap.{name}"] == getattr(checkpoint.normalisation.settings, name)
 
 
 def test_weights_are_rounded_once_for_both_engines(exported, tmp_path, model_folder):

@@ -11,6 +11,7 @@ import pytest
 
 from seqcap.audio.spectrogram import log_spectrogram
 from seqcap.audio.waveform import load_waveform
+from seqcap.errors import AudioError
 from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.checkpoint import load_checkpoint
 from seqcap.recognition.recognizer import Recognizer
@@ -29,7 +30,7 @@ def recognizer():
 
 @pytest.fixture(scope="module")
 def sentence():
-    return load_waveform(sorted(SAMPLES.rglob("*.wav"))[0])
+    return load_waveform(SAMPLES / "15b09Wb.wav")
 
 
 def soft_noise(seconds):
@@ -65,6 +66,11 @@ def test_the_whole_is_answered_from_its_speech_and_pauses_say_no_speech(
     assert said.count(NO_SPEECH) >= (pause_s - 3) // 2
     assert answer.timeline[0].start == 0.0
     assert answer.timeline[-1].end == answer.end
+
+
+def test_capsules_of_a_recording_without_speech_are_refused(recognizer):
+    with pytest.raises(AudioError, match=r"<array>: nobody speaks in it; .* needs speech"):
+        recognizer.embed((soft_noise(2.0), 16000))
 
 
 def test_an_offset_changes_nothing(recognizer, sentence):

@@ -22,11 +22,10 @@ class Combination:
         CheckpointError: They do not tell the same emotions apart.
 
     Example:
-        >>> import numpy as np
         >>> pretrained = Recognizer.from_pretrained()
-        >>> tone = (np.sin(np.arange(16000) / 9).astype("float32"), 16000)
         >>> twice = Combination([pretrained, pretrained])
-        >>> twice.recognize(tone) == pretrained.recognize(tone)
+        >>> path = "samples/emodb/15b09Wb.wav"
+        >>> twice.recognize(path) == pretrained.recognize(path)
         True
     """
 

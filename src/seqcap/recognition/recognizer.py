@@ -15,7 +15,7 @@ from seqcap.audio.channels import MIX
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
-from seqcap.errors import CheckpointError, MissingExtraError, SettingsError
+from seqcap.errors import AudioError, CheckpointError, MissingExtraError, SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
 from seqcap.recognition.engine import Engine, IntArray, Output, merge_branches, run_in_chunks
 from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
@@ -348,8 +348,7 @@ class Recognizer:
             SettingsError: The system has no capsules.
 
         Example:
-            >>> tone = (np.sin(np.arange(16000) / 9).astype("float32"), 16000)
-            >>> Recognizer.from_pretrained().embed(tone).shape
+            >>> Recognizer.from_pretrained().embed("samples/emodb/15b09Wb.wav").shape
             (4, 16)
         """
         capsules = self.run(read_recording(source)).capsules
@@ -369,12 +368,19 @@ class Recognizer:
         Returns:
             Logits ``(branch, 1, emotion)`` and, if the system has capsules, capsules and couplings.
 
+        Raises:
+            AudioError: Nobody speaks in it, and the model hears speech only.
+
         Example:
             >>> recording = read_recording("samples/emodb/15b09Wb.wav")
             >>> Recognizer.from_pretrained().run(recording).logits.shape
             (2, 1, 4)
         """
         (prepared,) = prepare([recording], self.checkpoint.normalisation)
+        if not any(prepared.sizes):
+            raise AudioError(
+                f"{recording.name}: nobody speaks in it; {self.checkpoint.name} needs speech"
+            )
         blocks = (block for block in prepared.blocks() if len(block))
         normalised = (self.checkpoint.normalisation(block) for block in blocks)
         return run_in_chunks(self.engine, normalised)
