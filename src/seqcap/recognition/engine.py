@@ -157,7 +157,7 @@ class _Reading:
         self.frame_count = 0
         self.first = 0  # the step where what is kept starts
         self.done = 0  # the step up to which everything is encoded
-        self.features: list[_Rows] = []
+        self.features: list[Rows] = []
 
     def take(self, block: FloatArray) -> None:
         self.blocks.append(block)
@@ -182,12 +182,12 @@ class _Reading:
         previous = [rows.last for rows in self.features] or None
         units = self.engine.encode(frames[None], self.done - self.first, kept_steps, previous)
         if not self.features:
-            self.features = [_Rows(found.shape[2]) for found in units]
+            self.features = [Rows(found.shape[2]) for found in units]
         for rows, found in zip(self.features, units, strict=True):
             rows.add(found)
 
 
-class _Rows:
+class Rows:
     """Features of a growing number of units, in one block of memory that doubles."""
 
     def __init__(self, size: int) -> None:
@@ -205,6 +205,7 @@ class _Rows:
         return self.room[:, self.count - 1]
 
     def add(self, units: FloatArray) -> None:
+        """Takes the next units, ``(1, unit, feature)``."""
         needed = self.count + units.shape[1]
         if needed > self.room.shape[1]:
             grown = np.empty((1, max(needed, 2 * self.count), units.shape[2]), np.float32)

@@ -1,17 +1,15 @@
-"""The answer of all sound so far, carried on sample by sample.
+"""The answer of all sound so far, carried on sample by sample, by any engine.
 
-A push costs what is new. Frames, steps and windows that no later sample can change are committed:
-of each window only its 72 output values stay, about 5 MB an hour. What later samples can still
-change is worked out again at each answer.
+A push costs what is new. Steps that no later sample can change are encoded once: of each window
+only its 72 output values stay, about 5 MB an hour. What later samples can still change is worked
+out again at each answer.
 
-Axis order: frames ``(frame, bin)``, maps ``(1, channel, step, bin)``.
+Axis order: frames ``(frame, bin)``, features ``(1, unit, feature)``.
 """
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from seqcap.audio.high_pass import HighPass
 from seqcap.audio.spectrogram import (
@@ -23,23 +21,24 @@ from seqcap.audio.spectrogram import (
     log_spectrogram,
 )
 from seqcap.errors import SettingsError
-from seqcap.models.branch import Branch
-from seqcap.models.systems import SYSTEMS
-from seqcap.recognition.checkpoint import Checkpoint
+from seqcap.recognition.engine import ALL_STEPS, Engine, Rows, merge_branches
+from seqcap.recognition.model_description import ModelDescription
 
-# Choice: steps are committed .4 s at a time. `CNN` keeps 256 values each time, and so no more
-# when samples come one by one.
-_STEPS_AT_ONCE = 10
+# Systems that go forward only, known without torch: those that stream in `models.systems.SYSTEMS`.
+STREAMING_SYSTEMS = ("CNN", "CNN_SeqCap", "CNN_RecCap")
+
+# Choice: at least .4 s of steps are encoded at a time. `CNN` keeps 256 values each time, and so no
+# more when samples come one by one.
+_LEAST_STEPS = 10
 
 
-def check_running(checkpoint: Checkpoint) -> None:
+def check_running(model: ModelDescription) -> None:
     """Refuses models whose answer so far needs sound that is still to come.
 
     Raises:
         SettingsError: The system looks back over the whole recording, or its normalisation does.
     """
-    known = SYSTEMS.get(checkpoint.system_name)
-    settings = checkpoint.normalisation.settings
+    settings = model.normalisation.settings
     looks_ahead = [
         f"{name} {value}"
         for name, value in (
@@ -50,66 +49,47 @@ def check_running(checkpoint: Checkpoint) -> None:
         )
         if value
     ]
-    if known is None or not known.streams:
-        looks_ahead.insert(0, f"system {checkpoint.system_name}")
+    if model.system_name not in STREAMING_SYSTEMS:
+        looks_ahead.insert(0, f"system {model.system_name}")
     if looks_ahead:
-        streaming = ", ".join(name for name, spec in SYSTEMS.items() if spec.streams)
         raise SettingsError(
-            f"{checkpoint.name} needs whole recordings ({'; '.join(looks_ahead)}), so it has no "
-            f"running answer; take a model of {streaming} whose level, trimming and own mean are "
-            "0, or the last seconds (horizon_s)"
+            f"{model.name} needs whole recordings ({'; '.join(looks_ahead)}), so it has no running "
+            f"answer; take a model of {', '.join(STREAMING_SYSTEMS)} that keeps level, edges and "
+            "pauses, or the last seconds (horizon_s)"
         )
-
-
-@dataclass
-class _Units:
-    """What a branch keeps: finished units, and the map behind the last of them."""
-
-    branch: Branch
-    features: Tensor  # (1, room, feature); the first `count` are in use
-    maps: Tensor  # from step `step_count` to the last committed one
-    count: int = 0
-    step_count: int = 0  # that finished units begin with
-    carry: Tensor | None = None
-
-    @property
-    def finished(self) -> Tensor:
-        """Features of finished units, ``(1, unit, feature)``."""
-        return self.features[:, : self.count]
-
-    def add(self, units: Tensor) -> None:
-        while self.count + units.shape[1] > self.features.shape[1]:
-            self.features = torch.cat((self.features, torch.empty_like(self.features)), 1)
-        self.features[:, self.count : self.count + units.shape[1]] = units
-        self.count += units.shape[1]
 
 
 class RunningAnswer:
     """Takes samples and knows at any moment the probabilities of all so far.
 
     Args:
-        checkpoint: A model that `check_running` lets pass.
+        model: One that `check_running` lets pass.
+        engine: Runs its network.
 
     Raises:
         SettingsError: The model needs whole recordings.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        check_running(checkpoint)
-        self.checkpoint = checkpoint
-        self.system = checkpoint.system
-        self._device = self.system.branch_shares.device
-        cutoff_hz = checkpoint.normalisation.settings.high_pass_hz
+    def __init__(self, model: ModelDescription, engine: Engine) -> None:
+        check_running(model)
+        self._model = model
+        self._engine = engine
+        chunking = engine.chunking
+        self._per_step = chunking.frames_per_step
+        self._context_steps = chunking.context_steps
+        together = math.lcm(*chunking.shift_steps)
+        self._chunk_steps = -(-_LEAST_STEPS // together) * together
+        # A chunk is not the last one only if there are steps beyond all that it looks at.
+        self._seen_steps = self._chunk_steps + max(chunking.overlap_steps) + self._context_steps
+        cutoff_hz = model.normalisation.settings.high_pass_hz
         self._high_pass = HighPass(cutoff_hz) if cutoff_hz else None
         self._samples = np.empty(0, np.float32)  # from the first frame that is not final
         self._frames = np.empty((0, BIN_COUNT), np.float32)  # final ones, from step `_first` on
-        self._final_count = 0
-        self._first = 0
-        self._committed = 0  # steps that no later sample changes
         self._loudest = np.empty((0, BIN_COUNT), np.float32)  # of all final frames, bin by bin
-        self._branches: list[_Units] = []
+        self._first = 0
+        self._done = 0  # the step up to which everything is encoded
+        self._features: list[Rows] = []
 
-    @torch.inference_mode()
     def push(self, samples: FloatArray) -> None:
         """Takes the next samples, 16 kHz mono, shape ``(samples,)``, of any number."""
         if self._high_pass is not None:
@@ -122,77 +102,45 @@ class RunningAnswer:
         final = log_spectrogram(self._samples[:seen])[:ready]
         self._samples = self._samples[ready * SHIFT_SAMPLES :]
         self._loudest = np.concatenate((self._loudest, final)).max(0, keepdims=True)
-        self._frames = np.concatenate((self._frames, self.checkpoint.normalisation(final)))
-        self._final_count += ready
-        self._commit()
+        self._frames = np.concatenate((self._frames, self._model.normalisation(final)))
+        while len(self._frames) > self._seen_frames:
+            self._commit()
+
+    @property
+    def _seen_frames(self) -> int:
+        return (self._done - self._first + self._seen_steps) * self._per_step
 
     def _commit(self) -> None:
-        """Encodes the units that nothing can change any more, and forgets what made them."""
-        cnn = self.system.cnn
-        until = self._final_count // cnn.frames_per_step - cnn.context_steps
-        if until < self._committed + _STEPS_AT_ONCE:
-            return
-        maps = self._maps(self._frames)[:, :, : until - self._committed]
-        for units in self._units(maps):
-            branch = units.branch
-            units.maps = torch.cat((units.maps, maps), 2)
-            ready = (until - branch.overlap_steps - units.step_count) // branch.shift_steps
-            if ready > 0:
-                steps = ready * branch.shift_steps
-                piece = units.maps[:, :, : steps + branch.overlap_steps]
-                found, units.carry = branch.encode(piece, self._counts(piece), units.carry)
-                units.add(found)
-                units.step_count += steps
-                units.maps = units.maps[:, :, steps:].clone()
-        first = max(0, until - cnn.context_steps)
-        self._frames = self._frames[(first - self._first) * cnn.frames_per_step :].copy()
-        self._first, self._committed = first, until
+        """Encodes a chunk that nothing can change any more, and forgets what made it."""
+        units = self._encode(self._frames[: self._seen_frames], self._chunk_steps)
+        if not self._features:
+            self._features = [Rows(found.shape[2]) for found in units]
+        for rows, found in zip(self._features, units, strict=True):
+            rows.add(found)
+        self._done += self._chunk_steps
+        first = max(0, self._done - self._context_steps)
+        self._frames = self._frames[(first - self._first) * self._per_step :].copy()
+        self._first = first
 
-    @torch.inference_mode()
+    def _encode(self, frames: FloatArray, kept_steps: int) -> list[FloatArray]:
+        previous = [rows.last for rows in self._features] or None
+        return self._engine.encode(frames[None], self._done - self._first, kept_steps, previous)
+
     def probabilities(self) -> FloatArray:
         """The probabilities of all samples so far, ``(emotion,)``, in the model's order.
 
-        Raises:
-            ValueError: No sample came yet.
+        At least 640 samples are needed.
         """
         tail = log_spectrogram(self._samples)
         if is_silent(np.concatenate((self._loudest, tail))):
-            count = len(self.checkpoint.emotions)
+            count = len(self._model.emotions)
             return np.full(count, 1 / count, np.float32)
-        frames = np.concatenate((self._frames, self.checkpoint.normalisation(tail)))
-        maps = self._maps(frames)
-        step_count = torch.tensor([self._committed + maps.shape[2]], device=self._device)
-        logits = []
-        for units in self._units(maps):
-            features = torch.cat((units.finished, self._open(units, maps)), 1)
-            logits.append(units.branch.decide(features, step_count))
-        scaled = torch.stack(logits) / self.checkpoint.temperature
-        return self.system.probabilities(scaled)[0].cpu().numpy()
-
-    def _open(self, units: _Units, maps: Tensor) -> Tensor:
-        """Units that reach into what may still change."""
-        branch = units.branch
-        steps = torch.cat((units.maps, maps), 2)
-        # An overlap alone makes no unit: the one before it has those steps already.
-        if units.count and steps.shape[2] <= branch.overlap_steps:
-            return units.features[:, :0]
-        return branch.encode(steps, self._counts(steps), units.carry)[0]
-
-    def _maps(self, frames: FloatArray) -> Tensor:
-        """The map of the steps from the first that is not committed."""
-        batch = torch.from_numpy(frames)[None].to(self._device)
-        maps, _ = self.system.cnn(batch, torch.tensor([len(frames)], device=self._device))
-        return maps[:, :, self._committed - self._first :]
-
-    def _units(self, maps: Tensor) -> list[_Units]:
-        """What each branch keeps; laid out when the first map shows how large it is."""
-        if not self._branches:
-            for branch in self.system.branches:
-                if isinstance(branch, Branch):
-                    found, _ = branch.encode(maps, self._counts(maps))
-                    room = found.new_empty(1, 256, found.shape[2])
-                    self._branches.append(_Units(branch, room, maps[:, :, :0]))
-        return self._branches
-
-    def _counts(self, maps: Tensor) -> Tensor:
-        return torch.tensor([maps.shape[2]], device=self._device)
+        frames = np.concatenate((self._frames, self._model.normalisation(tail)))
+        units = self._encode(frames, ALL_STEPS)
+        if self._features:
+            finished = [rows.all for rows in self._features]
+            units = [np.concatenate(both, 1) for both in zip(finished, units, strict=True)]
+        step_count = self._first + -(-len(frames) // self._per_step)
+        logits = self._engine.decide(units, step_count).logits
+        shares = self._engine.chunking.branch_shares
+        return merge_branches(logits, shares, self._model.temperature)[0]

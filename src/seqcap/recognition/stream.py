@@ -16,6 +16,7 @@ from seqcap.audio.spectrogram import SHIFT_SAMPLES, FloatArray
 from seqcap.audio.waveform import MINIMUM_DURATION_S, SAMPLE_RATE_HZ
 from seqcap.errors import AudioError, SettingsError
 from seqcap.recognition.answers import Answer, Failure, decide
+from seqcap.recognition.running import RunningAnswer
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Recognizer
@@ -203,11 +204,8 @@ class _Running:
     """The answer of all sound so far, carried on."""
 
     def __init__(self, recognizer: "Recognizer") -> None:
-        from seqcap.recognition.running import RunningAnswer
-        from seqcap.recognition.torch_engine import with_network
-
         self._recognizer = recognizer
-        self._running = RunningAnswer(with_network(recognizer.checkpoint))
+        self._running = RunningAnswer(recognizer.checkpoint, recognizer.engine)
 
     def push(self, samples: FloatArray) -> None:
         self._running.push(samples)
