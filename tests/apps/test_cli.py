@@ -1,6 +1,7 @@
 """The command line in a process of its own: start, errors, pipes and signals."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -130,6 +131,24 @@ def test_a_whole_run_by_pipe(samples, model_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="sizes of files cannot be limited")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_fills_up_is_one_line_and_status_2(tmp_path, unbuffered):
+    import resource
+
+    with (tmp_path / "list.json").open("w") as file:
+        done = subprocess.run(
+            [*COMMAND, "corpus", "list", "--format", "json"],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
+        )
+    assert (done.returncode, done.stderr) == (2, "seqcap: standard output: File too large\n")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
     command = [*COMMAND, "predict", *samples, "--format", "csv", "--model", model_folder]

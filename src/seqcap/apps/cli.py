@@ -6,6 +6,7 @@ nothing heavy is imported before it is needed; SIGTERM ends a command like Ctrl-
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from typing import Annotated, NoReturn
@@ -80,6 +81,7 @@ def seqcap(
 def main() -> NoReturn:
     """Runs the command line; what goes wrong by a user's hand becomes one line."""
     stop_by_sigterm()
+    _buffer_standard_output()
     try:
         try:
             with needs_extra("train"):
@@ -103,6 +105,17 @@ def main() -> NoReturn:
         _close_standard_output()
         sys.exit(2)
     raise AssertionError("a command line ends by SystemExit")
+
+
+def _buffer_standard_output() -> None:
+    """Buffers what PYTHONUNBUFFERED leaves unbuffered, where a full disk would go unnoticed."""
+    raw = getattr(sys.stdout, "buffer", None)
+    if isinstance(raw, io.RawIOBase):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(raw), sys.stdout.encoding, "backslashreplace", line_buffering=True
+        )
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _close_standard_output() -> None:
