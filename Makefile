@@ -82,7 +82,8 @@ pretrained: $(VENV)/.seqcap-dev
 	@$(BIN)/seqcap train $(TABLES) --folds $(RECIPES)/development.json --labels paper4 \
 	  --recipe $(RECIPES)/five-corpora.toml --init-from runs/three-corpora/model \
 	  --name seqcap-paper4-3 --output runs/pretrained
-	@rm -rf runs/exported && $(BIN)/seqcap export runs/pretrained/model runs/exported
+	@rm -rf runs/exported
+	@$(BIN)/seqcap export runs/pretrained/model runs/exported --licence CC-BY-NC-SA-4.0
 	@cp runs/exported/{model.*,*.onnx,fingerprints.safetensors} $(PRETRAINED)
 	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPES)/development.json \
@@ -107,7 +108,7 @@ format: $(VENV)/.seqcap-dev
 	@$(BIN)/ruff format .
 
 $(VENV)/.seqcap-core: pyproject.toml constraints.txt | python
-	$(SAY) "Installing seqcap and what recognition needs into $(VENV), a few minutes the first time"
+	$(SAY) "Installing seqcap and what recognition needs into $(VENV)"
 	@$(INSTALL) -e .
 	@touch $@
 

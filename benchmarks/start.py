@@ -3,14 +3,17 @@
     python benchmarks/start.py
 
 From process start to exit, the median of runs that take turns, and the peak of memory, beside
-Python itself and beside the import of torch, which any answer needs.
+Python itself and beside the imports of onnxruntime and torch, one of which any answer needs.
+Seconds by the clock, and those that the processor worked, which tell more on a busy machine.
 """
 
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +31,10 @@ def main() -> None:
         "python -c pass": [sys.executable, "-c", "pass"],
         'python -c "import torch"': [sys.executable, "-c", "import torch"],
         "seqcap --help": [seqcap, "--help"],
+        'python -c "import onnxruntime"': [sys.executable, "-c", "import onnxruntime"],
         f"seqcap predict {SAMPLE.name}": [seqcap, "predict", str(SAMPLE)],
+        'Recognizer.from_pretrained(engine="onnx").recognize': library("onnx"),
+        'Recognizer.from_pretrained(engine="torch").recognize': library("torch"),
     }
     cases = {
         name: partial(subprocess.run, command, capture_output=True)
@@ -36,13 +42,33 @@ def main() -> None:
     }
     works = {name: run().returncode == 0 for name, run in cases.items()}
     taken = medians(cases, 5)
-    print(f"{Path(__file__).name}: {machine('torch')}\n")
-    print("| command | s | peak, MB |\n|---|---:|---:|")
+    print(f"{Path(__file__).name}: {machine('onnxruntime', 'torch')}\n")
+    print("| command | s | processor, s | peak, MB |\n|---|---:|---:|---:|")
     for name, seconds in taken.items():
         figures = (
-            f"{seconds:.2f} | {child_peak_mb(commands[name]):.0f}" if works[name] else "failed |"
+            f"{seconds:.2f} | {child_processor_s(cases[name]):.2f} | "
+            f"{child_peak_mb(commands[name]):.0f}"
+            if works[name]
+            else "failed | |"
         )
         print(f"| `{name}` | {figures} |")
+
+
+def library(engine: str) -> list[str]:
+    """A program that recognises the sample by one engine."""
+    code = (
+        "from seqcap import Recognizer; "
+        f"Recognizer.from_pretrained(engine='{engine}').recognize({str(SAMPLE)!r})"
+    )
+    return [sys.executable, "-c", code]
+
+
+def child_processor_s(run: Callable[[], object]) -> float:
+    """Seconds that the processor worked for one run of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def child_peak_mb(command: list[str]) -> float:

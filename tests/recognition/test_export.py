@@ -52,11 +52,11 @@ def test_the_graph_says_what_it_is(exported):
         each.key: json.loads(each.value) for each in onnx.load(exported / GRAPH_FILE).metadata_props
     }
     checkpoint = load_checkpoint()
-    assert facts["seqcap.emotions"] == list(checkpoint.emotions)
-    assert facts["seqcap.sample_rate_hz"] == 16000
-    assert facts["seqcap.temperature"] == checkpoint.temperature
+    assert facts["emotions"] == list(checkpoint.emotions)
+    assert facts["sample_rate_hz"] == 16000
+    assert facts["temperature"] == checkpoint.temperature
     for name in ("target_rms", "high_pass_hz", "speech_only"):
-        assert facts[f"seqcap.{name}"] == getattr(checkpoint.normalisation.settings, name)
+        assert facts[f"{name}"] == getattr(checkpoint.normalisation.settings, name)
 
 
 def test_weights_are_rounded_once_for_both_engines(exported, tmp_path, model_folder):

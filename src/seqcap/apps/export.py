@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from seqcap.apps.extras import needs_extra
-from seqcap.apps.lines import tell
 
 
 class WeightFormat(StrEnum):
@@ -26,6 +25,9 @@ def export(
         WeightFormat,
         typer.Option(metavar="FORMAT", help="fp16: rounded once, half the size; or fp32."),
     ] = WeightFormat.FP16,
+    licence: Annotated[
+        str, typer.Option("--licence", help="Of the weights, written into samples.onnx.")
+    ] = "see card",
 ) -> None:
     """Write a model with ONNX graphs, so that it runs without torch.
 
@@ -40,8 +42,6 @@ def export(
     """
     with needs_extra("export"):
         from seqcap.recognition.export import export_model
-    written = export_model(model, folder, half_weights=weights is WeightFormat.FP16)
-    for name in written:
+    half = weights is WeightFormat.FP16
+    for name in export_model(model, folder, half_weights=half, licence=licence):
         typer.echo(folder / name)
-    if len(written) == 2:
-        tell(f"{folder}: no samples.onnx, because no graph can do this model's work on samples")

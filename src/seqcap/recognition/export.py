@@ -37,7 +37,11 @@ _TESTED_SAMPLES = (640, 8000, 40000)
 
 
 def export_model(
-    model: str | os.PathLike[str] | None, folder: Path, *, half_weights: bool = True
+    model: str | os.PathLike[str] | None,
+    folder: Path,
+    *,
+    half_weights: bool = True,
+    licence: str = "see card",
 ) -> list[str]:
     """Writes a model's folder once more, with graphs.
 
@@ -47,6 +51,7 @@ def export_model(
             `Recognizer` runs, and `samples.onnx`, from samples to probabilities.
         half_weights: Round the weights to float16 once, for torch as well: files half as large.
             Arithmetic is in float32 in any case.
+        licence: Of the weights, for the metadata of `samples.onnx`, beside the model's card.
 
     Returns:
         Names of the graphs that were written.
@@ -65,18 +70,17 @@ def export_model(
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         fresh = Path(scratch) / "model"
         shutil.copytree(source, fresh)
-        (fresh / GRAPH_FILE).unlink(missing_ok=True)  # of an earlier export
         if half_weights:
             _round_weights(fresh / WEIGHTS_FILE)
         checkpoint = load_checkpoint(fresh)
         add_graphs(checkpoint, fresh, half_weights=half_weights)
-        graph = samples_graph(checkpoint, half_weights)
+        graph = samples_graph(checkpoint, half_weights, licence)
         _check_samples(checkpoint, graph)
         onnx.save(graph, fresh / GRAPH_FILE)
         if folder.exists():
             folder.rename(Path(scratch) / "replaced")
         fresh.rename(folder)
-    return [n for n in (ENCODE_FILE, DECIDE_FILE, GRAPH_FILE) if (folder / n).exists()]
+    return [ENCODE_FILE, DECIDE_FILE, GRAPH_FILE]
 
 
 def add_graphs(checkpoint: Checkpoint, folder: Path, *, half_weights: bool = False) -> None:

@@ -8,6 +8,7 @@ Shapes in comments: B recordings, N samples, T frames.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -28,21 +29,25 @@ from seqcap.models import onnx_graphs as network
 from seqcap.models.capsules import OUTPUT_FEATURES
 from seqcap.models.onnx_builder import FLOAT, GraphBuilder
 from seqcap.recognition.checkpoint import Checkpoint
+from seqcap.recognition.model_folder import CARD_FILE
 
 _DOUBLE = onnx.TensorProto.DOUBLE
 
 
-def samples_graph(checkpoint: Checkpoint, half_weights: bool) -> onnx.ModelProto:
+def samples_graph(
+    checkpoint: Checkpoint, half_weights: bool, licence: str = "see card"
+) -> onnx.ModelProto:
     """Makes the graph from samples to probabilities.
 
     Input: ``samples`` (B, N), 16 kHz mono within [-1, 1]. Outputs: ``probabilities`` (B, emotion),
     all alike for digital silence, and of systems with capsules ``couplings`` (B, window, emotion)
     and ``capsules`` (B, emotion, 16). Metadata: emotions, sample rate, temperature, target RMS,
-    name and licence, as JSON.
+    name, licence and card, as JSON.
 
     Args:
         checkpoint: A model whose system has graphs.
         half_weights: Store the network's weights as float16.
+        licence: Of the weights, for the metadata.
 
     Raises:
         SettingsError: The system has no graphs.
@@ -87,11 +92,12 @@ def samples_graph(checkpoint: Checkpoint, half_weights: bool) -> onnx.ModelProto
         if each.capsules:
             graph.output("couplings", each.couplings, FLOAT, ["batch", "window", "emotion"])
             graph.output("capsules", each.capsules, FLOAT, ["batch", "emotion", "dim"])
-    return graph.model("seqcap", _metadata(checkpoint))
+    return graph.model("seqcap", _metadata(checkpoint, licence))
 
 
-def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    corpora = checkpoint.provenance.get("corpora", [])
+def _metadata(checkpoint: Checkpoint, licence: str) -> dict[str, str]:
+    file = (checkpoint.folder or Path()) / CARD_FILE
+    card = file.read_text("utf-8") if file.is_file() else ""
     facts = {
         "name": checkpoint.name,
         "system": checkpoint.system_name,
@@ -101,10 +107,10 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
         "target_rms": checkpoint.normalisation.settings.target_rms,
         "high_pass_hz": checkpoint.normalisation.settings.high_pass_hz,
         "speech_only": checkpoint.normalisation.settings.speech_only,
-        "license": checkpoint.provenance.get("license", "MIT"),
-        "corpora": corpora,
+        "licence": licence,
+        "card": card,
     }
-    return {f"seqcap.{name}": json.dumps(value) for name, value in facts.items()}
+    return {name: json.dumps(value) for name, value in facts.items()}
 
 
 def _column(graph: GraphBuilder, value: str) -> str:
