@@ -106,6 +106,7 @@ def as_svg(figure: "Figure") -> str:
     text = _PRECISE.sub(_hundredths, text)
     # What nobody refers to, and what is the same for all of the text, is said once or not at all.
     text = re.sub(r'<g id="[^"]*">', "<g>", text).replace(f" font-family: {_FONT};", "")
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     return text.replace("<svg ", f'<svg font-family="{_FONT}" ', 1)
 
 
