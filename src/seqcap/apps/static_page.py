@@ -10,7 +10,6 @@ import typer
 
 from seqcap.apps.lines import tell
 from seqcap.errors import SettingsError
-from seqcap.recognition.model_description import load_description
 from seqcap.recognition.model_folder import (
     CARD_FILE,
     GRAPH_FILE,
@@ -54,6 +53,7 @@ def write_page(folder: Path, model: Path) -> None:
         SettingsError: The folder holds something already.
     """
     from seqcap.audio.speech_detection import MODEL_FILE as DETECTOR_FILE  # imports numpy
+    from seqcap.recognition.model_description import load_description  # imports numpy
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: not empty; name a new folder")
