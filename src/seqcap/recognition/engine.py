@@ -50,6 +50,10 @@ class Output:
         capsules: Utterance capsules, ``(batch, emotion, dim)``; None without capsules.
         couplings: Of each window with each utterance capsule, ``(batch, window, emotion)``; zero
             where a window does not count. None without capsules.
+
+    Example:
+        >>> Output(np.zeros((1, 2, 4), np.float32), None, None).logits.shape
+        (1, 2, 4)
     """
 
     logits: FloatArray

@@ -287,7 +287,24 @@ class Recognizer:
         end_s: float | None = None,
         name: str | None = None,
     ) -> "Explanation":
-        """Tells why an answer comes out; arguments and errors as `explanation.explain`."""
+        """Explains an answer: which windows and which part of the spectrogram it rests on.
+
+        Args:
+            source: As for `recognize`, up to a minute long.
+            emotion: The emotion whose logit is explained; the most probable one if None.
+            start_s: As for `recognize`.
+            end_s: As for `recognize`.
+            name: As for `recognize`.
+
+        Raises:
+            AudioError: It cannot be read, or is longer than a minute.
+            SettingsError: The model does not know the emotion.
+
+        Example:
+            >>> found = Recognizer.from_pretrained().explain("samples/emodb/15b09Wb.wav", end_s=1.0)
+            >>> found.emotion
+            'anger'
+        """
         from seqcap.recognition.explanation import explain
 
         return explain(self, source, emotion=emotion, start_s=start_s, end_s=end_s, name=name)
