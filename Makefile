@@ -3,6 +3,7 @@
 # make fuzz    reads 10,000 damaged sound files, and tables and models (some minutes)
 # make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess, nemo,
 #                crema_d and banglaser; SEQCAP_NOISE=DIR/noise mixes in recorded noises
+# make pictures   draws the pictures of the page and of an explanation (needs chromium)
 # make page-runtime   fetches onnxruntime-web for the page again, from npm
 # make format  puts the code into its layout
 # make docs    builds the documentation into docs/_build/html
@@ -23,7 +24,7 @@ SAY = @printf '\033[1m%s\033[0m\n'
 
 export PIP_REQUIRE_VIRTUALENV := true
 
-.PHONY: help demo test fuzz test-matrix docs pretrained format python
+.PHONY: help demo test fuzz test-matrix docs pretrained pictures page-runtime format python
 
 help:
 	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
@@ -60,6 +61,10 @@ test-matrix: $(VENV)/.seqcap-dev
 docs: $(VENV)/.seqcap-dev
 	$(SAY) "Building the documentation: docs/_build/html/index.html"
 	@$(DOCS)
+
+pictures: $(VENV)/.seqcap-dev
+	$(SAY) "Drawing the pictures of the page and of an explanation into docs/pictures"
+	@$(BIN)/python docs/page_pictures.py
 
 fuzz: $(VENV)/.seqcap-dev
 	@$(BIN)/python fuzz/run.py

@@ -35,7 +35,7 @@ function axis(seconds, x, y) {
   const step = [0.5, 1, 2, 5, 10, 30, 60, 300].find((s) => seconds / s <= room) ?? 600;
   const marks = [];
   for (let s = 0; s <= seconds; s += step) {
-    marks.push(svg("text", { x: x(s), y, "text-anchor": s ? "middle" : "start" }, `${s} s`));
+    marks.push(svg("text", { x: x(s), y, "text-anchor": s ? (s + step > seconds ? "end" : "middle") : "start" }, `${s} s`));
   }
   return marks;
 }
@@ -44,11 +44,12 @@ function axis(seconds, x, y) {
 export function timelinePicture(emotions, samples, seconds, cells, label) {
   const pictureWidth = Math.min(GREATEST_WIDTH, document.documentElement.clientWidth - MARGINS);
   const x = (s) => NAMES + (pictureWidth - NAMES) * Math.min(1, s / seconds);
-  const height = 56 + 18 * emotions.length + 18;
+  const top = samples ? 52 : 2; // below the wave form
+  const height = top + 18 * emotions.length + 22;
   const picture = svg("svg", { viewBox: `0 0 ${pictureWidth} ${height}`, role: "img", "aria-label": label });
   if (samples) picture.append(wave(samples, seconds, x));
   emotions.forEach((emotion, row) => {
-    const y = 52 + 18 * row;
+    const y = top + 18 * row;
     picture.append(svg("text", { x: 0, y: y + 12 }, emotion));
     for (const { start, end, values } of cells.filter((one) => one.values)) { // without "no speech"
       const width = Math.max(0.5, x(end) - x(start));
