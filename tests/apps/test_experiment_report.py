@@ -14,7 +14,7 @@ def test_the_report_of_a_folder_is_written_into_it(
     assert run.out.splitlines() == [
         str(tmp_path / "mine" / "report.md"),
         str(tmp_path / "mine" / "report.html"),
-        "4 figures beside them",
+        "5 figures beside them",
     ]
     assert "CNN_SeqCap less CNN" in (tmp_path / "mine" / "report.md").read_text()
 
