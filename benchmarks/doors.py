@@ -71,13 +71,18 @@ def of_websocket(client: TestClient, path: Path) -> Probabilities:
                 return row
 
 
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        """Says nothing."""
+
+
 def of_browser(files: list[Path]) -> Iterator[Probabilities]:
     """What the page says in Chromium."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         write_page(Path(scratch) / "site", PRETRAINED_FOLDER)
-        handler = functools.partial(SimpleHTTPRequestHandler, directory=Path(scratch) / "site")
+        handler = functools.partial(_Quiet, directory=Path(scratch) / "site")
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         browser = playwright.chromium.launch(
