@@ -1,4 +1,4 @@
-"""Models from strangers: their settings are plain values within bounds, their sizes known.
+"""Checks of untrusted models: settings are plain values within bounds, sizes are known.
 
 A model is JSON and safetensors, so loading it runs no code. What is left to refuse are values that
 would take memory or time without end, or answers that mean nothing.

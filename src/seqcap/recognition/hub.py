@@ -1,6 +1,6 @@
 """Models from and to the Hugging Face hub (extra `hub`).
 
-Of a model by strangers only safetensors, ONNX and JSON are fetched and read, which hold no code.
+Of an untrusted model only safetensors, ONNX and JSON are fetched and read, which hold no code.
 """
 
 import json

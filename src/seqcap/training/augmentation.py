@@ -63,11 +63,10 @@ class Augmentation:
             is done once for a training.
         recorded_noise: Noise is one of those in the folder that SEQCAP_NOISE names, where that is
             set, or hum, besides plain noise.
-        voices: Largest share of what a speaker's mean spectrum differs from another training
-            speaker's that a segment of theirs gets, so that it sounds as if that one had spoken,
-            or, above 1, somebody further away. Not what is heard as from a known speaker, whose
-            mean is taken out. Mixing statistics so, of random segments, is called MixStyle (Zhou
-            et al., "Domain generalization with MixStyle", 2021).
+        voices: Speaker-statistics mixing, as MixStyle (Zhou et al., "Domain generalization with
+            MixStyle", 2021). Largest share of the difference between the mean spectra of two
+            training speakers that is added to a segment; above 1 it goes beyond the other
+            speaker. Not for segments of known speakers, whose mean is subtracted.
 
     Raises:
         SettingsError: A number out of range.

@@ -139,7 +139,7 @@ def measure_normalisation(
 def speaker_normalisations(
     utterances: Sequence[Utterance], normalisation: Normalisation
 ) -> list[Normalisation]:
-    """Finds each utterance's normalisation: that of its speaker, by all that is here of them.
+    """Gives each utterance the normalisation adapted to its speaker.
 
     Args:
         utterances: All that there are of each speaker; their labels are not looked at.
@@ -159,7 +159,7 @@ def speaker_normalisations(
 
 
 class Segments(Dataset[tuple[FloatArray, int]]):
-    """Pieces of utterances, anew in each epoch if they are cropped at random.
+    """Segments of utterances; random crops differ in each epoch.
 
     An index is an epoch and a piece, so that what is drawn depends on nothing else.
 
@@ -170,7 +170,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
             they are (Sec. VI-A), instead of random ones.
         seed: Of everything that is drawn.
         segment_s: Longest piece.
-        unknown_speaker_share: Share of random pieces heard as if their speaker were not known.
+        unknown_speaker_share: Share of random crops normalised as if their speaker were unknown.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         return voices
 
     def _in_another_voice(self, index: int, generator: np.random.Generator) -> Normalisation:
-        """Draws whom an utterance is to sound like: the normalisation that makes it so."""
+        """Draws the speaker whose mean spectrum an utterance moves towards."""
         utterance = self.utterances[index]
         # Choice: of the same corpus, for from one to another the microphone changes, too, with
         # which systems learn to know the language and the way of acting.

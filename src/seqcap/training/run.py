@@ -253,7 +253,7 @@ def pool_folds(
     pooled = {}
     for part in ("validation", "test", UNKNOWN_SPEAKERS):
         if not (folders[0] / f"{part}.csv").is_file():
-            continue  # systems that adapt to speakers have answered as strangers too
+            continue  # systems that adapt to speakers have answered without adaptation too
         predictions = pd.concat([_read_answers(folder / f"{part}.csv") for folder in folders])
         with atomic_write(output / f"{part}.csv") as path:
             predictions.to_csv(path, index=False)
