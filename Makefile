@@ -94,7 +94,7 @@ pretrained: $(VENV)/.seqcap-dev
 	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPES)/development.json \
 	  --card $(PRETRAINED)/CARD.md
 	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) \
-	  --folds $(RECIPES)/development.json --card $(PRETRAINED)/CARD.md --card README.md
+	  --folds $(RECIPES)/development.json --card $(PRETRAINED)/CARD.md
 
 PAGE_VENDOR := src/seqcap/apps/page/vendor
 

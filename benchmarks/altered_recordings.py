@@ -21,7 +21,7 @@ from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.corpora.folds import choose_fold, rows_of_part
-from seqcap.recognition.recognizer import Answer, Recognizer
+from seqcap.recognition.recognizer import Failure, Recognizer
 from seqcap.scoring.evaluation import labelled_for, load_rows, scores
 from seqcap.training.run import read_tables
 
@@ -52,7 +52,13 @@ def answer(
 ) -> np.ndarray:
     """Probabilities ``(recording, emotion)``."""
     found = recognizer.recognize_many(sources, warn=False)
-    rows = [[each.probabilities[e] for e in emotions] for each in found if isinstance(each, Answer)]
+    rows = []
+    for each in found:
+        if isinstance(each, Failure):
+            print(each.reason)
+            rows.append([float("nan")] * len(emotions))
+        else:
+            rows.append([each.probabilities[e] for e in emotions])
     return np.array(rows)
 
 
