@@ -55,8 +55,6 @@ def write_page(folder: Path, model: Path) -> None:
     from seqcap.audio.speech_detection import MODEL_FILE as DETECTOR_FILE  # imports numpy
     from seqcap.recognition.model_description import load_description  # imports numpy
 
-    from seqcap.audio.speech_detection import MODEL_FILE as DETECTOR_FILE
-
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: not empty; name a new folder")
     description = load_description(model)
