@@ -61,6 +61,7 @@ def measure(checkout: Path) -> dict[str, str]:
     longest_function = max(functions, key=functions.__getitem__)
     way = watched(source)
     on_the_way = {Path(file) for file, _ in way}
+    skippable = [file for file in on_the_way if "may skip this file" in file.read_text("utf-8")]
     words = sentence_words((checkout / "README.md").read_text("utf-8"))
     documented = list(public_docstrings(source))
     rows = {
@@ -73,6 +74,9 @@ def measure(checkout: Path) -> dict[str, str]:
             f"{len(on_the_way)}, {sum(map(line_count, on_the_way))}"
         ),
         "names defined in these files": str(sum(map(defined_names, on_the_way))),
+        "of these, files that a reader may skip, lines": (
+            f"{len(skippable)}, {sum(map(line_count, skippable))}"
+        ),
         "functions called on the way": str(len(way)),
         "README: words a sentence, mean and most": f"{statistics.mean(words):.1f}, {max(words)}",
         "megabytes in git": f"{tracked_bytes(checkout) / 1e6:.1f}",
