@@ -61,7 +61,12 @@ def run_padded(layer: nn.RNNBase, steps: Tensor, counts: Tensor) -> tuple[Tensor
     """
     length = steps.shape[1]
     if bool((counts == length).all()):  # nothing to pack: up to four times as fast
-        outputs, states = layer(steps)
+        if torch.is_autocast_enabled("cpu") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            # oneDNN has no bfloat16 LSTM for such processors.
+            with torch.autocast("cpu", enabled=False):
+                outputs, states = layer(steps.float())
+        else:
+            outputs, states = layer(steps)
     else:
         packed = pack_padded_sequence(steps, counts.cpu(), batch_first=True, enforce_sorted=False)
         outputs, states = layer(packed)
