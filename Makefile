@@ -43,7 +43,7 @@ test: $(VENV)/.seqcap-dev
 	$(SAY) "4/6 Direction of the rooms: lint-imports"
 	@$(BIN)/lint-imports --no-logo
 	$(SAY) "5/6 Tests and examples, warnings are errors: pytest"
-	@$(BIN)/pytest --quiet
+	@$(BIN)/pytest --quiet --numprocesses auto
 	$(SAY) "6/6 Documentation, warnings are errors: sphinx-build"
 	@$(DOCS)
 

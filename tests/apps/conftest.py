@@ -27,7 +27,8 @@ def samples(samples: list[Path]) -> list[Path]:
 def seqcap(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Run]:
-    """Runs `seqcap` with arguments."""
+    """Runs `seqcap` with arguments, where nothing limits the width of a line."""
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*arguments: object) -> Run:
         monkeypatch.setattr(sys, "argv", ["seqcap", *map(str, arguments)])

@@ -301,7 +301,7 @@ class Recognizer:
             SettingsError: The model does not know the emotion.
 
         Example:
-            >>> found = Recognizer.from_pretrained().explain("samples/emodb/15b09Wb.wav", end_s=1.0)
+            >>> found = Recognizer.from_pretrained().explain("samples/emodb/16a01Wb.wav")
             >>> found.emotion
             'anger'
         """
