@@ -22,8 +22,9 @@ def test_a_table_is_printed(seqcap: Callable[..., Any], sources: list[Path]) -> 
     run = seqcap("experiment", "compare", *sources)
     assert run.status == 0
     assert "60 utterances of theirs are left out: not all others have them." in run.out
-    assert "| mine:CNN | 60 |" in run.out
-    assert "| theirs | 60 |" in run.out
+    rows = [line.split()[:2] for line in run.out.splitlines()]
+    assert ["mine:CNN", "60"] in rows
+    assert ["theirs", "60"] in rows
     assert "McNemar p" in run.out
 
 
@@ -125,7 +126,13 @@ def test_it_is_written_in_the_format_of_the_files_ending(
     for ending in ("md", "csv", "json"):
         assert seqcap("experiment", "compare", *sources, "-o", tmp_path / f"c.{ending}").status == 0
     printed = seqcap("experiment", "compare", *sources).out
-    assert (tmp_path / "c.md").read_text() == printed
+    page = (tmp_path / "c.md").read_text()
+    cells = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    lines = [line for line in printed.splitlines() if line]
+    for row in cells:
+        assert any(all(cell.strip() in line for cell in row) for line in lines)
+    assert "|---" in page
+    assert "|" not in printed
     table = pd.read_csv(tmp_path / "c.csv")
     told = json.loads((tmp_path / "c.json").read_text())
     assert table["wa"].tolist() == [line["wa"] for line in told["lines"]]

@@ -166,7 +166,9 @@ def test_truth_may_come_from_one_of_them(experiment: Path, tmp_path: Path) -> No
     answers[["file", "predicted"]].to_csv(tmp_path / "predicted.csv", index=False)
     comparison = compare(read(tmp_path / "predicted.csv", f"{experiment}:CNN"))
     assert comparison.lines[0].wa == pytest.approx(scores_of(answers, EMOTIONS)["wa"])
-    with pytest.raises(SettingsError, match="nobody tells the truth; a column 'truth'"):
+    with pytest.raises(
+        SettingsError, match="no ground truth; one of the tables needs a column 'truth'"
+    ):
         compare(read(tmp_path / "predicted.csv", tmp_path / "predicted.csv"))
 
 

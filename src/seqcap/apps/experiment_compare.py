@@ -2,13 +2,18 @@
 
 import csv
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.options import ScreenFormat, ScreenFormatOption
+from seqcap.apps.terminal import print_table, print_text
 from seqcap.apps.writers import open_output
 from seqcap.errors import SettingsError
+
+if TYPE_CHECKING:
+    from seqcap.reports.comparison import Comparison
 
 _ENDINGS = (".md", ".csv", ".json")
 
@@ -17,12 +22,15 @@ def compare(
     sources: Annotated[
         list[str],
         typer.Argument(
+            metavar="SOURCE",
+            show_default=False,
             help="Two or more: a run's folder, an experiment's folder (all its entries), "
             "FOLDER:LABEL (one of them), or a table with predictions (.csv, .parquet).",
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File, .md, .csv or .json.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="A .md, .csv or .json file as well."),
     ] = None,
     average_seeds: Annotated[
         bool,
@@ -39,7 +47,7 @@ def compare(
             "'seqcap evaluate' does.",
         ),
     ] = False,
-    json_format: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    screen_format: ScreenFormatOption = ScreenFormat.TABLE,
 ) -> None:
     """Compare runs, entries of experiments and other tools' predictions with the first of them.
 
@@ -62,28 +70,41 @@ def compare(
     with needs_extra("train"):
         from seqcap.reports.comparison import compare as compare_all
         from seqcap.reports.comparison_predictions import read_compared
-        from seqcap.reports.comparison_text import (
-            comparison_as_json,
-            comparison_as_markdown,
-            comparison_as_rows,
-        )
+        from seqcap.reports.comparison_text import comparison_as_json, comparison_blocks
+        from seqcap.reports.report_blocks import Text
 
     compared = [
         one for source in sources for one in read_compared(source, average_seeds, balanced_prior)
     ]
     comparison = compare_all(compared)
     if output is not None:
-        with open_output(output) as file:
-            if output.suffix.lower() == ".csv":
-                rows = comparison_as_rows(comparison)
-                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(rows)
-            elif output.suffix.lower() == ".json":
-                file.write(comparison_as_json(comparison) + "\n")
-            else:
-                file.write(comparison_as_markdown(comparison))
-    if json_format:
+        _write(comparison, output)
+    if screen_format is ScreenFormat.JSON:
         typer.echo(comparison_as_json(comparison))
-    else:
-        typer.echo(comparison_as_markdown(comparison), nl=False)
+        return
+    for place, block in enumerate(comparison_blocks(comparison)):
+        if place:
+            typer.echo()
+        if isinstance(block, Text):
+            print_text(block.text)
+        else:
+            print_table(block.header, block.rows, left=block.left)
+
+
+def _write(comparison: "Comparison", output: Path) -> None:
+    from seqcap.reports.comparison_text import (
+        comparison_as_json,
+        comparison_as_markdown,
+        comparison_as_rows,
+    )
+
+    with open_output(output) as file:
+        if output.suffix.lower() == ".csv":
+            rows = comparison_as_rows(comparison)
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        elif output.suffix.lower() == ".json":
+            file.write(comparison_as_json(comparison) + "\n")
+        else:
+            file.write(comparison_as_markdown(comparison))

@@ -9,11 +9,21 @@ from seqcap.apps.extras import needs_extra
 
 
 def pack(
-    folder: Annotated[Path, typer.Argument(help="Folder that 'seqcap experiment run' wrote.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder that 'seqcap experiment run' wrote.",
+            show_default=False,
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Where the packed files go.  [default: the folder itself]"
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the packed files go.  [default: the folder itself]",
         ),
     ] = None,
     remove: Annotated[

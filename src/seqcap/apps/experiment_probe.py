@@ -1,9 +1,9 @@
-"""`seqcap experiment probe`: does a system hear where an intonation rise stands?"""
+"""`seqcap experiment probe`: does a system use the position of a pitch rise?"""
 
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.options import OverrideOption, TrainingDeviceOption, lightning_device
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqcap.experiments.plan import Plan
 
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the probe.")
@@ -60,8 +65,6 @@ def probe(
       seqcap experiment probe --output runs/probe --probe near --set precision=bf16-mixed
     """
     with needs_extra("train"):
-        from seqcap.experiments.cores import Engine
-        from seqcap.experiments.engines import run_all
         from seqcap.experiments.plan import write_plan
         from seqcap.experiments.probe_grid import (
             PROBE_SYSTEMS,
@@ -70,12 +73,10 @@ def probe(
             plan_probe,
             write_probe_corpus,
         )
-        from seqcap.experiments.worker import JobContext, State, failures
         from seqcap.reports.probe_report import write_probe_report
 
     chosen = choose_probes(probes or ())
     command = shlex.join(["seqcap", *sys.argv[1:]])
-    console = Console(stderr=True, highlight=False)
     failed = 0
     with Progress(
         TextColumn("{task.description}"),
@@ -83,7 +84,7 @@ def probe(
         TextColumn("{task.completed} of {task.total} trainings"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True, highlight=False),
     ) as progress:
         for places in chosen:
             folder = output / places.name
@@ -92,18 +93,31 @@ def probe(
                 places, table, systems or PROBE_SYSTEMS, range(seed_count), override or ()
             )
             write_plan(plan, folder, command)
-            work = JobContext(
-                table,
-                folder,
-                accelerator=lightning_device(device),
-                failures=failures(plan.runs, folder),
-            )
-            line = progress.add_task(places.name, total=len(plan.runs))
-            for run, state in run_all(work, plan.runs, Engine(jobs=jobs)):
-                failed += state is State.FAILED
-                progress.update(line, advance=1)
-                progress.console.print(f"{state}: {places.name}, {run.title}")
+            failed += _run_all(plan, table, folder, lightning_device(device), jobs, progress)
     typer.echo(f"{write_probe_report(output, chosen)}: written")
     if failed:
         typer.echo(f"{failed} trainings failed: error.txt in their folders says why", err=True)
         raise typer.Exit(1)
+
+
+def _run_all(
+    plan: "Plan",
+    table: "pd.DataFrame",
+    folder: Path,
+    accelerator: str,
+    jobs: int,
+    progress: Progress,
+) -> int:
+    """Runs a probe's trainings; gives how many have failed."""
+    from seqcap.experiments.cores import Engine
+    from seqcap.experiments.engines import run_all
+    from seqcap.experiments.worker import JobContext, State, failures
+
+    failed = 0
+    work = JobContext(table, folder, accelerator=accelerator, failures=failures(plan.runs, folder))
+    line = progress.add_task(folder.name, total=len(plan.runs))
+    for run, state in run_all(work, plan.runs, Engine(jobs=jobs)):
+        failed += state is State.FAILED
+        progress.update(line, advance=1)
+        progress.console.print(f"{state}: {folder.name}, {run.title}")
+    return failed

@@ -2,9 +2,11 @@
 
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
+import typer
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
@@ -45,6 +47,12 @@ def print_table(
     for block in table_blocks(header, rows, left, width_of(file)):
         for place, line in enumerate(block):
             console.print(line, style="" if place else "bold", markup=False)
+
+
+def print_text(text: str) -> None:
+    """Prints a paragraph in lines of the terminal's width."""
+    width = width_of(sys.stdout)
+    typer.echo(text if width == _ENDLESS else "\n".join(textwrap.wrap(text, width)))
 
 
 def table_blocks(

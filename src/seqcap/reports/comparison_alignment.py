@@ -16,7 +16,7 @@ class AlignedPredictions:
 
     Attributes:
         name: What it is called.
-        rows: Columns key (which utterance), group (who speaks, "" if nobody tells), actual and
+        rows: Columns key (which utterance), group (who speaks, "" if unknown), actual and
             predicted (indices of emotions; as many as there are: none of them), fold, seed.
         test_share: As of the predictions.
     """
@@ -30,11 +30,11 @@ def common_emotions(compared: Sequence[Predictions]) -> tuple[str, ...]:
     """Lists the emotions that all tell apart, in the order of the first one that tells them.
 
     Raises:
-        SettingsError: There are fewer than two, or nobody tells the truth.
+        SettingsError: There are fewer than two, or there is no ground truth.
     """
     known = [one for one in compared if one.emotions]
     if not known:
-        raise _nobody_tells_the_truth(compared)
+        raise _no_ground_truth(compared)
     common = [
         emotion for emotion in known[0].emotions if all(emotion in one.emotions for one in known)
     ]
@@ -81,7 +81,7 @@ def align(
                     truths[utterance].setdefault(truth, one.name)
                 speakers[utterance] = speakers.get(utterance) or speaker
     if not any(truths.values()):
-        raise _nobody_tells_the_truth(compared)
+        raise _no_ground_truth(compared)
     notes += _without_one_truth(truths)
     kept = {key: next(iter(told)) for key, told in truths.items() if len(told) == 1}
     if not kept:
@@ -108,11 +108,9 @@ def align(
     return sides, notes
 
 
-def _nobody_tells_the_truth(compared: Sequence[Predictions]) -> SettingsError:
+def _no_ground_truth(compared: Sequence[Predictions]) -> SettingsError:
     names = ", ".join(one.name for one in compared)
-    return SettingsError(
-        f"{names}: nobody tells the truth; a column 'truth' in one of them is expected"
-    )
+    return SettingsError(f"{names}: no ground truth; one of the tables needs a column 'truth'")
 
 
 def _without_one_truth(truths: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -121,7 +119,7 @@ def _without_one_truth(truths: Mapping[str, Mapping[str, str]]) -> list[str]:
     unknown = [key for key, told in truths.items() if not told]
     disputed = [key for key, told in truths.items() if len(told) > 1]
     if unknown:
-        notes.append(f"{len(unknown):,} of them are left out: nobody tells their truth.")
+        notes.append(f"{len(unknown):,} of them are left out: they have no ground truth.")
     if disputed:
         who = ", ".join(f"{truth} says {name}" for truth, name in truths[disputed[0]].items())
         notes.append(

@@ -7,7 +7,6 @@ from typing import Any
 
 from seqcap.reports.comparison import Comparison, Difference, Line
 from seqcap.reports.report_blocks import (
-    Block,
     Table,
     Text,
     both_p,
@@ -23,10 +22,15 @@ from seqcap.scoring.significance import RunTests, holm
 
 
 def comparison_as_markdown(comparison: Comparison) -> str:
-    """Writes scores, differences from the first, and tests over runs where there are any."""
+    """Writes a comparison as a Markdown page."""
+    return as_markdown(comparison_blocks(comparison))
+
+
+def comparison_blocks(comparison: Comparison) -> list[Text | Table]:
+    """Tells scores, differences from the first, and tests over runs where there are any."""
     drawn = "speakers" if comparison.by_speaker else "utterances"
     first = comparison.lines[0].name
-    blocks: list[Block] = [
+    blocks: list[Text | Table] = [
         Text(
             f"{WHAT_SCORES_MEAN} {comparison.utterances:,} utterances, emotions "
             f"{', '.join(comparison.emotions)}. 95 %: interval by bootstrap over "
@@ -73,7 +77,7 @@ def comparison_as_markdown(comparison: Comparison) -> str:
             ),
             Table(header, tuple(over_runs), left=2),
         ]
-    return as_markdown(blocks)
+    return blocks
 
 
 def comparison_as_rows(comparison: Comparison) -> list[dict[str, Any]]:
