@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 import soundfile
 
 from seqcap import Recognizer
 from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
 
-COLUMNS = ["file", "start", "end", "neutral", "anger", "happiness", "sadness", "predicted"]
+EMOTIONS = ["neutral", "anger", "happiness", "sadness"]
+COLUMNS = ["file", "start", "end", *EMOTIONS, "predicted", "warnings"]
 
 
 @pytest.fixture
@@ -52,9 +54,40 @@ def assert_row_is(row, answer):
     for emotion, probability in answer.probabilities.items():
         assert float(row[emotion]) == pytest.approx(probability, abs=1.1e-5)
     assert row["predicted"] == answer.predicted
+    codes = row["warnings"]
+    codes = [code for code in codes.split("; ") if code] if isinstance(codes, str) else codes
+    assert codes == answer.to_dict()["warnings"]
 
 
 # What is written.
+
+
+def test_warnings_of_an_answer_are_in_every_table(predict, samples, tmp_path):
+    waveform, _ = soundfile.read(samples[0], dtype="float32")
+    soundfile.write(tmp_path / "telephone.wav", waveform[: 8000 * 2 // 5], 8000)
+    shutil.copy(samples[0], tmp_path / "whole.wav")
+    codes = ["short", "narrow_band"]
+    written = {}
+    for ending in ("csv", "json", "jsonl", "parquet"):
+        written[ending] = tmp_path / f"out.{ending}"
+        run = predict(*sorted(tmp_path.glob("*.wav")), "--timeline", "--output", written[ending])
+        assert run.status == 0
+        assert "telephone.wav: 0.40 s are short" in run.err
+    flat = [pd.read_csv(written["csv"]), pd.read_parquet(written["parquet"])]
+    for table in flat:
+        assert list(table)[-1] == "warnings"
+        own = table.assign(name=table["file"].map(os.path.basename)).groupby("name")["warnings"]
+        assert own.first().fillna("").to_dict() == {
+            "telephone.wav": "; ".join(codes),
+            "whole.wav": "",
+        }
+        assert not table.loc[table["piece"].notna(), "warnings"].fillna("").any()
+    lines = written["jsonl"].read_text("utf-8").splitlines()
+    for rows in (json.loads(written["json"].read_text("utf-8")), list(map(json.loads, lines))):
+        assert [row["warnings"] for row in rows] == [codes, []]
+        assert all(piece["warnings"] == [] for row in rows for piece in row["timeline"])
+    metadata = pyarrow.parquet.read_schema(written["parquet"]).metadata
+    assert metadata[b"seqcap_schema"] == b"2"
 
 
 def test_csv_has_a_row_for_every_recording(predict, samples, answers):
@@ -85,7 +118,7 @@ def test_parquet_has_the_rows_of_csv(predict, samples, tmp_path):
     output = tmp_path / "emotions.parquet"
     assert predict(*samples, "--timeline", "--output", output).status == 0
     text = predict(*samples, "--timeline", "--format", "csv").out
-    expected = pd.read_csv(io.StringIO(text))
+    expected = pd.read_csv(io.StringIO(text), converters={"warnings": str})
     pd.testing.assert_frame_equal(pd.read_parquet(output), expected, check_dtype=False)
 
 
@@ -109,13 +142,15 @@ def test_pandas_reads_what_is_written(predict, samples, tmp_path):
         predict(*samples, "--output", tmp_path / f"emotions.{ending}")
     from_csv = pd.read_csv(tmp_path / "emotions.csv")
     from_lines = pd.read_json(tmp_path / "emotions.jsonl", lines=True)
+    assert from_lines.pop("warnings").tolist() == [[], [], []]
+    assert from_csv.pop("warnings").isna().all()
     pd.testing.assert_frame_equal(from_csv, from_lines, check_dtype=False)
-    assert list(from_csv.columns) == COLUMNS
+    assert list(from_csv.columns) == COLUMNS[:-1]
 
 
 def test_the_table_tells_people_the_same(predict, samples, answers):
     lines = predict(*samples).out.splitlines()
-    assert lines[0].split() == ["file", "seconds", *COLUMNS[3:], "confidence"]
+    assert lines[0].split() == ["file", "seconds", *EMOTIONS, "predicted", "confidence"]
     for line, answer in zip(lines[1:], answers, strict=True):
         file, seconds, *percentages, predicted, bar, confidence = line.split()
         assert file == answer.file

@@ -125,6 +125,7 @@ def _speakers(
             probabilities=probabilities,
             predicted=decide(probabilities, abstain_below),
             timeline=(),
+            warnings=tuple(dict.fromkeys(issue for turn in own for issue in turn.warnings)),
         )
         yield {"speaker": speaker, "turn": None}, answer
 

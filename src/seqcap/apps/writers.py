@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from seqcap.errors import SettingsError
 from seqcap.files import atomic_write
+from seqcap.recognition.answers import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer
@@ -179,12 +180,12 @@ def names_of_columns(
 
     Example:
         >>> names_of_columns(["anger", "sadness"], ["speaker", "anger"], timeline=True)
-        ['file', 'start', 'end', 'piece', 'speaker', 'anger', 'sadness', 'predicted']
+        ['file', 'start', 'end', 'piece', 'speaker', 'anger', 'sadness', 'predicted', 'warnings']
     """
     answers = ["file", "start", "end", *(["piece"] if timeline else [])]
-    own = {*answers, *emotions, "predicted"}
-    kept = [name for name in column_names if name not in own]
-    return [*answers, *kept, *emotions, "predicted"]
+    found = [*emotions, "predicted", "warnings"]
+    kept = [name for name in column_names if name not in {*answers, *found}]
+    return [*answers, *kept, *found]
 
 
 def as_row(answer: "Answer") -> dict[str, Any]:
@@ -283,5 +284,7 @@ def write_parquet(
         for columns, answer in answers
         for row in flat_rows(answer, columns, "piece" in names)
     ]
+    table = pyarrow.Table.from_pylist(rows)
+    table = table.replace_schema_metadata({"seqcap_schema": str(SCHEMA_VERSION)})
     with atomic_write(path) as temporary:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), temporary)
+        pyarrow.parquet.write_table(table, temporary)

@@ -1,5 +1,6 @@
 """What recognition gives back: an answer, or the reason why there is none."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from seqcap.audio.issues import AudioIssue
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Version 2 added `warnings`; docs/schema.md has the fields of each.
+SCHEMA_VERSION = 2
 
 UNCERTAIN = "uncertain"
 NO_SPEECH = "no speech"
@@ -74,17 +78,18 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON has it: one field an emotion, pieces nested in `timeline`.
 
-        Probabilities are None where nobody speaks.
+        Probabilities are None where nobody speaks; `warnings` are the codes of `IssueKind`.
 
         Example:
             >>> piece = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
             >>> piece.to_dict()
             {'file': 'a.wav', 'start': 0.0, 'end': 2.0, 'anger': 0.6, 'sadness': 0.4, \
-'predicted': 'anger'}
+'predicted': 'anger', 'warnings': []}
         """
         times = {"file": self.file, "start": self.start, "end": self.end}
         probabilities = {e: None if math.isnan(p) else p for e, p in self.probabilities.items()}
-        fields = {**times, **probabilities, "predicted": self.predicted}
+        codes = list(dict.fromkeys(issue.kind.value for issue in self.warnings))
+        fields = {**times, **probabilities, "predicted": self.predicted, "warnings": codes}
         if self.timeline:
             fields["timeline"] = [piece.to_dict() for piece in self.timeline]
         return fields
@@ -92,18 +97,23 @@ class Answer:
     def to_rows(self) -> list[dict[str, Any]]:
         """Gives the answer as tables have it: the recording, then its parts, numbered in `piece`.
 
-        `piece` is None in the row of the recording, and missing without a timeline.
+        `piece` is None in the row of the recording, and missing without a timeline. The codes of
+        `warnings` are one text, `; ` between them.
 
         Example:
             >>> answer = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
             >>> answer.to_rows()[0]["predicted"]
             'anger'
         """
-        whole = {key: value for key, value in self.to_dict().items() if key != "timeline"}
+        whole = self._flat()
         if not self.timeline:
             return [whole]
-        numbered = enumerate(piece.to_dict() for piece in self.timeline)
+        numbered = enumerate(piece._flat() for piece in self.timeline)
         return [{**whole, "piece": None}, *({**piece, "piece": n} for n, piece in numbered)]
+
+    def _flat(self) -> dict[str, Any]:
+        fields = dataclasses.replace(self, timeline=()).to_dict()
+        return {**fields, "warnings": "; ".join(fields["warnings"])}
 
     def to_frame(self) -> "pd.DataFrame":
         """The rows of `to_rows` as a pandas table; needs pandas (extra `train`).

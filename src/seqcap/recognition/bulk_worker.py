@@ -3,7 +3,6 @@
 import hashlib
 import io
 import math
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from seqcap.audio.source import Source
-from seqcap.errors import AudioError, AudioWarning, SettingsError
+from seqcap.errors import AudioError, SettingsError
 from seqcap.memory import keep_freed_memory
 from seqcap.recognition.answers import Answer, Failure
 from seqcap.recognition.bulk_files import (
@@ -102,25 +101,16 @@ class BulkWorker:
         Yields:
             A row of the output for each.
         """
-        begun: deque[tuple[Item, list[str]]] = deque()
+        begun: deque[Item] = deque()
 
         def sources() -> Iterator[Segment]:
             for item, source in _sources(items):
-                begun.append((item, []))
+                begun.append(item)
                 yield Segment(source, item.start, item.end)
 
-        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
-            if issubclass(category, AudioWarning):
-                begun[-1][1].append(str(message))  # a recording is read before the next is taken
-            else:
-                show_others(message, category, *place)
-
         timeline = self._settings.timeline
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", AudioWarning)
-            show_others, warnings.showwarning = warnings.showwarning, show  # type: ignore[assignment]
-            for answer in self.recognizer.recognize_many(sources(), timeline=timeline):
-                yield self._row(*begun.popleft(), answer)
+        for answer in self.recognizer.recognize_many(sources(), timeline=timeline, warn=False):
+            yield self._row(begun.popleft(), answer)
 
     def write(self, rows: Sequence[dict[str, Any]]) -> Tally:
         """Writes rows as one file, named by what it holds; the same rows replace it.
@@ -142,20 +132,20 @@ class BulkWorker:
         heard_s = sum(row["end"] - row["start"] for row in rows if row["error"] is None)
         return Tally(len(rows) - failed, failed, heard_s)
 
-    def _row(self, item: Item, doubts: list[str], answer: Answer | Failure) -> dict[str, Any]:
+    def _row(self, item: Item, answer: Answer | Failure) -> dict[str, Any]:
         if isinstance(answer, Failure):
-            return failed_row(item, answer.reason, doubts)
+            return failed_row(item, answer.reason)
         return {
             "key": item.key,
             **_columns(answer),
             "file": _text(item.file),
             "parquet": item.parquet or None,
-            "warnings": [_text(doubt) for doubt in doubts],
+            "warnings": answer.to_dict()["warnings"],
             "timeline": [_columns(piece) for piece in answer.timeline],
         }
 
 
-def failed_row(item: Item, reason: str, doubts: Sequence[str] = ()) -> dict[str, Any]:
+def failed_row(item: Item, reason: str) -> dict[str, Any]:
     """The row of an item without an answer."""
     return {
         "key": item.key,
@@ -164,7 +154,7 @@ def failed_row(item: Item, reason: str, doubts: Sequence[str] = ()) -> dict[str,
         "end": item.end,
         "parquet": item.parquet or None,
         "error": _text(reason),
-        "warnings": [_text(doubt) for doubt in doubts],
+        "warnings": [],
         "timeline": [],
     }
 
