@@ -21,11 +21,11 @@ from seqcap.models.capsules import CapsuleSettings
 from seqcap.models.systems import System, build
 from seqcap.recognition.model_description import (
     DEVIATION,
-    FORMAT,
     MEAN,
     ModelDescription,
     load_description,
     read_settings,
+    settings_of,
     unreadable_models_named,
 )
 from seqcap.recognition.model_folder import CARD_FILE, SETTINGS_FILE, WEIGHTS_FILE
@@ -66,16 +66,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
     tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.system.state_dict().items()}
     tensors[MEAN] = torch.from_numpy(checkpoint.normalisation.mean)
     tensors[DEVIATION] = torch.from_numpy(checkpoint.normalisation.deviation)
-    settings = {
-        "format": FORMAT,
-        "name": checkpoint.name,
-        "system": checkpoint.system_name,
-        "capsule_settings": dataclasses.asdict(checkpoint.capsule_settings),
-        "emotions": list(checkpoint.emotions),
-        "temperature": checkpoint.temperature,
-        "normalisation": dataclasses.asdict(checkpoint.normalisation.settings),
-        "provenance": checkpoint.provenance,
-    }
+    settings = settings_of(checkpoint, dataclasses.asdict(checkpoint.capsule_settings))
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / "checkpoint"
         fresh.mkdir()

@@ -1,17 +1,16 @@
 """Finished systems that answer as one: ``CNN_GRU + CNN_SeqCap``, Sec. VI-F, Table V."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from seqcap.audio.source import Source
 from seqcap.errors import CheckpointError
-from seqcap.recognition.answers import Answer, Failure, decide
-from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
+from seqcap.recognition.answers import Answer, decide
+from seqcap.recognition.groups import GroupRecognizer
 from seqcap.recognition.recognizer import Recognizer
-from seqcap.recognition.recordings import LoadedRecording, Segment, read_ahead, read_recording
+from seqcap.recognition.recordings import LoadedRecording
 
 
-class Combination:
+class Combination(GroupRecognizer):
     """The average of several recognizers' probabilities; each recording is decoded once.
 
     Args:
@@ -32,7 +31,6 @@ class Combination:
     def __init__(self, recognizers: Sequence[Recognizer], abstain_below: float = 0.0) -> None:
         self.recognizers = recognizers
         self.abstain_below = abstain_below
-        self.emotions = recognizers[0].emotions
         for other in recognizers[1:]:
             if other.emotions != self.emotions:
                 raise CheckpointError(
@@ -42,6 +40,11 @@ class Combination:
 
     def __repr__(self) -> str:
         return f"Combination({', '.join(map(repr, self.recognizers))})"
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The emotions told apart, in the order of the probabilities."""
+        return self.recognizers[0].emotions
 
     @property
     def is_speaker_adaptive(self) -> bool:
@@ -65,83 +68,6 @@ class Combination:
         adapted = [one.adapt_to_recordings(known) for one in self.recognizers]
         return Combination(adapted, self.abstain_below)
 
-    def recognize(self, source: Source, *, timeline: bool = True) -> Answer:
-        """Recognises one recording.
-
-        Args:
-            source: As for `Recognizer.recognize`.
-            timeline: Also answer for every 2 s.
-
-        Raises:
-            AudioError: It cannot be read, is too short, or is not made of numbers.
-
-        Example:
-            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
-            >>> pair.recognize("samples/emodb/15b09Wb.wav").predicted
-            'anger'
-        """
-        (answer,) = self.answer([read_recording(source)], timeline)
-        return answer
-
-    def recognize_many(
-        self, sources: Iterable[Source | Segment], *, timeline: bool = False, warn: bool = True
-    ) -> Iterator[Answer | Failure]:
-        """Recognises many recordings; each is decoded once.
-
-        Args:
-            sources: As for `Recognizer.recognize_many`.
-            timeline: Also answer for every 2 s.
-            warn: Warn of silence and clipping.
-
-        Yields:
-            An answer, or a failure with its reason, for each source in its turn.
-
-        Example:
-            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
-            >>> [each.predicted for each in pair.recognize_many(["samples/emodb/15b09Wb.wav"])]
-            ['anger']
-        """
-        yield from recognize_groups(self, read_ahead(sources, warn), timeline)
-
-    def recognize_speaker(
-        self,
-        sources: Iterable[Source | Segment],
-        *,
-        adapt: bool | None = None,
-        balanced_prior: bool = False,
-        timeline: bool = False,
-        warn: bool = True,
-    ) -> Iterator[Answer | Failure]:
-        """Recognises all recordings of one speaker, as `Recognizer.recognize_speaker`.
-
-        Args:
-            sources: All recordings of the speaker.
-            adapt: Adapt to the speaker first; None: if all models were trained to.
-            balanced_prior: Shift the class prior of the answers halfway to uniform.
-            timeline: Also answer for every 2 s.
-            warn: Warn of silence and clipping.
-
-        Yields:
-            As `recognize_many`; the first answer comes after the last recording was read.
-
-        Raises:
-            SettingsError: `adapt` is set, and a model was not trained to adapt.
-
-        Example:
-            >>> pair = Combination([Recognizer.from_pretrained()] * 2)
-            >>> answers = pair.recognize_speaker(["samples/emodb/15b09Wb.wav"], balanced_prior=True)
-            >>> [each.predicted for each in answers]
-            ['anger']
-        """
-        yield from recognize_one_speaker(
-            self,
-            sources,
-            adapt=self.is_speaker_adaptive if adapt is None else adapt,
-            balanced_prior=balanced_prior,
-            timeline=timeline,
-            warn=warn,
-        )
-
     def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:
         """Answers recordings that were decoded already.
 
@@ -153,6 +79,7 @@ class Combination:
             Averages, in the order of the recordings.
 
         Example:
+            >>> from seqcap.recognition.recordings import read_recording
             >>> pair = Combination([Recognizer.from_pretrained()] * 2)
             >>> recording = read_recording("samples/emodb/15b09Wb.wav")
             >>> pair.answer([recording], timeline=False)[0].predicted

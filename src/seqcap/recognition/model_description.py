@@ -1,5 +1,6 @@
 """What is known of a model without its network, read without torch."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,29 @@ def load_description(folder: str | os.PathLike[str] | None = None) -> ModelDescr
             provenance=settings["provenance"],
             folder=source,
         )
+
+
+def settings_of(model: ModelDescription, capsule_settings: dict[str, Any]) -> dict[str, Any]:
+    """Gives a model's settings file as `load_description` reads it.
+
+    Args:
+        model: What is written.
+        capsule_settings: Windows and routing of its capsules.
+
+    Example:
+        >>> list(settings_of(load_description(), {}))[:4]
+        ['format', 'name', 'system', 'capsule_settings']
+    """
+    return {
+        "format": FORMAT,
+        "name": model.name,
+        "system": model.system_name,
+        "capsule_settings": capsule_settings,
+        "emotions": list(model.emotions),
+        "temperature": model.temperature,
+        "normalisation": dataclasses.asdict(model.normalisation.settings),
+        "provenance": model.provenance,
+    }
 
 
 def read_settings(source: Path) -> dict[str, Any]:

@@ -5,31 +5,22 @@ Every door, and every number in every table, comes through here.
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from seqcap.audio.channels import MIX
 from seqcap.audio.source import Source
-from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, is_silent
+from seqcap.audio.spectrogram import FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
-from seqcap.errors import AudioError, CheckpointError, MissingExtraError, SettingsError
-from seqcap.recognition.answers import Answer, Failure, decide
-from seqcap.recognition.engine import Engine, IntArray, Output, merge_branches, run_in_chunks
-from seqcap.recognition.groups import recognize_groups, recognize_one_speaker
+from seqcap.errors import AudioError, SettingsError
+from seqcap.recognition.answering import Answering
+from seqcap.recognition.answers import Answer, Failure
+from seqcap.recognition.engine import Engine, Output, run_in_chunks
+from seqcap.recognition.engine_choice import choose_engine, torch_engine
+from seqcap.recognition.groups import GroupRecognizer
 from seqcap.recognition.model_description import ModelDescription, load_description
-from seqcap.recognition.model_folder import check_model_folder, has_graphs
 from seqcap.recognition.recordings import (
-    BLOCK_PIECES,
     LoadedRecording,
-    PreparedRecording,
-    Segment,
-    batches_by_length,
-    pieces_of,
     prepare,
-    read_ahead,
     read_recording,
 )
 
@@ -40,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Failure", "Recognizer"]
 
 
-class Recognizer:
+class Recognizer(GroupRecognizer):
     """A trained system, ready to recognise.
 
     Args:
@@ -54,6 +45,7 @@ class Recognizer:
         SettingsError: The device cannot be used, or `abstain_below` is no probability.
 
     Example:
+        >>> import numpy as np
         >>> recognizer = Recognizer.from_pretrained()
         >>> recognizer.emotions
         ('neutral', 'anger', 'happiness', 'sadness')
@@ -73,7 +65,7 @@ class Recognizer:
             raise SettingsError(f"abstain_below {abstain_below}; a probability is expected, 0 to 1")
         self.checkpoint = checkpoint
         self.abstain_below = abstain_below
-        self.engine = _torch_engine(checkpoint, device) if engine is None else engine
+        self.engine = torch_engine(checkpoint, device)[1] if engine is None else engine
 
     def __repr__(self) -> str:
         return (
@@ -107,20 +99,8 @@ class Recognizer:
             >>> Recognizer.from_pretrained(device="cpu", abstain_below=0.5).abstain_below
             0.5
         """
-        if engine not in ("auto", "onnx", "torch"):
-            raise SettingsError(f"engine '{engine}'; auto, onnx or torch is expected")
-        description = load_description(model)
-        graphs = has_graphs(check_model_folder(model))
-        can_run = device in ("auto", "cpu")
-        if engine == "onnx" and not graphs:
-            raise CheckpointError(
-                f"{description.folder}: no graphs here; 'seqcap export' writes a folder with them"
-            )
-        if engine == "onnx" and not can_run:
-            raise SettingsError(f"device '{device}' came; engine 'onnx' runs on 'cpu'")
-        if engine == "torch" or not (graphs and can_run):
-            return cls(_with_network(description), device, abstain_below)
-        return cls(description, device, abstain_below, _onnx_engine(description))
+        description, chosen = choose_engine(load_description(model), device, engine)
+        return cls(description, device, abstain_below, chosen)
 
     @property
     def emotions(self) -> tuple[str, ...]:
@@ -131,25 +111,6 @@ class Recognizer:
     def is_speaker_adaptive(self) -> bool:
         """Whether `adapt_to_speaker` makes a difference."""
         return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
-
-    def adapt_to_speaker(self, sources: Iterable[Source | Segment]) -> "Recognizer":
-        """Adapts to one speaker's voice and microphone, without labels.
-
-        Args:
-            sources: Recordings of the speaker, as for `recognize`; what cannot be read is left
-                out. To recognise these same recordings, use `recognize_speaker`.
-
-        Raises:
-            SettingsError: The model was not trained to adapt.
-
-        Example:
-            >>> Recognizer.from_pretrained().is_speaker_adaptive  # so it would refuse
-            False
-        """
-        groups = read_ahead(sources, warn=False)
-        return self.adapt_to_recordings(
-            entry for group in groups for entry in group if isinstance(entry, LoadedRecording)
-        )
 
     def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Recognizer":
         """As `adapt_to_speaker`, for recordings that were decoded already.
@@ -179,104 +140,6 @@ class Recognizer:
             self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
         )
         return Recognizer(adapted, abstain_below=self.abstain_below, engine=self.engine)
-
-    def recognize(
-        self,
-        source: Source,
-        *,
-        start_s: float = 0.0,
-        end_s: float | None = None,
-        name: str | None = None,
-        channel: str | int = MIX,
-        timeline: bool = True,
-    ) -> Answer:
-        """Recognises one recording.
-
-        Args:
-            source: Path, bytes, file object, or an array with its sampling rate.
-            start_s: Where to begin, in seconds.
-            end_s: Where to end; None for the end of the recording.
-            name: What it is called in the answer and in errors; the source's own name if None.
-            channel: ``mix``, the mean of all, ``left``, ``right``, or a number from 1 on.
-            timeline: Also answer for each 2-s piece.
-
-        Raises:
-            AudioError: It cannot be read, or is too short or not made of numbers.
-
-        Example:
-            >>> recognizer = Recognizer.from_pretrained()
-            >>> recognizer.recognize("samples/emodb/15b09Wb.wav", end_s=2.0).predicted
-            'anger'
-        """
-        recording = read_recording(source, start_s=start_s, end_s=end_s, name=name, channel=channel)
-        (answer,) = self.answer([recording], timeline)
-        return answer
-
-    def recognize_many(
-        self, sources: Iterable[Source | Segment], *, timeline: bool = False, warn: bool = True
-    ) -> Iterator[Answer | Failure]:
-        """Recognises many recordings, those of similar length together.
-
-        Memory does not grow with their number: a thread reads a few ahead of the answers taken.
-
-        Args:
-            sources: As for `recognize`, or a `Segment` for a part of one.
-            timeline: Also answer for each 2-s piece.
-            warn: Of silence and clipping.
-
-        Yields:
-            An answer, or a failure with its reason, for each source in its turn.
-
-        Example:
-            >>> paths = ["samples/emodb/15b09Wb.wav", "absent.wav"]
-            >>> for result in Recognizer.from_pretrained().recognize_many(paths):
-            ...     print(result.reason if isinstance(result, Failure) else result.predicted)
-            anger
-            absent.wav: no such file; check the path
-        """
-        yield from recognize_groups(self, read_ahead(sources, warn), timeline)
-
-    def recognize_speaker(
-        self,
-        sources: Iterable[Source | Segment],
-        *,
-        adapt: bool | None = None,
-        balanced_prior: bool = False,
-        timeline: bool = False,
-        warn: bool = True,
-    ) -> Iterator[Answer | Failure]:
-        """Recognises all recordings of one speaker, using what they have in common.
-
-        Args:
-            sources: All recordings of the speaker, as for `recognize`.
-            adapt: Adapt to the speaker first; None: if the model was trained to.
-            balanced_prior: Shift the class prior of the answers halfway to uniform. For a speaker
-                whose emotions are roughly balanced, eight recordings or more. If a speaker is
-                neutral nearly all the time, accuracy falls.
-            timeline: Also answer for each 2-s piece.
-            warn: Of silence and clipping.
-
-        Yields:
-            As `recognize_many`; the first answer comes after the last recording was read.
-
-        Raises:
-            SettingsError: `adapt` is set, and the model was not trained to adapt.
-
-        Example:
-            >>> paths = ["samples/emodb/15b09Wb.wav", "samples/emodb/15b09Ta.wav"]
-            >>> recognizer = Recognizer.from_pretrained()
-            >>> answers = recognizer.recognize_speaker(paths, balanced_prior=True)
-            >>> [answer.predicted for answer in answers]
-            ['anger', 'sadness']
-        """
-        yield from recognize_one_speaker(
-            self,
-            sources,
-            adapt=self.is_speaker_adaptive if adapt is None else adapt,
-            balanced_prior=balanced_prior,
-            timeline=timeline,
-            warn=warn,
-        )
 
     def explain(
         self,
@@ -332,6 +195,7 @@ class Recognizer:
                 recordings.
 
         Example:
+            >>> import numpy as np
             >>> stream = Recognizer.from_pretrained().stream(8000, horizon_s=2.0, refresh_s=1.0)
             >>> found = stream.push(np.sin(np.arange(8000) / 9)) + stream.finish()
             >>> [each.end for each in found if isinstance(each, Answer)]
@@ -415,97 +279,7 @@ class Recognizer:
             'anger'
         """
         prepared = prepare(recordings, self.checkpoint.normalisation)
-        short = [each for each in prepared if each.recording.is_short]
-        spectrograms = [next(each.blocks()) for each in short]
-        rows = self.probabilities(spectrograms)
-        piece_rows = (
-            self._piece_rows(short, spectrograms, rows) if timeline else [None] * len(short)
-        )
-        answers = iter(
-            [self._answer(*answered) for answered in zip(short, rows, piece_rows, strict=True)]
-        )
-        return [
-            next(answers) if each.recording.is_short else self._long_answer(each, timeline)
-            for each in prepared
-        ]
-
-    def _piece_rows(
-        self,
-        recordings: Sequence[PreparedRecording],
-        spectrograms: Sequence[FloatArray],
-        rows: FloatArray,
-    ) -> list[FloatArray]:
-        """Probabilities ``(piece, emotion)`` of recordings whose own are known."""
-        cut = [len(recording.bounds) > 1 for recording in recordings]  # one piece is the whole
-        pieces = [
-            piece
-            for recording, spectrogram, several in zip(recordings, spectrograms, cut, strict=True)
-            if several
-            for piece in pieces_of(spectrogram, recording.sizes)
-        ]
-        found = self.probabilities(pieces)
-        result, taken = [], 0
-        for recording, row, several in zip(recordings, rows, cut, strict=True):
-            count = len(recording.bounds) if several else 0
-            result.append(found[taken : taken + count] if several else row[None])
-            taken += count
-        return result
-
-    def _long_answer(self, recording: PreparedRecording, timeline: bool) -> Answer:
-        """Reads a long recording block by block, once for the whole and its pieces."""
-        piece_rows: list[FloatArray] = []
-        silent = True
-        starts = range(0, len(recording.sizes), BLOCK_PIECES)
-        sizes = [recording.sizes[start : start + BLOCK_PIECES] for start in starts]
-
-        def normalised() -> Iterator[FloatArray]:
-            nonlocal silent
-            for block, own in zip(recording.blocks(), sizes, strict=True):
-                silent = silent and (not len(block) or is_silent(block))
-                if timeline:
-                    piece_rows.append(self.probabilities(pieces_of(block, own)))
-                if len(block):
-                    yield self.checkpoint.normalisation(block)
-
-        if not any(recording.sizes):
-            nothing = np.full(len(self.emotions), np.nan, np.float32)
-            pieces = np.tile(nothing, (len(recording.sizes), 1)) if timeline else None
-            return self._answer(recording, nothing, pieces)
-        row = self._calibrated(run_in_chunks(self.engine, normalised()))[0]
-        if silent:
-            row[:] = self._nothing_heard
-        return self._answer(recording, row, np.concatenate(piece_rows) if timeline else None)
-
-    def _answer(
-        self, recording: PreparedRecording, row: FloatArray, piece_rows: FloatArray | None
-    ) -> Answer:
-        whole = recording.recording
-        timeline = []
-        if piece_rows is not None:
-            for (first, behind), piece_row in zip(recording.bounds, piece_rows, strict=True):
-                piece_end_s = min(whole.start_s + behind / FRAMES_PER_S, whole.end_s)
-                piece = (whole.name, whole.start_s + first / FRAMES_PER_S, piece_end_s)
-                timeline.append(self._named(*piece, piece_row))
-        answer = self._named(whole.name, whole.start_s, whole.end_s, row, tuple(timeline))
-        return dataclasses.replace(answer, warnings=whole.issues)
-
-    def _named(
-        self,
-        title: str,
-        start: float,
-        end: float,
-        row: FloatArray,
-        timeline: tuple[Answer, ...] = (),
-    ) -> Answer:
-        probabilities = dict(zip(self.emotions, row.tolist(), strict=True))
-        return Answer(
-            file=title,
-            start=round(start, 3),
-            end=round(end, 3),
-            probabilities=probabilities,
-            predicted=decide(probabilities, self.abstain_below),
-            timeline=timeline,
-        )
+        return self._answering.answer(prepared, timeline)
 
     def probabilities(self, spectrograms: Sequence[FloatArray]) -> FloatArray:
         """Gives the emotions' probabilities for log spectrograms of any lengths.
@@ -518,65 +292,13 @@ class Recognizer:
             alike for digital silence, NaN where there are no frames.
 
         Example:
+            >>> import numpy as np
             >>> silence = np.full((100, 512), -10.0, np.float32)
             >>> Recognizer.from_pretrained().probabilities([silence, silence]).shape
             (2, 4)
         """
-        result = np.full((len(spectrograms), len(self.emotions)), np.nan, np.float32)
-        spoken = [place for place, each in enumerate(spectrograms) if len(each)]
-        for chosen in batches_by_length([len(spectrograms[place]) for place in spoken]):
-            indices = [spoken[place] for place in chosen]
-            batch, counts = self._batch([spectrograms[i] for i in indices])
-            result[indices] = self._calibrated(self.engine.run(batch, counts))
-        silent = [place for place in spoken if is_silent(spectrograms[place])]
-        result[silent] = self._nothing_heard
-        return result
+        return self._answering.probabilities(spectrograms)
 
     @property
-    def _nothing_heard(self) -> float:
-        """The probability of each emotion in silence."""
-        return 1 / len(self.emotions)
-
-    def _calibrated(self, output: Output) -> FloatArray:
-        shares = self.engine.chunking.branch_shares
-        return merge_branches(output.logits, shares, self.checkpoint.temperature)
-
-    def _batch(self, spectrograms: Sequence[FloatArray]) -> tuple[FloatArray, IntArray]:
-        counts = [len(s) for s in spectrograms]
-        padded = np.zeros((len(counts), max(counts), spectrograms[0].shape[1]), np.float32)
-        for row, spectrogram in zip(padded, spectrograms, strict=True):
-            row[: len(spectrogram)] = self.checkpoint.normalisation(spectrogram)
-        return padded, np.array(counts)
-
-
-def _torch_engine(checkpoint: ModelDescription, device: str) -> Engine:
-    with _torch_needed():
-        from seqcap.recognition.torch_engine import TorchEngine, with_network
-
-    return TorchEngine(with_network(checkpoint).system, device)
-
-
-def _with_network(model: ModelDescription) -> ModelDescription:
-    with _torch_needed():
-        from seqcap.recognition.torch_engine import with_network
-
-    return with_network(model)
-
-
-@contextmanager
-def _torch_needed() -> Iterator[None]:
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingExtraError(
-            "a model without graphs, or engine 'torch', needs PyTorch; pip install 'seqcap[train]',"
-            " or run 'seqcap export' where it is installed"
-        ) from error
-
-
-def _onnx_engine(model: ModelDescription) -> Engine:
-    from seqcap.recognition.onnx_engine import OnnxEngine
-
-    return OnnxEngine(check_model_folder(model.folder))
+    def _answering(self) -> Answering:
+        return Answering(self.checkpoint, self.engine, self.abstain_below)
