@@ -8,8 +8,18 @@ from imported_modules import HEAVY, imported_by
 from tiny_experiment import write_corpus, write_grid
 
 OWN_SYSTEM = """\
+from seqcap.models.cnn import CNN_COMPONENT
+from seqcap.models.recurrent import GRUBranch
+from seqcap.models.system import System
+
+class Failing(System):
+    def forward(self, spectrograms, frame_counts, trace=None):
+        if len(spectrograms) == 4:  # a batch of the training
+            raise RuntimeError("no luck today")
+        return super().forward(spectrograms, frame_counts, trace)
+
 def make(emotion_count, settings):
-    raise RuntimeError("no luck today")
+    return Failing(CNN_COMPONENT, [lambda c, b: GRUBranch(c, b, emotion_count, False)])
 """
 
 
@@ -66,6 +76,19 @@ def test_what_fails_is_told_at_the_end_by_a_line_and_the_exit_status(seqcap, exp
     assert (again.status, again.out) == (0, f"{tmp_path / 'out'}: 1 of 1 runs done\n")
     plan = json.loads((tmp_path / "out" / "plans" / "tiny.json").read_text())
     assert [len(entry["runs"]) for entry in plan["entries"]] == [1, 1]
+
+
+def test_a_system_that_cannot_be_built_is_told_before_anything_is_run(seqcap, experiment, tmp_path):
+    (tmp_path / "broken_system.py").write_text("def make(emotions):\n    pass\n")
+    experiment[2].write_text(experiment[2].read_text().replace("failing_", "broken_"))
+    done = seqcap(*experiment)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(
+        "seqcap: system 'broken_system:make': building it raised TypeError: "
+    )
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    assert seqcap(*experiment, "--only", "CNN_GRU", "--dry-run").status == 0
 
 
 def test_a_grid_that_trains_nothing_leaves_its_plan(seqcap, experiment, tmp_path):

@@ -13,6 +13,7 @@ import tiny_experiment
 import typer
 from pages import PAGES, ROOT, blocks, name
 
+from seqcap.recognition.recognizer import Recognizer
 from seqcap.training.settings import read_settings
 from seqcap.training.settings_files import read_toml
 
@@ -59,6 +60,32 @@ def test_the_grid_of_the_guide_is_toml_with_settings_that_exist(tmp_path: Path) 
     _, grid = read_toml("grid", tmp_path / "windows.toml")
     for entry in grid["entry"]:
         read_settings(overrides=[f"{key}={value}" for key, value in entry.get("set", {}).items()])
+
+
+@pytest.mark.slow
+def test_the_system_of_the_guide_trains_in_its_grid_and_recognises(
+    samples: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = ROOT / "docs" / "guides" / "experiment.md"
+    (system,) = (block.text for block in blocks(guide) if "def build(" in block.text)
+    (grid,) = (block.text for block in blocks(guide) if block.language == "toml")
+    (tmp_path / "my_systems.py").write_text(system, "utf-8")
+    (tmp_path / "windows.toml").write_text(grid, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    corpus = tiny_experiment.write_corpus(tmp_path / "corpus")
+    options = "--only mine --seeds 0 --folds loso --labels anger,sadness --engine here --output runs"
+    options += " --set epochs=1 --set min_steps=1"
+    trained = subprocess.run(
+        [sys.executable, "-m", "seqcap", "experiment", "run", "windows.toml",
+         "--corpus", str(corpus), *options.split()],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=False, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert trained.returncode == 0, trained.stderr
+    model, *_ = (tmp_path / "runs").glob("runs/*/model")
+    answer = Recognizer.from_pretrained(model, "cpu").recognize(samples[0])
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
 
 
 def commands(page: Path) -> Iterator[list[str]]:

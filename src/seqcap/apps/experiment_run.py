@@ -123,7 +123,7 @@ def run(
     with needs_extra("train"):
         from seqcap.experiments.cores import Engine
         from seqcap.experiments.grid_files import choose, read_grid
-        from seqcap.experiments.plan import in_order, make_plan
+        from seqcap.experiments.plan import check_own_systems, in_order, make_plan
         from seqcap.experiments.worker import JobContext, failures
         from seqcap.training.run import read_tables
 
@@ -134,6 +134,7 @@ def run(
     table = read_tables(corpus)
     plans = [make_plan(grid, table) for grid in chosen]
     runs = in_order(plans, only or ())
+    check_own_systems(runs)
     if dry_run:
         _list(plans, runs, output, chosen_engine)
         return

@@ -107,6 +107,7 @@ def train(
     with needs_extra("train"):
         from seqcap.corpora.folds import ALL_FOLDS, choose_folds
         from seqcap.corpora.labels import label_set_named
+        from seqcap.models.system_check import check_own_system
         from seqcap.training.run import read_tables
         from seqcap.training.settings import read_settings
 
@@ -120,6 +121,7 @@ def train(
     )
     table = read_tables(tables)
     label_set = label_set_named(labels, table)
+    check_own_system(settings.system, len(label_set.emotions), settings.capsules)
     chosen = choose_folds(table, folds, fold, allow_shared_speakers)
     job = _Job(table, label_set, settings, name, lightning_device(device), devices)
     several = fold == ALL_FOLDS

@@ -23,6 +23,7 @@ from seqcap.experiments.plan_files import (
     read_plan_file,
 )
 from seqcap.files import atomic_write
+from seqcap.models.system_check import check_own_system
 from seqcap.training.fine_tuning import refuse_known_speakers
 from seqcap.training.run_identity import describe_data, describe_run, run_name
 from seqcap.training.run_locks import lock_run
@@ -152,6 +153,27 @@ def in_order(plans: Sequence[Plan], only: Sequence[str] = ()) -> list[PlannedRun
                 run.name, (seeds.index(run.settings.seed), folds.index(run.fold.name))
             )
     return sorted(joined.values(), key=lambda run: places[run.name])
+
+
+def check_own_systems(runs: Iterable[PlannedRun]) -> None:
+    """Tries each system of one's own once, so that a mistake in it does not fail run after run.
+
+    Args:
+        runs: Those to be done.
+
+    Raises:
+        SettingsError: One does not work; see `check_own_system`.
+
+    Example:
+        >>> check_own_systems([])
+    """
+    tried = set()
+    for run in runs:
+        settings = run.settings
+        variant = (settings.system, settings.capsules, len(run.label_set.emotions))
+        if variant not in tried:
+            tried.add(variant)
+            check_own_system(settings.system, len(run.label_set.emotions), settings.capsules)
 
 
 def write_plan(plan: Plan, folder: Path, command: str) -> Path:

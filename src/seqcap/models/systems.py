@@ -204,7 +204,11 @@ def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
             settings and gives a `System`.
 
     Raises:
-        SettingsError: No such module or function.
+        SettingsError: No such module or function, or the module raises an error.
+
+    Example:
+        >>> own_system("seqcap.models.system:System").__name__
+        'System'
     """
     module, _, function = name.partition(":")
     if str(Path.cwd()) not in sys.path:
@@ -213,9 +217,10 @@ def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
         make: Callable[[int, CapsuleSettings], System] = getattr(
             importlib.import_module(module), function
         )
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module of one's own may raise anything
+        told = f"{error}" if isinstance(error, (ImportError, AttributeError)) else repr(error)
         raise SettingsError(
-            f"system '{name}': {error}; a function that Python can import is expected"
+            f"system '{name}': {told}; a function that Python can import is expected"
         ) from error
     return make
 
