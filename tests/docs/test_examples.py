@@ -74,8 +74,8 @@ def test_the_system_of_the_guide_trains_in_its_grid_and_recognises(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     corpus = tiny_experiment.write_corpus(tmp_path / "corpus")
-    options = "--only mine --seeds 0 --folds loso --labels anger,sadness --engine here --output runs"
-    options += " --set epochs=1 --set min_steps=1"
+    options = "--only mine --seeds 0 --folds loso --labels anger,sadness --engine here"
+    options += " --output runs --set epochs=1 --set min_steps=1"
     trained = subprocess.run(
         [sys.executable, "-m", "seqcap", "experiment", "run", "windows.toml",
          "--corpus", str(corpus), *options.split()],
