@@ -1,7 +1,8 @@
 """Damages files of every kind and reads them: `python fuzz/run.py`, or `make fuzz`.
 
 Prints a table: how many were read or refused, how many of the sounds got past their header, and
-what must never happen: tracebacks, crashes, more than 10 s, more than 700 MB above the start.
+what must never happen: tracebacks, crashes, more than 10 s of computing or 120 s of waiting, more
+than 700 MB above the start.
 Exit status 1 if any did; the files are kept in the folder that is named.
 """
 
@@ -16,10 +17,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from mutations import mutate
-from seeds import hostile_settings, lay_out_model, model_seeds, sound_seeds, table_seeds
+from seeds import (
+    MODEL_FILES,
+    hostile_settings,
+    lay_out_model,
+    model_seeds,
+    sound_seeds,
+    table_seeds,
+)
 
-LONGEST_S = 10.0
+LONGEST_S = 10.0  # of the processor, so that a busy machine finds no faults
+LONGEST_WAIT_S = 120.0
 _MOST_BYTES = 700 * 2**20
 _START_S = 60.0  # a worker's first answer waits for imports
 _FAULTS = ("traceback", "crash", "hang", "memory")
@@ -45,14 +55,13 @@ class Worker:
             )
         process = self._process
         assert process.stdin is not None and process.stdout is not None  # noqa: PT018
-        started = time.monotonic()
+        before_s = _computed_s(process.pid)
         process.stdin.write(json.dumps([kind, str(path)]) + "\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], _START_S if is_new else LONGEST_S)
-        seconds = time.monotonic() - started
+        ready, seconds = _wait(process, before_s, _START_S if is_new else LONGEST_S)
         if not ready:
             self.stop()
-            return "hang", f"longer than {LONGEST_S:g} s", seconds
+            return "hang", f"after {seconds:.1f} s of computing", seconds
         line = process.stdout.readline()
         if not line:
             code = process.wait()
@@ -74,6 +83,26 @@ class Worker:
             self._process = None
 
 
+def _wait(process: "subprocess.Popen[str]", before_s: float, most_s: float) -> tuple[bool, float]:
+    """Waits for an answer; gives whether it came, and the seconds of computing."""
+    assert process.stdout is not None
+    until = time.monotonic() + LONGEST_WAIT_S
+    while True:
+        ready, _, _ = select.select([process.stdout], [], [], 0.5)
+        spent_s = _computed_s(process.pid) - before_s
+        if ready or spent_s > most_s or time.monotonic() > until:
+            return bool(ready), spent_s
+
+
+def _computed_s(process_id: int) -> float:
+    """How long a process has used the processor; 0 if it is gone."""
+    try:
+        times = psutil.Process(process_id).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system
+
+
 def sound_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str, Path]]:
     """Gives kind, name and file of damaged sounds, formats in turn."""
     seeds = list(sound_seeds())
@@ -84,24 +113,27 @@ def sound_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str
         yield "sound", name, path
 
 
-def table_cases(count: int, folder: Path) -> Iterator[tuple[str, str, Path]]:
+def table_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str, Path]]:
     """Gives damaged tables."""
     seeds = list(table_seeds(folder))
-    for number in range(count):
+    for number in range(first, first + count):
         name, content = seeds[number % len(seeds)]
         path = folder / f"table-{number}{'.parquet' if name == 'parquet' else '.csv'}"
         path.write_bytes(mutate(content, number))
         yield "table", name, path
 
 
-def model_cases(count: int, folder: Path) -> Iterator[tuple[str, str, Path]]:
+def model_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str, Path]]:
     """Gives models of which a file is damaged, or asks for too much."""
     seeds = list(model_seeds())
-    for number in range(count):
-        name, content = seeds[number % len(seeds)]
-        yield "model", name, lay_out_model(folder / "model", name, mutate(content, number))
-    for content in hostile_settings():
-        yield "model", "hostile", lay_out_model(folder / "model", "model.json", content)
+    for number in range(first, first + count):
+        engine, name, content = seeds[number % len(seeds)]
+        path = lay_out_model(folder / "model", engine, name, mutate(content, number))
+        yield "model", f"{engine} {name}", path
+    for content in hostile_settings() if count else ():
+        for engine in MODEL_FILES:
+            path = lay_out_model(folder / "model", engine, "model.json", content)
+            yield "model", f"{engine} hostile", path
 
 
 def main() -> None:
@@ -119,8 +151,8 @@ def main() -> None:
         folder = Path(scratch)
         for kind, cases in (
             ("sound", sound_cases(options.sounds, folder, options.first)),
-            ("table", table_cases(options.tables, folder)),
-            ("model", model_cases(options.models, folder)),
+            ("table", table_cases(options.tables, folder, options.first)),
+            ("model", model_cases(options.models, folder, options.first)),
         ):
             worker.stop()
             for _, name, path in cases:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from seqcap.recognition.model_folder import PRETRAINED_FOLDER, SETTINGS_FILE, WEIGHTS_FILE
+from seqcap.recognition.model_folder import (
+    DECIDE_FILE,
+    ENCODE_FILE,
+    PRETRAINED_FOLDER,
+    SETTINGS_FILE,
+    WEIGHTS_FILE,
+)
 
 SOUND_SUBTYPES = {
     "WAV": ("PCM_16", "PCM_U8", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"),
@@ -126,17 +133,25 @@ def table_seeds(folder: Path) -> Iterator[tuple[str, bytes]]:
     yield "parquet", path.read_bytes()
 
 
-def model_seeds() -> Iterator[tuple[str, bytes]]:
-    """Gives name and content of the two files of a model."""
-    yield SETTINGS_FILE, (PRETRAINED_FOLDER / SETTINGS_FILE).read_bytes()
-    yield WEIGHTS_FILE, (PRETRAINED_FOLDER / WEIGHTS_FILE).read_bytes()
+# The files of a model that torch runs, and of one that onnxruntime runs.
+MODEL_FILES = {
+    "torch": (SETTINGS_FILE, WEIGHTS_FILE),
+    "onnx": (SETTINGS_FILE, WEIGHTS_FILE, ENCODE_FILE, DECIDE_FILE),
+}
 
 
-def lay_out_model(folder: Path, name: str, content: bytes) -> Path:
+def model_seeds() -> Iterator[tuple[str, str, bytes]]:
+    """Gives engine, name and content of each file of a model."""
+    for engine, files in MODEL_FILES.items():
+        for file in files:
+            yield engine, file, (PRETRAINED_FOLDER / file).read_bytes()
+
+
+def lay_out_model(folder: Path, engine: str, name: str, content: bytes) -> Path:
     """Makes a model of which one file has another content."""
-    folder.mkdir(exist_ok=True)
-    for file in (SETTINGS_FILE, WEIGHTS_FILE):
-        (folder / file).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file in MODEL_FILES[engine]:
         if file == name:
             (folder / file).write_bytes(content)
         else:

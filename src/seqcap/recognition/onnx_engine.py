@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -11,6 +12,7 @@ import onnxruntime
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.errors import CheckpointError
 from seqcap.recognition.engine import ALL_STEPS, Chunking, IntArray, Output
+from seqcap.recognition.graph_checks import check_graph
 from seqcap.recognition.model_folder import DECIDE_FILE, ENCODE_FILE
 
 CHUNKING = "seqcap.chunking"  # metadata of the first graph
@@ -99,17 +101,35 @@ class OnnxEngine:
         if self._previous_size:
             nothing = np.zeros((len(frames), self._previous_size), np.float32)
             given["previous"] = nothing if previous is None else previous
-        features: list[FloatArray] = self._encode.run(None, given)
-        return features
+        return self._run(self._encode, ENCODE_FILE, given)
 
     def _decided(self, features: Sequence[FloatArray], step_counts: IntArray) -> Output:
         self._reopen_after_fork()
         given = {f"features_{index}": each for index, each in enumerate(features)}
         given["step_counts"] = step_counts.astype(np.int64)
-        found = dict(zip(self._names, self._decide.run(None, given), strict=True))
+        found = dict(zip(self._names, self._run(self._decide, DECIDE_FILE, given), strict=True))
         return Output(
             found["logits"], found.get("utterance_capsules"), found.get("utterance_couplings")
         )
+
+    def _run(
+        self,
+        session: onnxruntime.InferenceSession,
+        file: str,
+        given: Mapping[str, Any],
+    ) -> list[FloatArray]:
+        try:
+            found: list[FloatArray] = session.run(None, given)
+        except Exception as error:  # onnxruntime's own classes have no common parent
+            raise CheckpointError(
+                f"{self._folder / file}: onnxruntime cannot run it ({_first_line(error)}); "
+                "'seqcap export' writes it again"
+            ) from error
+        return found
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:300]
 
 
 def _cores() -> int:
@@ -126,9 +146,10 @@ def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
     # Threads that wait actively would slow down the one that reads the next recordings.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
+        check_graph(file)
         return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own classes have no common parent
         raise CheckpointError(
-            f"{file}: onnxruntime cannot read it ({str(error).splitlines()[0]}); "
+            f"{file}: onnxruntime cannot read it ({_first_line(error)}); "
             "'seqcap export' writes it again"
         ) from error
