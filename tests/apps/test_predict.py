@@ -400,3 +400,22 @@ def test_a_device_that_is_not_there_is_refused(predict, samples):
 
 def test_a_bad_threshold_is_refused(predict, samples):
     assert predict(samples[0], "--abstain-below", 2).status == 2
+
+
+def test_what_needs_a_file_is_refused_before_anything_is_recognised(predict, samples, tmp_path):
+    run = predict(*samples, "--format", "parquet", "--output", os.devnull)
+    assert (run.status, run.err) == (
+        2,
+        f"seqcap: {os.devnull}: is a device; parquet needs a file\n",
+    )
+    (tmp_path / "a.csv").mkdir()
+    run = predict(*samples, "--output", tmp_path / "a.csv")
+    assert run.err == f"seqcap: {tmp_path / 'a.csv'}: is a folder; a file is expected for csv\n"
+
+
+def test_a_folder_that_is_named_like_a_table_is_a_folder(predict, samples, tmp_path):
+    folder = tmp_path / "calls.csv"
+    folder.mkdir()
+    shutil.copy(samples[0], folder)
+    run = predict(folder, "--format", "csv")
+    assert (run.status, len(rows_of(run.out))) == (0, 1)

@@ -1,5 +1,6 @@
 """Time lines as other tools read them, read back by other means than they are written."""
 
+import io
 import math
 import re
 import shutil
@@ -8,6 +9,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.image import imread
 
 from seqcap import Answer
 from seqcap.apps.timeline_formats import (
@@ -18,6 +20,7 @@ from seqcap.apps.timeline_formats import (
     as_vtt,
     tiers_of,
 )
+from seqcap.apps.timeline_image import as_png
 from seqcap.apps.timeline_picture import as_svg
 from seqcap.recognition.recordings import Segment
 
@@ -109,7 +112,26 @@ def test_the_picture_shows_waveform_probabilities_and_pauses():
     assert paths["anger"].count("M") == 2  # nothing is drawn in the pause
 
 
-@pytest.mark.parametrize("ending", ["TextGrid", "eaf", "vtt", "srt", "labels.txt", "svg", "html"])
+def test_the_image_is_the_picture_in_pixels(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000 * 8).astype(np.float32)
+    noise[: 4 * 16000] *= 0.1
+    content = as_png(WHOLE, Segment((noise, 16000)), {"speaker": "$A"})
+    assert content == as_png(WHOLE, Segment((noise, 16000)), {"speaker": "$A"})
+    pixels = np.rint(255 * imread(io.BytesIO(content), "png")[..., :3]).astype(int)
+    assert pixels.shape == (520, 2000, 3)
+    columns = 2 * (50 + 930 * np.array([0.25, 1.5, 3.5, 6.0, 7.25]) / 7.5)
+    row = pixels[2 * 41, columns.astype(int)]  # above the lines, below the top
+    assert [(cell == 0xDD).all() for cell in row] == [False, False, True, False, False]
+    red = (pixels == (0xC0, 0x39, 0x2B)).all(-1)
+    for time_s, share in ((1.5, 0.9), (6.0, 0.2)):
+        drawn = np.flatnonzero(red[:, int(2 * (50 + 930 * time_s / 7.5))])
+        assert drawn.mean() == pytest.approx(2 * (40 + 170 * (1 - share)), abs=2)
+    assert not red[82:, int(2 * (50 + 930 * 3.5 / 7.5))].any()
+
+
+@pytest.mark.parametrize(
+    "ending", ["TextGrid", "eaf", "vtt", "srt", "labels.txt", "svg", "png", "html"]
+)
 def test_one_recording_is_one_file(seqcap, model_folder, samples, tmp_path, ending):
     output = tmp_path / f"a.{ending}"
     run = seqcap("predict", samples[0], "--timeline", "--output", output, "--model", model_folder)
@@ -133,7 +155,6 @@ def test_several_recordings_are_a_folder_of_files(seqcap, model_folder, samples,
 
 def test_the_page_holds_the_sound_and_needs_no_network(seqcap, model_folder, samples, tmp_path):
     import base64
-    import io
 
     output = tmp_path / "page.html"
     assert seqcap("predict", samples[0], "--timeline", "--output", output,

@@ -42,7 +42,7 @@ def is_table(path: str) -> bool:
         >>> is_table("calls.CSV"), is_table("speech.wav")
         (True, False)
     """
-    return path.lower().endswith(TABLE_ENDINGS)
+    return path.lower().endswith(TABLE_ENDINGS) and not Path(path).is_dir()
 
 
 def items_of_recordings(

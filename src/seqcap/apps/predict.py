@@ -26,8 +26,8 @@ FormatOption = Annotated[
         "--format",
         "-f",
         metavar="FORMAT",
-        help="table, csv, json, jsonl, parquet, textgrid, eaf, vtt, srt, audacity, svg or html.  "
-        "[default: by the ending of --output, else table]",
+        help="table, csv, json, jsonl, parquet, textgrid, eaf, vtt, srt, audacity, svg, png or "
+        "html.  [default: by the ending of --output, else table]",
     ),
 ]
 OutputOption = Annotated[
@@ -108,7 +108,9 @@ def predict(
 
     from seqcap.apps.prediction import Job, run_job
     from seqcap.apps.prediction_inputs import find_items
+    from seqcap.apps.prediction_outputs import check_format
 
+    check_format(written_as)
     found = find_items(paths, channel, segments, output)
     job = Job(
         found.items,

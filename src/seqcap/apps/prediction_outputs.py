@@ -17,12 +17,29 @@ from seqcap.apps.writers import (
     names_of_columns,
     open_output,
     row_writer,
+    write_content,
     write_parquet,
 )
 from seqcap.recognition.answers import Answer, Failure
 
 if TYPE_CHECKING:
     from seqcap.apps.prediction import Job
+
+
+_PICTURES = (Format.SVG, Format.PNG)  # one for each segment
+
+
+def check_format(written_as: Format) -> None:
+    """Looks for the packages that a format needs, before anything is recognised.
+
+    Raises:
+        MissingExtraError: One is not installed.
+    """
+    with needs_extra("train"):
+        if written_as is Format.PARQUET:
+            import pyarrow  # noqa: F401
+        elif written_as is Format.PNG:
+            import matplotlib  # noqa: F401
 
 
 def answers_with_columns(
@@ -68,8 +85,7 @@ def write_answers(
     """
     if job.written_as is Format.PARQUET:
         names = names_of_columns(emotions, _kept(job.items), job.timeline)
-        with needs_extra("train"):
-            write_parquet(output, answers_with_columns(job, results), names)
+        write_parquet(output, answers_with_columns(job, results), names)
     elif job.written_as is Format.HTML:
         from seqcap.apps.timeline_page import page_parts
 
@@ -89,29 +105,34 @@ def _write_by_recording(job: "Job", output: Path, results: Iterable[Answer | Fai
     """Writes a file for each recording; of several they lie in the folder `output`."""
     names = list(dict.fromkeys(item.name for item in job.items))
     one_file = len(names) == 1 and not output.is_dir()
-    if job.written_as is Format.SVG:
+    if job.written_as in _PICTURES:
         one_file = one_file and len(job.items) == 1
     files = dict(zip(names, _file_names(names), strict=True))
     groups = itertools.groupby(_answered(job.items, results), lambda each: each[2].file)
     for name, group in groups:
-        for stem, text in _texts(job.written_as, files[name], list(group)):
+        for stem, content in _contents(job.written_as, files[name], list(group)):
             path = output if one_file else output / f"{stem}{BY_RECORDING[job.written_as]}"
-            with open_output(path) as file:
-                file.write(text)
+            write_content(path, content)
 
 
-def _texts(
+def _contents(
     written_as: Format, stem: str, answered: Sequence[tuple[Mapping[str, Any], Any, Answer]]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, bytes]]:
     """Names, without ending, and contents of the files of one recording."""
-    if written_as is not Format.SVG:
-        yield stem, AS_TEXT[written_as]([(columns, answer) for columns, _, answer in answered])
+    if written_as not in _PICTURES:
+        text = AS_TEXT[written_as]([(columns, answer) for columns, _, answer in answered])
+        yield stem, text.encode("utf-8", "backslashreplace")
         return
-    from seqcap.apps.timeline_picture import as_svg
-
     for number, (columns, segment, answer) in enumerate(answered):
         name = stem if len(answered) == 1 else f"{stem}-{number}"
-        yield name, as_svg(answer, segment, columns)
+        if written_as is Format.PNG:
+            from seqcap.apps.timeline_image import as_png
+
+            yield name, as_png(answer, segment, columns)
+        else:
+            from seqcap.apps.timeline_picture import as_svg
+
+            yield name, as_svg(answer, segment, columns).encode("utf-8", "backslashreplace")
 
 
 def _answered(

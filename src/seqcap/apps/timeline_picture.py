@@ -1,8 +1,9 @@
 """The time line of a recording as an SVG: probabilities over the waveform, pauses grey."""
 
 import html
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from seqcap.recognition.answers import Answer
 
 WIDTH, PLOT_LEFT, PLOT_WIDTH = 1000, 50, 930
-_HEIGHT, _TOP, _PLOT_HEIGHT = 260, 40, 170
+HEIGHT, TOP, PLOT_HEIGHT = 260, 40, 170
 _COLOURS = {
     "neutral": "#666666",
     "calm": "#17a2b8",
@@ -40,19 +41,18 @@ def as_svg(answer: "Answer", segment: Segment, columns: Mapping[str, Any]) -> st
     """
     start_s, duration_s = answer.start, max(answer.end - answer.start, 1e-3)
     pieces = answer.timeline or (answer,)
-    marks = [f"{key} {columns[key]}" for key in ("speaker", "channel") if columns.get(key)]
-    title = html.escape(" ".join([answer.file, *marks]).encode("utf-8", "replace").decode())
+    title = html.escape(title_of(answer, columns))
 
     def x(time_s: float) -> float:
         return PLOT_LEFT + PLOT_WIDTH * (time_s - start_s) / duration_s
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {_HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'data-start="{start_s}" data-end="{answer.end}" font-family="sans-serif" font-size="13">',
         f"<title>{title}</title>",
-        f'<rect width="{WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{PLOT_LEFT}" y="16">{title}</text>',
-        *(_pause(x(piece.start), x(piece.end)) for piece in pieces if _is_pause(piece)),
+        *(_pause(x(piece.start), x(piece.end)) for piece in pieces if is_pause(piece)),
         _waveform(segment, duration_s),
         *_lines(pieces, x),
         *_axes(start_s, duration_s, x),
@@ -61,7 +61,24 @@ def as_svg(answer: "Answer", segment: Segment, columns: Mapping[str, Any]) -> st
     return "\n".join(parts) + "\n"
 
 
-def _is_pause(piece: "Answer") -> bool:
+def title_of(answer: "Answer", columns: Mapping[str, Any]) -> str:
+    """The recording's name, with speaker and channel."""
+    marks = [f"{key} {columns[key]}" for key in ("speaker", "channel") if columns.get(key)]
+    return " ".join([answer.file, *marks]).encode("utf-8", "replace").decode()
+
+
+def colours_of(emotions: Iterable[str]) -> dict[str, str]:
+    """The colour of each emotion's line; known emotions have the same in all models.
+
+    Example:
+        >>> colours_of(["anger", "awe"])
+        {'anger': '#c0392b', 'awe': '#00695c'}
+    """
+    others = itertools.cycle(_OTHER_COLOURS)
+    return {emotion: _COLOURS.get(emotion) or next(others) for emotion in emotions}
+
+
+def is_pause(piece: "Answer") -> bool:
     """Whether nobody speaks: no probabilities, or all alike as in digital silence."""
     values = list(piece.probabilities.values())
     return any(map(math.isnan, values)) or len(set(values)) == 1
@@ -69,16 +86,16 @@ def _is_pause(piece: "Answer") -> bool:
 
 def _pause(left: float, right: float) -> str:
     return (
-        f'<rect class="pause" x="{left:.1f}" y="{_TOP}" width="{right - left:.1f}" '
-        f'height="{_PLOT_HEIGHT}" fill="#dddddd"/>'
+        f'<rect class="pause" x="{left:.1f}" y="{TOP}" width="{right - left:.1f}" '
+        f'height="{PLOT_HEIGHT}" fill="#dddddd"/>'
     )
 
 
 def _waveform(segment: Segment, duration_s: float) -> str:
     """The range of samples at each of the plot's pixels, the loudest as high as the plot."""
-    low, high = _ranges(segment, duration_s)
+    low, high = ranges_of(segment, duration_s)
     peak = max(float(high.max()), -float(low.min()), 1e-9)
-    middle, half = _TOP + _PLOT_HEIGHT / 2, _PLOT_HEIGHT / 2
+    middle, half = TOP + PLOT_HEIGHT / 2, PLOT_HEIGHT / 2
     places = [*range(PLOT_WIDTH), *reversed(range(PLOT_WIDTH))]
     values = np.concatenate((high, low[::-1]))
     points = " ".join(
@@ -88,7 +105,8 @@ def _waveform(segment: Segment, duration_s: float) -> str:
     return f'<polygon class="waveform" points="{points}" fill="#b9cfe4" opacity="0.8"/>'
 
 
-def _ranges(segment: Segment, duration_s: float) -> tuple[NDArray[Any], NDArray[Any]]:
+def ranges_of(segment: Segment, duration_s: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The least and the greatest sample at each pixel of the plot."""
     low, high = np.zeros(PLOT_WIDTH), np.zeros(PLOT_WIDTH)
     per_pixel = duration_s * SAMPLE_RATE_HZ / PLOT_WIDTH
     at = 0
@@ -99,7 +117,9 @@ def _ranges(segment: Segment, duration_s: float) -> tuple[NDArray[Any], NDArray[
         channel=segment.channel,
         warn=False,
     ):
-        places = np.minimum((np.arange(at, at + len(block)) / per_pixel).astype(int), 929)
+        places = np.minimum(
+            (np.arange(at, at + len(block)) / per_pixel).astype(int), PLOT_WIDTH - 1
+        )
         np.minimum.at(low, places, block)
         np.maximum.at(high, places, block)
         at += len(block)
@@ -107,17 +127,14 @@ def _ranges(segment: Segment, duration_s: float) -> tuple[NDArray[Any], NDArray[
 
 
 def _lines(pieces: Sequence["Answer"], x: Any) -> list[str]:
-    emotions = list(pieces[0].probabilities)
-    others = iter(_OTHER_COLOURS * len(emotions))
     parts, left = [], PLOT_LEFT
-    for emotion in emotions:
-        colour = _COLOURS.get(emotion) or next(others)
+    for emotion, colour in colours_of(pieces[0].probabilities).items():
         path, drawing = "", False
         for piece in pieces:
-            if _is_pause(piece):
+            if is_pause(piece):
                 drawing = False
                 continue
-            y = _TOP + _PLOT_HEIGHT * (1 - piece.probabilities[emotion])
+            y = TOP + PLOT_HEIGHT * (1 - piece.probabilities[emotion])
             path += f"{'L' if drawing else 'M'}{x(piece.start):.1f} {y:.1f}H{x(piece.end):.1f}"
             drawing = True
         parts.append(
@@ -130,13 +147,13 @@ def _lines(pieces: Sequence["Answer"], x: Any) -> list[str]:
 
 
 def _axes(start_s: float, duration_s: float, x: Any) -> list[str]:
-    bottom = _TOP + _PLOT_HEIGHT
+    bottom = TOP + PLOT_HEIGHT
     parts = [
-        f'<path d="M{PLOT_LEFT} {_TOP}V{bottom}H{PLOT_LEFT + PLOT_WIDTH}" fill="none" '
+        f'<path d="M{PLOT_LEFT} {TOP}V{bottom}H{PLOT_LEFT + PLOT_WIDTH}" fill="none" '
         'stroke="#333333"/>'
     ]
     for share in (0, 0.5, 1):
-        y = bottom - share * _PLOT_HEIGHT + 4
+        y = bottom - share * PLOT_HEIGHT + 4
         parts.append(f'<text x="{PLOT_LEFT - 6}" y="{y:.0f}" text-anchor="end">{share:.0%}</text>')
     step_s = _tick_s(duration_s)
     for number in range(math.ceil(start_s / step_s), int((start_s + duration_s) / step_s) + 1):
@@ -145,7 +162,7 @@ def _axes(start_s: float, duration_s: float, x: Any) -> list[str]:
         parts.append(
             f'<text x="{x(at_s):.1f}" y="{bottom + 18}" text-anchor="middle">{at_s:g}</text>'
         )
-    parts.append(f'<text x="{PLOT_LEFT + PLOT_WIDTH}" y="{_HEIGHT - 8}" text-anchor="end">s</text>')
+    parts.append(f'<text x="{PLOT_LEFT + PLOT_WIDTH}" y="{HEIGHT - 8}" text-anchor="end">s</text>')
     return parts
 
 

@@ -36,6 +36,7 @@ class Format(StrEnum):
     SRT = "srt"
     AUDACITY = "audacity"
     SVG = "svg"
+    PNG = "png"
     HTML = "html"
 
 
@@ -47,6 +48,7 @@ BY_RECORDING = {
     Format.SRT: ".srt",
     Format.AUDACITY: ".labels.txt",
     Format.SVG: ".svg",
+    Format.PNG: ".png",
 }
 _FILES_ONLY = {Format.PARQUET, Format.HTML, *BY_RECORDING}
 _ENDINGS = {
@@ -60,6 +62,7 @@ _ENDINGS = {
     ".vtt": Format.VTT,
     ".srt": Format.SRT,
     ".svg": Format.SVG,
+    ".png": Format.PNG,
     ".html": Format.HTML,
 }
 
@@ -78,7 +81,7 @@ def choose_format(wanted: Format | None, output: Path | None) -> Format:
     """Takes the format that is asked for, or that the file's ending means.
 
     Raises:
-        SettingsError: The ending means none, or the format needs a file.
+        SettingsError: The ending means none, or the format needs a file or a folder.
 
     Example:
         >>> choose_format(None, None).value, choose_format(None, Path("a.CSV")).value
@@ -88,8 +91,15 @@ def choose_format(wanted: Format | None, output: Path | None) -> Format:
         if wanted is not None and wanted in _FILES_ONLY:
             raise SettingsError(f"--format {wanted.value} needs a file or folder, give --output")
         return wanted or Format.TABLE
-    if wanted is not None:
-        return wanted
+    chosen = wanted or _format_of(output)
+    if output.is_dir() and chosen not in BY_RECORDING:
+        raise SettingsError(f"{output}: is a folder; a file is expected for {chosen.value}")
+    if chosen in _FILES_ONLY and not (output.is_dir() or is_replaced(output)):
+        raise SettingsError(f"{output}: is a device; {chosen.value} needs a file")
+    return chosen
+
+
+def _format_of(output: Path) -> Format:
     if output.name.lower().endswith(BY_RECORDING[Format.AUDACITY]):
         return Format.AUDACITY
     if output.suffix.lower() not in _ENDINGS:
@@ -262,6 +272,19 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, bool, int)):
         return value
     return _rounded(value) if isinstance(value, float) else str(value)
+
+
+def write_content(path: Path, content: bytes) -> None:
+    """Writes a file in one piece; it is there whole or not at all.
+
+    Raises:
+        SettingsError: It cannot be written.
+    """
+    try:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def write_parquet(
