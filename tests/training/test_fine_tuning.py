@@ -106,9 +106,19 @@ def test_nobody_is_tested_whom_the_starting_model_has_heard(parent: Path) -> Non
     refuse_known_speakers({}, Fold("f", ("x",), ("a",), ("b",)))
     with pytest.raises(
         CorpusError,
-        match=r"initial model parent was trained on speakers of validation or test: c, z;",
+        match=r"initial model parent was trained on speakers of validation or test: b, z;",
     ):
-        refuse_known_speakers(described, Fold("f", ("a",), ("c",), ("z",)))
+        refuse_known_speakers(described, Fold("f", ("a",), ("b",), ("z",)))
+
+
+def test_speakers_who_only_validated_the_initial_model_validate_again_and_test_never(
+    parent: Path,
+) -> None:
+    described = describe_init_model(read_settings(init_from=str(parent)))
+    (validated, *_) = described["validation"]
+    refuse_known_speakers(described, Fold("f", ("x",), (validated,), ("y",)))
+    with pytest.raises(CorpusError, match=f"validation or test: {validated};"):
+        refuse_known_speakers(described, Fold("f", ("x",), ("y",), (validated,)))
 
 
 def test_another_system_other_windows_and_no_model_are_refused(

@@ -22,6 +22,21 @@ def seen_speakers(provenance: Mapping[str, Any]) -> set[str]:
     return {*fold.get("train", ()), *fold.get("validation", ()), *initial.get("speakers", ())}
 
 
+def validation_speakers(provenance: Mapping[str, Any]) -> set[str]:
+    """Gives the speakers who validated, and trained neither the model nor its initial one.
+
+    Args:
+        provenance: Record of a checkpoint.
+
+    Example:
+        >>> sorted(validation_speakers({"fold": {"train": ["a"], "validation": ["a", "b"]}}))
+        ['b']
+    """
+    fold, initial = provenance.get("fold", {}), provenance.get("started_from", {})
+    trained = {*initial.get("speakers", ())} - {*initial.get("validation", ())}
+    return {*fold.get("validation", ())} - {*fold.get("train", ())} - trained
+
+
 def is_seen(provenance: Mapping[str, Any], speakers: "pd.Series[str]") -> "pd.Series[bool]":
     """Says for each row whether its speaker was seen, however they are spelled.
 

@@ -22,7 +22,7 @@ from seqcap.models.capsules import output_places
 from seqcap.models.systems import System, build
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.model_folder import WEIGHTS_FILE, check_model_folder
-from seqcap.scoring.seen_speakers import seen_speakers
+from seqcap.scoring.seen_speakers import seen_speakers, validation_speakers
 from seqcap.training.settings import TrainingSettings
 
 _NAMED = 3  # of the speakers that are known
@@ -61,7 +61,8 @@ def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
         settings: With or without `init_from`.
 
     Returns:
-        Name, SHA-256 of the weights, emotions and seen speakers; empty without a model.
+        Name, SHA-256 of the weights, emotions, seen speakers and those of them who only validated;
+        empty without a model.
 
     Raises:
         CheckpointError, SettingsError: As `load_init_model`.
@@ -74,11 +75,14 @@ def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
         "weights_sha256": file_hash(_folder(settings) / WEIGHTS_FILE),
         "emotions": list(model.emotions),
         "speakers": sorted(seen_speakers(model.provenance)),
+        "validation": sorted(validation_speakers(model.provenance)),
     }
 
 
 def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
     """Refuses a fold whose validation or test speakers the initial model has seen.
+
+    Speakers who only validated the initial model may validate again.
 
     Args:
         started_from: As `describe_init_model` gives it.
@@ -88,8 +92,9 @@ def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
         CorpusError: The initial model was trained on one of them.
     """
     seen_keys = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
-    asked = (*fold.validation, *fold.test)
-    known = [speaker for speaker in asked if speaker_key(speaker) in seen_keys]
+    trained_keys = seen_keys - {speaker_key(one) for one in started_from.get("validation", ())}
+    known = [one for one in fold.validation if speaker_key(one) in trained_keys]
+    known += [one for one in fold.test if speaker_key(one) in seen_keys]
     if known:
         others = len(known) - _NAMED
         more = f" and {others} more" if others > 0 else ""
