@@ -56,16 +56,27 @@ def test_recordings_are_known_by_their_sound(
 def test_a_model_is_not_judged_by_what_its_starting_model_has_heard(
     model: Path, samples: list[Path], tmp_path: Path
 ) -> None:
-    refuse_known_recordings("", as_table(samples))
-    refuse_known_recordings(str(model), as_table(samples[4:]))
+    nothing = as_table(samples[:0])
+    refuse_known_recordings("", nothing, as_table(samples))
+    refuse_known_recordings(str(model), as_table(samples[4:5]), as_table(samples[5:]))
     known = by_telephone(samples[2], tmp_path)
     with pytest.raises(CorpusError) as refused:
-        refuse_known_recordings(str(model), as_table([samples[4], known]))
+        refuse_known_recordings(str(model), nothing, as_table([samples[4], known]))
     assert str(refused.value) == (
         f"{model}, with which the training is to begin, was trained on recordings of validation "
         f"and test, as their sound shows: {known}; put their speakers into the training part, or "
         "begin with another model"
     )
+
+
+def test_speakers_who_validated_the_initial_model_validate_again_and_test_never(
+    model: Path, samples: list[Path]
+) -> None:
+    table = as_table(samples[:1]).assign(speaker="anna")
+    refuse_known_recordings(str(model), table, table[:0], ["anna"])
+    for validation, test in ((table[:0], table), (table.assign(speaker="otto"), table[:0])):
+        with pytest.raises(CorpusError, match="was trained on recordings"):
+            refuse_known_recordings(str(model), validation, test, ["anna"])
 
 
 def test_fingerprints_of_the_starting_model_are_kept(

@@ -1,6 +1,6 @@
 """What a run has heard, kept with its model as fingerprints, and what its starting model had."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -43,18 +43,27 @@ def write_fingerprints(
     save_fingerprints(fingerprints, folder / FINGERPRINTS_FILE)
 
 
-def refuse_known_recordings(init_from: str, asked: pd.DataFrame) -> None:
-    """Keeps a training from being judged by recordings that its starting model has heard.
+def refuse_known_recordings(
+    init_from: str,
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+    validated_before: Collection[str] = (),
+) -> None:
+    """Refuses to validate or test on recordings that the initial model was trained on.
 
     Args:
         init_from: The model that the training is to begin with; "" for none.
-        asked: Rows of the validation and the test part.
+        validation: Rows of the validation part.
+        test: Rows of the test part.
+        validated_before: Speakers who only validated the initial model: they may validate again.
 
     Raises:
         CorpusError: The model knows one of them, by its sound.
     """
     if not init_from:
         return
+    validated = validation["speaker"].isin(validated_before)
+    asked = pd.concat([validation[~validated], test])
     seen = seen_recordings(init_from, asked)
     if seen.any():
         files = asked["file"][seen].tolist()

@@ -99,10 +99,12 @@ def run_fold(
     shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
     provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
-    validates_again = (parts == "validation") & labelled["speaker"].isin(
-        provenance["started_from"].get("validation", ())
+    refuse_known_recordings(
+        settings.init_from,
+        labelled[parts == "validation"],
+        labelled[parts == "test"],
+        provenance["started_from"].get("validation", ()),
     )
-    refuse_known_recordings(settings.init_from, labelled[(parts != "train") & ~validates_again])
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / RUN_FILE, provenance)
     began_s = time.perf_counter()
