@@ -15,12 +15,25 @@ SHIPPED = "-"  # what people call the model inside the package
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
 
 
+def shipped_models() -> dict[str, Path]:
+    """Gives the folders of the models inside the package by name; "-" is the default.
+
+    Example:
+        >>> shipped_models()["-"].name
+        'pretrained'
+    """
+    folders = sorted(file.parent for file in PRETRAINED_FOLDER.glob(f"*/{SETTINGS_FILE}"))
+    named = {folder.name: folder for folder in folders}
+    return {SHIPPED: PRETRAINED_FOLDER, **named}
+
+
 def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """Finds a model.
 
     Args:
-        folder: Where it lies; None or "-" for the shipped one. What is no folder here and looks
-            like "name/model" is fetched from the Hugging Face hub.
+        folder: Where it lies; None or "-" for the shipped default, "adaptive" for the shipped model
+            that adapts to speakers. What is no folder here and looks like "name/model" is fetched
+            from the Hugging Face hub.
 
     Returns:
         Its folder.
@@ -30,7 +43,8 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
         MissingExtraError: It would be on the hub, and the extra `hub` is not installed.
     """
     named = Path(SHIPPED if folder is None else folder)
-    source = PRETRAINED_FOLDER if named == Path(SHIPPED) else named
+    shipped = shipped_models().get(named.as_posix())
+    source = shipped if shipped and (named == Path(SHIPPED) or not named.exists()) else named
     if not source.exists():
         from seqcap.recognition.hub import fetch_model, is_repository
 
@@ -44,6 +58,8 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
             else f"a folder with {SETTINGS_FILE} and {WEIGHTS_FILE} is expected, as 'seqcap "
             "train' writes it"
         )
+        if len(named.parts) == 1:
+            way_out += f", or a model that is shipped: {', '.join(shipped_models())}"
         raise CheckpointError(f"{source}: no model here; {way_out}")
     return source
 
