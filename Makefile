@@ -3,7 +3,7 @@
 # make fuzz    reads 10,000 damaged sound files, and tables and models (some minutes)
 # make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess, nemo,
 #                crema_d and banglaser; SEQCAP_NOISE=DIR/noise mixes in recorded noises
-# make pictures   draws the pictures of the page and of an explanation (needs chromium)
+# make pictures   draws the pictures of page, explanation and report (needs chromium)
 # make page-runtime   fetches onnxruntime-web for the page again, from npm
 # make format  puts the code into its layout
 # make docs    builds the documentation into docs/_build/html
@@ -63,7 +63,7 @@ docs: $(VENV)/.seqcap-dev
 	@$(DOCS)
 
 pictures: $(VENV)/.seqcap-dev
-	$(SAY) "Drawing the pictures of the page and of an explanation into docs/pictures"
+	$(SAY) "Drawing the pictures of page, explanation and report into docs/pictures"
 	@$(BIN)/python docs/page_pictures.py
 
 fuzz: $(VENV)/.seqcap-dev

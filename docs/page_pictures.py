@@ -1,6 +1,6 @@
-"""Draws the pictures of the page and of an explanation into docs/pictures: `make pictures`.
+"""Draws the pictures of page, explanation and report into docs/pictures: `make pictures`.
 
-Needs Debian's chromium. The page runs as anybody gets it, by `seqcap page`.
+Needs Debian's chromium. The page and the report are made by the functions of their commands.
 """
 
 import functools
@@ -17,9 +17,11 @@ from seqcap import Recognizer
 from seqcap.apps.static_page import write_page
 from seqcap.recognition.model_folder import PRETRAINED_FOLDER
 from seqcap.reports.explanation_figure import write_explanation_figure
+from seqcap.reports.report import write_report
 
 PICTURES = Path(__file__).parent / "pictures"
 SAMPLES = Path(__file__).parents[1] / "samples" / "emodb"
+RESULTS = Path(__file__).parents[1] / "results" / "emodb-seeds"
 SPOKEN, DROPPED = SAMPLES / "15b09Ta.wav", SAMPLES / "16a01Wb.wav"
 
 
@@ -56,6 +58,16 @@ def draw(browser: Browser, address: str, name: str, colours: str, width: int) ->
     context.close()
 
 
+def draw_report(browser: Browser, scratch: Path) -> None:
+    """Shows the top of a report on a screen and on a phone."""
+    write_report(RESULTS, scratch)
+    for name, width, height in (("report", 1280, 1250), ("report-phone", 400, 1250)):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.goto((scratch / "report.html").as_uri())
+        page.screenshot(path=PICTURES / f"{name}.png")
+        page.close()
+
+
 def main() -> None:
     """Draws all."""
     PICTURES.mkdir(exist_ok=True)
@@ -77,6 +89,7 @@ def main() -> None:
         )
         draw(browser, address, "page-light", "light", 720)
         draw(browser, address, "page-dark-phone", "dark", 390)
+        draw_report(browser, Path(scratch) / "report")
         browser.close()
 
 

@@ -150,6 +150,7 @@ def test_a_disk_that_fills_up_is_one_line_and_status_2(tmp_path, unbuffered):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.slow
 def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
     command = [*COMMAND, "predict", *samples, "--format", "csv", "--model", model_folder]
     with subprocess.Popen(

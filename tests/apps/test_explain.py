@@ -3,7 +3,14 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 
-@pytest.mark.parametrize("ending", ["svg", "png", "html"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param("svg", marks=pytest.mark.slow),
+        pytest.param("png", marks=pytest.mark.slow),
+        "html",
+    ],
+)
 def test_an_explanation_is_drawn(seqcap, model_folder, samples, tmp_path, ending):
     figure = tmp_path / f"why.{ending}"
     run = seqcap("explain", samples[0], "--figure", figure, "--model", model_folder)

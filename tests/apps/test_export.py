@@ -18,6 +18,7 @@ def test_an_exported_model_answers_as_before_and_names_its_graphs(tmp_path, mode
     assert after.probabilities == pytest.approx(before.probabilities, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_things_is_refused_in_one_line(tmp_path, model_folder):
     (tmp_path / "letter.txt").write_text("Dear")
     done = start("export", model_folder, tmp_path)

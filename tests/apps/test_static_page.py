@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import io
 import json
-import os
 import re
 import shutil
 import threading
@@ -13,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from chromium import chromium
 
 from seqcap import Recognizer
 from seqcap.apps.static_page import write_page
@@ -21,7 +21,6 @@ from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
 from seqcap.recognition.export import export_model
 from seqcap.recognition.model_folder import CARD_FILE, GRAPH_FILE, PRETRAINED_FOLDER
 
-CHROMIUM = shutil.which("chromium")
 WAIT_MS = 120_000
 
 
@@ -61,25 +60,12 @@ def site(model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(samples):
-    if CHROMIUM is None:
-        reason = "no chromium here; apt-get install chromium"
-        if os.environ.get("SEQCAP_BROWSER") == "needed":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-audio-capture={samples[1]}",
-            ],
-        )
+    with chromium(
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={samples[1]}",
+    ) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -113,6 +99,7 @@ def rows_of(content):
     return list(csv.DictReader(io.StringIO(content.decode())))
 
 
+@pytest.mark.slow
 def test_the_same_bytes_get_the_same_answer_as_from_the_command_line(page, model, samples):
     recognizer = Recognizer.from_pretrained(model)
     page.locator("#files").set_input_files([str(path) for path in samples])
@@ -127,6 +114,7 @@ def test_the_same_bytes_get_the_same_answer_as_from_the_command_line(page, model
             assert float(row[emotion]) == pytest.approx(probability, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_microphone_gets_the_answer_of_what_was_recorded(page, model, tmp_path):
     page.keyboard.press("Tab")  # the first thing that the keyboard reaches
     page.keyboard.press("Enter")
@@ -145,6 +133,7 @@ def test_the_microphone_gets_the_answer_of_what_was_recorded(page, model, tmp_pa
         assert float(row[emotion]) == pytest.approx(probability, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_the_time_line_can_be_taken_away(page, samples):
     page.locator("#files").set_input_files(str(samples[1]))
     wait_for_answers(page, 1)
@@ -157,6 +146,7 @@ def test_the_time_line_can_be_taken_away(page, samples):
     ]
 
 
+@pytest.mark.slow
 def test_what_is_doubtful_is_said(page, tmp_path):
     import numpy as np
     import soundfile
@@ -171,6 +161,7 @@ def test_what_is_doubtful_is_said(page, tmp_path):
     page.locator("#problem", has_text="letter.wav: not a recording").wait_for(timeout=WAIT_MS)
 
 
+@pytest.mark.slow
 def test_pauses_say_no_speech_where_the_model_hears_speech_only(page, model, samples, tmp_path):
     import numpy as np
     import soundfile
@@ -193,6 +184,7 @@ def test_pauses_say_no_speech_where_the_model_hears_speech_only(page, model, sam
         assert not any(silent)
 
 
+@pytest.mark.slow
 def test_the_couplings_of_every_window_are_shown(page, samples):
     page.locator("#files").set_input_files(str(samples[0]))
     wait_for_answers(page, 1)
@@ -204,6 +196,7 @@ def test_the_couplings_of_every_window_are_shown(page, samples):
     assert cells.count() >= 4 * 10  # 2.4 s, a window every 0.2 s
 
 
+@pytest.mark.slow
 def test_the_threshold_makes_answers_uncertain(page, samples):
     page.locator("#files").set_input_files(str(samples[0]))
     wait_for_answers(page, 1)
@@ -212,6 +205,7 @@ def test_the_threshold_makes_answers_uncertain(page, samples):
     assert page.locator(".predicted").inner_text() == "uncertain"
 
 
+@pytest.mark.slow
 def test_the_card_is_one_click_away(page, model):
     page.get_by_role("button", name="What this model can and cannot do").click()
     card = page.get_by_role("dialog", name="The model's card")
@@ -220,6 +214,7 @@ def test_the_card_is_one_click_away(page, model):
     page.locator("#card-text", has_text=first_line).wait_for(timeout=WAIT_MS)
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone(page, samples):
     page.locator("#files").set_input_files(str(samples[0]))
     wait_for_answers(page, 1)

@@ -77,7 +77,9 @@ def probabilities(engine, output):
 
 
 @pytest.mark.parametrize("name", WITH_GRAPHS)
-@pytest.mark.parametrize("frame_counts", [(4,), (300,), (10, 83, 200, 330), (7, 6000)])
+@pytest.mark.parametrize("frame_counts", [
+    (4,), (300,), (10, 83, 200, 330), pytest.param((7, 6000), marks=pytest.mark.slow),
+])  # fmt: skip
 def test_both_engines_give_the_same_probabilities(name, frame_counts, folders):
     engines = TorchEngine(lively_checkpoint(name).system, "cpu"), OnnxEngine(folders(name))
     batch, counts = padded(utterances(*frame_counts))

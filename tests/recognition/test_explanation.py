@@ -36,6 +36,7 @@ def assert_close(found, expected, difference=1e-4):
     np.testing.assert_allclose(found / scale, expected / scale, atol=difference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CNN_SeqCap", "CNN_GRU-RecCap", "CNN_GRU"])
 def test_gradients_are_those_of_captum(name, spectrogram):
     from captum.attr import IntegratedGradients, Saliency
@@ -77,6 +78,7 @@ def test_systems_without_windows_have_no_evidence(spectrogram):
     assert (frames.shape, couplings.shape, evidence.shape) == ((0, 2), (0, 4), (0, 4))
 
 
+@pytest.mark.slow
 def test_an_explanation_belongs_to_its_answer(recognizer, samples):
     explanation = recognizer.explain(samples[0])
     answer = recognizer.recognize(samples[0], timeline=False)

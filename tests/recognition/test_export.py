@@ -59,6 +59,7 @@ def test_the_graph_says_what_it_is(exported):
         assert facts[f"{name}"] == getattr(checkpoint.normalisation.settings, name)
 
 
+@pytest.mark.slow
 def test_weights_are_rounded_once_for_both_engines(exported, tmp_path, model_folder):
     whole, half = tmp_path / "whole", tmp_path / "half"
     export_model(model_folder, whole, half_weights=False)

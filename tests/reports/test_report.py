@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from chromium import chromium
 from lookalike_results import (
     EMOTIONS,
     SPEAKERS,
@@ -26,7 +27,7 @@ from seqcap.reports import paper_values as paper
 from seqcap.reports.comparison_predictions import read_compared
 from seqcap.reports.experiment_results import PlanResults, read_plans
 from seqcap.reports.report import SECTIONS, make_report, write_report
-from seqcap.reports.report_blocks import Figure, Heading, Table, Text
+from seqcap.reports.report_blocks import Block, Figure, Heading, Table, Text
 from seqcap.scoring.evaluation import scores as scores_of
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 
@@ -48,15 +49,26 @@ def markdown(folder: Path) -> str:
     return (folder / "report.md").read_text()
 
 
-def headings_of(folder: Path) -> list[str]:
-    return [block.text for block in make_report(read_plans(folder)) if isinstance(block, Heading)]
-
-
 @functools.cache
+def blocks_of(folder: Path) -> list[Block]:
+    return make_report(read_plans(folder))
+
+
+def texts_of(folder: Path) -> list[str]:
+    return [block.text for block in blocks_of(folder) if isinstance(block, Text)]
+
+
+def figures_of(folder: Path) -> dict[str, str]:
+    return {block.name: block.svg for block in blocks_of(folder) if isinstance(block, Figure)}
+
+
+def headings_of(folder: Path) -> list[str]:
+    return [block.text for block in blocks_of(folder) if isinstance(block, Heading)]
+
+
 def tables_of(folder: Path) -> dict[str, Table]:
     """Tables of a report by the first cell of their header and their number."""
-    blocks = make_report(read_plans(folder))
-    tables = [block for block in blocks if isinstance(block, Table)]
+    tables = [block for block in blocks_of(folder) if isinstance(block, Table)]
     return {f"{place} {table.header[0]}": table for place, table in enumerate(tables)}
 
 
@@ -224,7 +236,7 @@ def test_what_is_missing_and_failed_is_named_and_left_out_of_tests(tmp_path: Pat
         "done": "2", "failed": "1", "begun": "1", "waiting": "1",
     }  # fmt: skip
     assert table_with(tmp_path, "error") == [
-        {"entry": "CNN_SeqCap", "run": "paper-2 s0", "error": "ValueError: no sound"}
+        {"entry": "CNN_SeqCap", "failed": "paper-2 s0", "error": "ValueError: no sound"}
     ]
     tested = table_with(tmp_path, "comparison", "pairs")
     assert {row["pairs"] for row in tested} == {"2"}
@@ -437,7 +449,7 @@ def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path
     pooled = scores_of(pd.concat([pd.read_csv(f, keep_default_na=False) for f in files]), EMOTIONS)
     assert rows["CNN_SeqCap, unknown speakers"]["WA pooled"] == f"{100 * pooled['wa']:.1f}"
     assert float(rows["CNN_SeqCap"]["WA pooled"].strip("*")) > 100 * pooled["wa"]
-    text = [b.text for b in make_report(read_plans(tmp_path)) if isinstance(b, Text)]
+    text = texts_of(tmp_path)
     assert any("all unlabelled test recordings of a speaker" in one for one in text)
     trials = table_with(tmp_path, "trial", "gain in UA")
     assert not [row for row in trials if "unknown speakers" in row["trial"]]
@@ -446,7 +458,6 @@ def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path
 
 
 def test_the_best_entry_leads_the_report_and_is_bold(folder: Path) -> None:
-    blocks = make_report(read_plans(folder))
     pooled = {
         system: scores_of(pd.concat(answers_of(folder, system)), EMOTIONS)["ua"]
         for system in SKILLS
@@ -454,7 +465,7 @@ def test_the_best_entry_leads_the_report_and_is_bold(folder: Path) -> None:
     rows = {row["system"]: row for row in table_with(folder, "UA pooled")}
     pooled[COMBINED] = float(rows[COMBINED]["UA pooled"]) / 100
     (second, best) = sorted(pooled, key=pooled.__getitem__)[-2:]
-    (first,) = (block for block in blocks[2:3] if isinstance(block, Text))
+    (first,) = (block for block in blocks_of(folder)[2:3] if isinstance(block, Text))
     assert first.text.startswith(
         f"**{best}** is best with a UA of {100 * pooled[best]:.1f} % on test speakers (95 % "
     )
@@ -470,14 +481,14 @@ def test_the_best_entry_leads_the_report_and_is_bold(folder: Path) -> None:
 def test_a_lead_is_more_than_chance_if_its_interval_leaves_zero_out(
     skill: float, verdict: str, tmp_path: Path
 ) -> None:
-    write_experiment(tmp_path, {"CNN": 1.0, "CNN_GRU": skill}, seeds=[0])
-    text = [block.text for block in make_report(read_plans(tmp_path)) if isinstance(block, Text)]
+    write_experiment(tmp_path, {"CNN": 1.0, "CNN_GRU": skill}, seeds=[0], shows=["table5"])
+    text = texts_of(tmp_path)
     assert text[0].endswith(f", which is {verdict} than chance.")
 
 
 def test_grids_of_validation_speakers_are_judged_by_them(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN": 1.0, "CNN_GRU": 3.0}, grid="trials", shows=["trials"])
-    text = [block.text for block in make_report(read_plans(tmp_path)) if isinstance(block, Text)]
+    text = texts_of(tmp_path)
     assert "**CNN_GRU** is best" in text[0]
     assert "on validation speakers" in text[0]
 
@@ -506,13 +517,34 @@ def test_a_grid_of_ones_own_says_nothing_of_the_paper(
 
 
 def test_confusions_are_heat_maps_of_all_entries(folder: Path) -> None:
-    figures = {b.name: b.svg for b in make_report(read_plans(folder)) if isinstance(b, Figure)}
+    figures = figures_of(folder)
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", figures["table5-confusions"])
     assert {*SKILLS, COMBINED, *EMOTIONS, "actual", "predicted"} <= set(texts)
     answers = pd.concat(answers_of(folder, "CNN_SeqCap"))
     counts = pd.crosstab(answers["emotion"], answers["predicted"]).loc[[*EMOTIONS], [*EMOTIONS]]
     shown = texts[texts.index("CNN_SeqCap") - 40 : texts.index("CNN_SeqCap")]
     assert [str(count) for count in counts.to_numpy().ravel()] == shown[-31::2]
+
+
+def test_equal_failures_of_an_entry_are_one_row(tmp_path: Path) -> None:
+    write_experiment(tmp_path, {"CNN": 1.0}, seeds=[0])
+    for place in range(4):
+        run = tmp_path / "runs" / f"CNN-paper-{place}-s0"
+        (run / "scores.json").unlink()
+        (run / "error.txt").write_text(f"ValueError: {'no sound' if place else 'no luck'}\n")
+    assert [row["failed"] for row in table_with(tmp_path, "error")] == [
+        "paper-1 s0", "paper-2 s0, paper-3 s0, paper-4 s0",
+    ]  # fmt: skip
+
+
+def test_long_labels_are_broken_and_not_cut_at_the_edge(tmp_path: Path) -> None:
+    label = "CNN_SeqCap, windows of forty steps and a shift of twenty steps"
+    write_experiment(tmp_path, {"CNN_GRU": 1.0, label: 2.0}, seeds=[0], folds=[0])
+    figures = figures_of(tmp_path)
+    for name in ("table5-confusions", "table5-losses", "table5-reliability"):
+        texts = re.findall(r"<text[^>]*>([^<]*)</text>", figures[name])
+        assert "windows of forty" in " ".join(texts)
+        assert max(map(len, texts)) < 60
 
 
 def test_narrow_screens_show_the_heading_of_each_cell(folder: Path, markdown: str) -> None:
@@ -527,3 +559,20 @@ def test_figures_hold_no_more_digits_than_show(folder: Path, markdown: str) -> N
         ElementTree.fromstring(text)
         assert not re.search(r'[ "(-]\d+\.\d{3,}[ "\n)]', text.split("</metadata>")[-1])
         assert not re.search(r'\d\.[ "\n)]', re.sub(r">[^<]*<", "><", text))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_of_a_page_is_wider_than_its_screen(tmp_path: Path, width: int) -> None:
+    label = "CNN_SeqCap, windows of forty steps and a shift of twenty steps"
+    write_experiment(tmp_path, {"CNN_GRU": 1.0, label: 2.0}, seeds=[0])
+    failed = tmp_path / "runs" / "CNN_GRU-paper-0-s0"
+    (failed / "scores.json").unlink()
+    (failed / "error.txt").write_text(f"OSError: /data/{'a-very-long-name/' * 20}: no such file\n")
+    write_report(tmp_path, tmp_path)
+    too_wide = """[...document.querySelectorAll("html, .wide, figure")].filter(
+        element => element.scrollWidth > element.clientWidth).map(element => element.innerText)"""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto((tmp_path / "report.html").as_uri())
+        assert page.evaluate(too_wide) == []

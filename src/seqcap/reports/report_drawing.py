@@ -7,6 +7,7 @@ page can put its light or dark ones in their place.
 import html
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,20 @@ def panels(figure: "Figure", count: int, columns: int, **shared: str | bool) -> 
         if shared.get("sharex"):
             one.tick_params(labelbottom=place + columns >= count)
     return axes[:count]
+
+
+def in_lines(label: str, width: int = 26) -> str:
+    r"""Breaks a long label into lines.
+
+    Args:
+        label: Of an entry, any length.
+        width: Characters of a line; a panel of three side by side takes 26.
+
+    Example:
+        >>> in_lines("CNN_SeqCap, windows of 40 steps")
+        'CNN_SeqCap, windows of 40\nsteps'
+    """
+    return textwrap.fill(label, width, break_on_hyphens=False)
 
 
 def as_svg(figure: "Figure") -> str:

@@ -13,6 +13,7 @@ from seqcap.reports.report_drawing import (
     GRID,
     INK,
     as_svg,
+    in_lines,
     new_figure,
     panels,
     report_style,
@@ -41,7 +42,7 @@ def draw_scores(scored: Mapping[str, EntryScores], chance: Mapping[str, float]) 
         for place, scores in enumerate(scored.values()):
             _point(axes, getattr(scores, name), place, COLOURS[0])
         axes.axvline(100 * chance[name.upper()], color=GRID, linewidth=1.2, linestyle="--")
-        axes.set_yticks(range(len(scored)), list(scored))
+        axes.set_yticks(range(len(scored)), [in_lines(label, 32) for label in scored])
         axes.set_xlabel(_SCORES[name])
     axes.invert_yaxis()
     return as_svg(figure)
@@ -84,8 +85,9 @@ def draw_curves(curves: Mapping[str, "pd.DataFrame"], lines: Mapping[str, str], 
     rows = -(-len(curves) // columns)
     figure = new_figure(_WIDTH_IN, 0.6 + 1.8 * rows)
     all_axes = panels(figure, len(curves), columns, sharex=True, sharey=True)
+    all_axes[0].locator_params(axis="x", integer=True)
     for axes, (name, table) in zip(all_axes, curves.items(), strict=True):
-        axes.set_title(name)
+        axes.set_title(in_lines(name))
         for (column, called), colour in zip(lines.items(), COLOURS, strict=False):
             by_epoch = table.groupby("epoch")[column]
             low, mean, high = by_epoch.min(), by_epoch.mean(), by_epoch.max()
@@ -113,7 +115,7 @@ def draw_reliability(
     all_axes = panels(figure, len(answers), columns, sharex=True, sharey=True)
     for axes, (name, (probabilities, actual)) in zip(all_axes, answers.items(), strict=True):
         sure, right, counts = reliability(probabilities, actual)
-        axes.set_title(name)
+        axes.set_title(in_lines(name))
         axes.plot([0, 1], [0, 1], color=GRID, linewidth=1, linestyle="--")
         axes.plot(sure, right, color=COLOURS[0], linewidth=1)
         axes.scatter(sure, right, s=4 + 60 * counts / counts.max(), color=COLOURS[0], linewidth=0)
@@ -161,11 +163,12 @@ def draw_confusions(matrices: Mapping[str, NDArray[np.int64]], emotions: Sequenc
     columns = min(3 if len(emotions) < 5 else 2, len(matrices))
     rows = -(-len(matrices) // columns)
     side_in = _WIDTH_IN / max(2, columns)
-    figure = new_figure(side_in * columns, 0.4 + side_in * rows)
+    lines = max(in_lines(label).count("\n") for label in matrices)
+    figure = new_figure(side_in * columns, 0.4 + (side_in + 0.17 * lines) * rows)
     for axes, (label, counts) in zip(
         panels(figure, len(matrices), columns), matrices.items(), strict=True
     ):
-        axes.set_title(label, fontsize="small")
+        axes.set_title(in_lines(label), fontsize="small")
         axes.grid(False)
         draw_matrix(axes, counts, emotions, "xx-small" if len(emotions) > 5 else "x-small")
     figure.supxlabel("predicted", fontsize="medium", color=INK)

@@ -10,6 +10,7 @@ from seqcap.reports.report_blocks import Block, Figure, Heading, Table, Text
 from seqcap.reports.report_drawing import inline_svg
 
 _MANY_COLUMNS = 9
+_NARROW_CHARACTERS = 48  # of a row that fits a screen of 400 pixels
 _PAGE = Path(__file__).parent / "report_page.html"
 
 
@@ -57,11 +58,19 @@ def _table(table: Table) -> str:
         for place, cell in enumerate(table.header)
     )
     rows = "\n".join(f"<tr>{_cells(row, table)}</tr>" for row in table.rows)
-    dense = " dense" if len(table.header) > _MANY_COLUMNS else ""
+    kind = "dense" if len(table.header) > _MANY_COLUMNS else "usual"
+    if _characters(table) <= _NARROW_CHARACTERS:
+        kind = "narrow"
     return (
-        f'<div class="wide{dense}"><table>\n'
+        f'<div class="wide {kind}"><table>\n'
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
     )
+
+
+def _characters(table: Table) -> int:
+    """How wide a table is: the longest cells of all columns, and a little between them."""
+    columns = zip(table.header, *table.rows, strict=True)
+    return sum(max(map(len, column)) + 1 for column in columns)
 
 
 def _cells(row: Sequence[str], table: Table) -> str:
@@ -69,7 +78,7 @@ def _cells(row: Sequence[str], table: Table) -> str:
     cells = []
     for place, (cell, heading) in enumerate(zip(row, table.header, strict=True)):
         kind = ' class="word"' if place < table.left else ""
-        label = f' data-of="{html.escape(heading)}"' if place and cell else ""
+        label = f' data-of="{html.escape(heading)}"' if place and cell and heading else ""
         cells.append(f"<td{kind}{label}>{_marked_up(cell)}</td>")
     return "".join(cells)
 

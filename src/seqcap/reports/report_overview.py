@@ -1,4 +1,4 @@
-"""What a grid asked for, what is there of it, what it is made from, and what it cost."""
+"""A grid's data and settings, which of its runs are done, and what they cost."""
 
 import itertools
 import statistics
@@ -15,7 +15,7 @@ _STATES = (DONE, FAILED, BEGUN, WAITING)
 
 
 def overview(plan: PlanResults) -> list[Block]:
-    """Says what was asked for, on which data, and which runs are missing.
+    """Says which data and settings a grid has, and which runs are missing.
 
     Args:
         plan: With or without results.
@@ -26,7 +26,7 @@ def overview(plan: PlanResults) -> list[Block]:
         why = itertools.takewhile(lambda line: not line.startswith(" "), plan.purpose.splitlines())
         blocks.append(Text(" ".join(why)))
     facts = plan.corpus_facts
-    asked = [
+    rows = [
         ("corpus", f"{plan.corpus_name}, {facts['utterances']:,} utterances of "
                    f"{facts['speakers']} speakers"),
         ("labels", plan.label_set),
@@ -35,7 +35,7 @@ def overview(plan: PlanResults) -> list[Block]:
         ("recipe", plan.recipe + (f", with {', '.join(plan.overrides)}" if plan.overrides else "")),
         ("command", f"`{plan.command}`"),
     ]  # fmt: skip
-    blocks.append(Table(("asked for", ""), tuple(asked), left=2))
+    blocks.append(Table(("setting", ""), tuple(rows), left=2))
     if any(entry.runs for entry in plan.entries):
         blocks += [*_states(plan), *_origin(plan)]
     return blocks
@@ -80,10 +80,10 @@ def _states(plan: PlanResults) -> list[Block]:
         for entry in plan.entries
         if len(entry.done) < len(entry.runs) and not entry.is_of_unknown_speakers
     ]
-    asked = sum(len(entry.runs) for entry in plan.entries if not entry.of)
+    planned = sum(len(entry.runs) for entry in plan.entries if not entry.of)
     there = sum(len(entry.done) for entry in plan.entries if not entry.of)
     if not missing:
-        return [Text(f"Complete: all {asked} runs are done.")]
+        return [Text(f"Complete: all {planned} runs are done.")]
     rows = []
     for entry in missing:
         counts = Counter(run.state for run in entry.runs)
@@ -91,21 +91,22 @@ def _states(plan: PlanResults) -> list[Block]:
         rows.append((entry.label, _shortened(lacking), *(str(counts[state]) for state in _STATES)))
     blocks: list[Block] = [
         Text(
-            f"**Incomplete: {there} of {asked} runs are done.** Means of incomplete entries are "
+            f"**Incomplete: {there} of {planned} runs are done.** Means of incomplete entries are "
             "over fewer folds or seeds and cannot be compared with those of complete entries. "
             "Tests use only the folds and seeds that both sides have. Begun: running now or "
             "interrupted. Waiting: not begun."
         ),
         Table(("entry", "missing", *_STATES), tuple(rows), left=2),
     ]
-    errors = [
-        (entry.label, f"{run.fold} s{run.seed}", run.error)
-        for entry in missing
-        for run in entry.runs
-        if run.state == FAILED and not entry.of
-    ]
+    errors: dict[tuple[str, str], list[str]] = {}
+    for entry in missing:
+        for run in entry.runs:
+            if run.state == FAILED and not entry.of:
+                failed = errors.setdefault((entry.label, run.error), [])
+                failed.append(f"{run.fold} s{run.seed}")
     if errors:
-        blocks.append(Table(("entry", "run", "error"), tuple(errors), left=3))
+        told = ((label, _shortened(failed), error) for (label, error), failed in errors.items())
+        blocks.append(Table(("entry", "failed", "error"), tuple(told), left=3))
     return blocks
 
 
