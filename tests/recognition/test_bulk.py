@@ -19,7 +19,9 @@ from seqcap.recognition.recognizer import Recognizer
 pytest.importorskip("ray")
 pa = pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq  # noqa: E402
+from pyarrow import fs  # noqa: E402
 
+from seqcap.recognition import bulk_files  # noqa: E402
 from seqcap.recognition.bulk import Bulk, keys_written, table_of  # noqa: E402
 from seqcap.recognition.bulk_items import Item, find_units, unpack  # noqa: E402
 from seqcap.recognition.bulk_worker import BulkSettings, BulkWorker, Tally  # noqa: E402
@@ -238,6 +240,24 @@ def test_what_fsspec_knows_is_read_too(samples: list[Path], model_folder: Path) 
     output = "memory://answers"
     list(Bulk("memory://calls", settings_for(output, model_folder)).here())
     assert rows_of(output)["file"].tolist() == ["memory://calls/a.wav"]
+    memory.rm("/", recursive=True)
+
+
+def test_buckets_of_google_are_read_and_written_by_arrow(
+    samples: list[Path], model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, path = bulk_files.locate("gs://anonymous@calls/2024/a b.wav")
+    assert (system.type_name, path) == ("gcs", "calls/2024/a b.wav")
+
+    # What Arrow's file system does with buckets, one in memory does as well.
+    memory = pytest.importorskip("fsspec").filesystem("memory")
+    memory.pipe("/calls/2024/a.wav", samples[0].read_bytes())
+    arrow = fs.PyFileSystem(fs.FSSpecHandler(memory))
+    monkeypatch.setattr(bulk_files, "_arrow_file_system", lambda scheme, bucket: (arrow, bucket))
+    settings = settings_for("gs://answers/2024", model_folder)
+    list(Bulk("gs://calls/2024", settings).here())
+    assert rows_of("gs://answers/2024")["file"].tolist() == ["gs://calls/2024/a.wav"]
+    assert Bulk("gs://calls/2024", settings).waiting == 0
     memory.rm("/", recursive=True)
 
 

@@ -61,10 +61,11 @@ def locate(place: str) -> tuple[Any, str]:
     if not is_uri(place):
         return fs.LocalFileSystem(), os.fspath(place)
     scheme, _, rest = place.partition("://")
-    bucket = rest.partition("/")[0]
+    bucket, slash, path = rest.partition("/")
     try:
         if scheme in _ARROW_SCHEMES:
-            return _arrow_file_system(scheme, bucket), rest
+            system, root = _arrow_file_system(scheme, bucket)
+            return system, root.rstrip("/") + slash + path
         system, path = fsspec.core.url_to_fs(place)  # which it keeps
         return fs.PyFileSystem(fs.FSSpecHandler(system)), path
     except (OSError, ValueError, ImportError) as error:
@@ -76,9 +77,10 @@ def locate(place: str) -> tuple[Any, str]:
 
 
 @functools.lru_cache(maxsize=64)
-def _arrow_file_system(scheme: str, bucket: str) -> Any:
-    system, _ = fs.FileSystem.from_uri(f"{scheme}://{bucket}")
-    return system
+def _arrow_file_system(scheme: str, bucket: str) -> tuple[Any, str]:
+    """Finds the file system, and the bucket's path there, without a name that may precede it."""
+    system, root = fs.FileSystem.from_uri(f"{scheme}://{bucket}")
+    return system, root
 
 
 def read_bytes(place: str) -> bytes:
