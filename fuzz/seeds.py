@@ -1,15 +1,12 @@
 """One small valid file of every kind that seqcap reads: what the mutations start from."""
 
-import io
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import soundfile
+from sounds import encode, encode_media, make_speech_like
 
 from seqcap.recognition.model_folder import (
     DECIDE_FILE,
@@ -19,6 +16,7 @@ from seqcap.recognition.model_folder import (
     WEIGHTS_FILE,
 )
 
+_DURATION_S = 1.5
 SOUND_SUBTYPES = {
     "WAV": ("PCM_16", "PCM_U8", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610"),
     "WAVEX": ("PCM_16",),
@@ -63,51 +61,16 @@ MEDIA = (
 )
 
 
-def make_sound(rate_hz: int, duration_s: float = 1.5) -> npt.NDArray[np.float32]:
-    """Noise that comes and goes, shape ``(sample,)``."""
-    count = round(rate_hz * duration_s)
-    noise = np.random.default_rng(0).normal(size=count)
-    swell = np.abs(np.sin(4 * np.arange(count) / rate_hz))
-    return (0.1 * swell * noise).astype(np.float32)
-
-
 def sound_seeds() -> Iterator[tuple[str, bytes]]:
     """Gives name and content of a sound file of every format."""
     for container, subtypes in SOUND_SUBTYPES.items():
         for subtype in subtypes:
-            file = io.BytesIO()
             rate_hz = 8000 if subtype == "GSM610" else 16000
-            soundfile.write(file, make_sound(rate_hz), rate_hz, format=container, subtype=subtype)
-            yield f"{container} {subtype}", file.getvalue()
+            sound = make_speech_like(_DURATION_S, rate_hz)
+            yield f"{container} {subtype}", encode(sound, rate_hz, container, subtype)
     for container, codec, rate_hz in MEDIA:
-        yield f"{container} {codec}", encode_media(make_sound(rate_hz), rate_hz, container, codec)
-
-
-def encode_media(
-    samples: npt.NDArray[np.float32], rate_hz: int, container: str, codec: str
-) -> bytes:
-    """Writes a sound file by FFmpeg's libraries."""
-    import av
-
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=rate_hz, layout="mono")
-        context = stream.codec_context
-        formats = [each.name for each in context.codec.audio_formats or ()]
-        context.format = next((name for name in formats if name.startswith("s16")), formats[0])
-        if codec == "wmav2":
-            context.bit_rate = 32000
-        resampler = av.AudioResampler(context.format, "mono", rate_hz)
-        for start in range(0, len(samples), 1024):
-            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], "fltp", "mono")
-            frame.sample_rate = rate_hz
-            frame.pts = start
-            for converted in resampler.resample(frame):
-                output.mux(stream.encode(converted))
-        for converted in resampler.resample(None):
-            output.mux(stream.encode(converted))
-        output.mux(stream.encode(None))
-    return file.getvalue()
+        sound = make_speech_like(_DURATION_S, rate_hz)
+        yield f"{container} {codec}", encode_media(sound, rate_hz, container, codec)
 
 
 def table_seeds(folder: Path) -> Iterator[tuple[str, bytes]]:

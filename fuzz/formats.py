@@ -1,28 +1,23 @@
 """One sound in many formats beside its PCM file: how far waveform and answer differ.
 
-`python benchmarks/formats.py samples/emodb/15b09Wb.wav` writes it in 24 formats by libsndfile and
+`python fuzz/formats.py samples/emodb/15b09Wb.wav` writes it in 24 formats by libsndfile and
 FFmpeg's libraries (extra `formats`) and prints, for each, the largest difference of a sample, the
 shift at which it is least, and the largest difference of a probability. Files made elsewhere from
 the same sound, by a phone or by ffmpeg, can be named behind it: they are rows of their own.
 """
 
 import argparse
-import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import soundfile
 import soxr
+from sounds import Samples, encode, encode_media
 
 from seqcap import Recognizer
 from seqcap.audio.waveform import SAMPLE_RATE_HZ, load_waveform
 from seqcap.errors import AudioError, AudioWarning
-
-Samples = npt.NDArray[np.float32]
 
 LIBSNDFILE = (
     ("WAV", "PCM_24"), ("WAV", "ULAW"), ("W64", "PCM_16"), ("AIFF", "PCM_16"), ("AU", "PCM_16"),
@@ -38,6 +33,7 @@ FFMPEG = (
     ("3gp", "libopencore_amrnb", 8000, "3gp"), ("ac3", "ac3", 48000, "ac3"),
     ("mp2", "mp2", 16000, "mp2"), ("wv", "wavpack", 16000, "wv"), ("flv", "aac", 44100, "flv"),
 )  # fmt: skip
+LOSSY = ("aac", "wmav2", "ac3", "libopus")
 _REACH = 2000  # samples that encoders put in front, at most
 _ENDS = 400  # samples at the ends that resampling changes
 
@@ -45,37 +41,14 @@ _ENDS = 400  # samples at the ends that resampling changes
 def encoded(samples: Samples) -> Iterator[tuple[str, bytes]]:
     """Gives the sound, 16 kHz, in each format."""
     for container, subtype in LIBSNDFILE:
-        file = io.BytesIO()
-        soundfile.write(file, samples, SAMPLE_RATE_HZ, format=container, subtype=subtype)
-        yield f"{container} {subtype}", file.getvalue()
+        yield f"{container} {subtype}", encode(samples, SAMPLE_RATE_HZ, container, subtype)
     for container, codec, rate_hz, ending in FFMPEG:
-        yield f".{ending} {codec}", encode_by_ffmpeg(samples, container, codec, rate_hz)
-
-
-def encode_by_ffmpeg(samples: Samples, container: str, codec: str, rate_hz: int) -> bytes:
-    """Writes a sound file by FFmpeg's libraries."""
-    import av
-
-    samples = soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz) if rate_hz != 16000 else samples
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
-        stream: Any = output.add_stream(codec, rate=rate_hz, layout="mono")
-        context = stream.codec_context
-        formats = [each.name for each in context.codec.audio_formats or ()]
-        context.format = next((name for name in formats if name.startswith("s16")), formats[0])
-        if codec in ("aac", "wmav2", "ac3", "libopus"):
-            context.bit_rate = 96000
-        resampler = av.AudioResampler(context.format, "mono", rate_hz)
-        for start in range(0, len(samples), 1024):
-            frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], "fltp", "mono")
-            frame.sample_rate = rate_hz
-            frame.pts = start
-            for converted in resampler.resample(frame):
-                output.mux(stream.encode(converted))
-        for converted in resampler.resample(None):
-            output.mux(stream.encode(converted))
-        output.mux(stream.encode(None))
-    return file.getvalue()
+        known = samples
+        if rate_hz != SAMPLE_RATE_HZ:
+            known = soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz)
+        bits_per_s = 96000 if codec in LOSSY else None
+        content = encode_media(known, rate_hz, container, codec, bits_per_s=bits_per_s)
+        yield f".{ending} {codec}", content
 
 
 def best_shift(waveform: Samples, reference: Samples) -> tuple[int, float]:
