@@ -6,12 +6,17 @@ Example:
     ['Answer', 'Failure', 'Recognizer', '__version__']
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Answer, Failure, Recognizer
 
 __version__ = "0.1.0"
+
+# onnxruntime 1.32 reports its use to Microsoft, by a thread that processes forked later wait for,
+# unless this is set before it is imported. Who wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["Answer", "Failure", "Recognizer", "__version__"]
 
