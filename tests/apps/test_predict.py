@@ -232,7 +232,7 @@ def test_a_model_that_can_adapts_to_the_speaker_of_all_recordings(
     checkpoint = dataclasses.replace(checkpoint, normalisation=adapting)
     save_checkpoint(checkpoint, tmp_path / "model")
     command = ("predict", *samples[:3], "--model", tmp_path / "model", "--format", "csv")
-    run = seqcap(*command, "--same-speaker")
+    run = seqcap(*command, "--adapt")
     assert (run.status, run.err) == (0, "seqcap: 3 recognised, 0 failed\n")
     known = Recognizer(checkpoint).adapt_to_speaker(samples[:3])
     expected = list(known.recognize_many(samples[:3]))
@@ -277,11 +277,11 @@ def test_answers_about_one_speaker_have_their_prior_corrected(
 
 
 def test_a_model_that_does_not_adapt_is_told(predict, samples, tmp_path):
-    run = predict(samples[0], "--same-speaker", "--output", tmp_path / "emotions.csv")
+    run = predict(samples[0], "--adapt", "--output", tmp_path / "emotions.csv")
     assert (run.status, run.out, list(tmp_path.iterdir())) == (2, "", [])
     assert run.err == (
         "seqcap: random was not trained to adapt to a speaker; "
-        "--set normalisation.speaker_mean_norm=1 trains one that does\n"
+        "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one\n"
     )
 
 

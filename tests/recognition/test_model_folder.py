@@ -42,7 +42,5 @@ def test_a_folder_of_ones_own_comes_before_a_shipped_model_of_its_name(package: 
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are(package: Path) -> None:
-    with pytest.raises(
-        CheckpointError, match=r"third: no model here; .*shipped: -, second"
-    ):
+    with pytest.raises(CheckpointError, match=r"third: no model here; .*shipped: -, second"):
         check_model_folder("third")

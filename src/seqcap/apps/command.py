@@ -8,7 +8,8 @@ from typer.core import TyperCommand, TyperGroup
 _EXAMPLES = "Examples:"
 # Names of 0.1, understood until 0.3 and shown nowhere.
 _OLD_OPTIONS = {
-    "--one-speaker": ["--same-speaker"],
+    "--one-speaker": ["--adapt"],
+    "--same-speaker": ["--adapt"],
     "--even-emotions": ["--balanced-prior"],
     "--strangers": ["--unknown-speakers"],
     "--start-from": ["--init-from"],

@@ -7,7 +7,7 @@ import typer
 
 from seqcap.apps.options import DeviceOption
 from seqcap.apps.writers import Format, choose_format
-from seqcap.recognition.model_folder import check_model_folder
+from seqcap.recognition.model_folder import ADAPTIVE, SHIPPED, check_model_folder
 
 PathsArgument = Annotated[
     list[str],
@@ -41,7 +41,11 @@ OutputOption = Annotated[
 ]
 ModelOption = Annotated[
     list[Path] | None,
-    typer.Option(metavar="DIR", help="A model; '-' is the shipped one; several are averaged."),
+    typer.Option(
+        metavar="DIR",
+        help="A model, or the name of a shipped one; several are averaged.  [default: -; "
+        "adaptive with --adapt]",
+    ),
 ]
 AbstainOption = Annotated[
     float,
@@ -62,15 +66,19 @@ SegmentsOption = Annotated[
         help="RTTM, or CSV with start, end, speaker: an answer for each turn and each speaker.",
     ),
 ]
-SameSpeakerOption = Annotated[
+AdaptOption = Annotated[
     bool,
-    typer.Option("--same-speaker", help="All recordings are of one speaker: adapt to them."),
+    typer.Option(
+        "--adapt",
+        help="Adapt to each speaker, without labels: by the column 'speaker' of a table or of "
+        "--segments; recordings without one count as one speaker's.",
+    ),
 ]
 BalancedPriorOption = Annotated[
     bool,
     typer.Option(
         "--balanced-prior",
-        help="All are of one speaker with balanced emotions: correct the model's class prior.",
+        help="Each speaker shows all emotions about equally often: correct the class prior.",
     ),
 ]
 
@@ -84,7 +92,7 @@ def predict(
     abstain_below: AbstainOption = 0.0,
     channel: ChannelOption = "mix",
     segments: SegmentsOption = None,
-    same_speaker: SameSpeakerOption = False,
+    adapt: AdaptOption = False,
     balanced_prior: BalancedPriorOption = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -101,10 +109,12 @@ def predict(
       seqcap predict meeting.wav --segments meeting.rttm --format csv
       curl -s URL | seqcap predict - --abstain-below 0.6
       seqcap predict speech.wav --model runs/first/model --model runs/second/model
-      seqcap predict anna/ --model runs/adapting/model --same-speaker
+      seqcap predict anna/ --adapt
+      seqcap predict meeting.wav --segments meeting.rttm --adapt
     """
     written_as = choose_format(output_format, output)
-    models = [check_model_folder(folder) for folder in model or ()] or [check_model_folder()]
+    default = ADAPTIVE if adapt else SHIPPED
+    models = [check_model_folder(folder) for folder in model or (default,)]
 
     from seqcap.apps.prediction import Job, run_job
     from seqcap.apps.prediction_inputs import find_items
@@ -118,7 +128,7 @@ def predict(
         device=device,
         timeline=timeline,
         abstain_below=abstain_below,
-        same_speaker=same_speaker,
+        adapt=adapt,
         balanced_prior=balanced_prior,
         turns=segments is not None,
         written_as=written_as,

@@ -13,6 +13,7 @@ from seqcap.apps.journal import Journal, describe_job
 from seqcap.apps.lines import tell
 from seqcap.apps.prediction_inputs import Inputs
 from seqcap.apps.prediction_outputs import answers_with_columns, stream_writer, write_answers
+from seqcap.apps.prediction_speakers import by_speaker, recognize_by_speaker
 from seqcap.apps.progress import progress_of
 from seqcap.apps.sources import passed_over_line, unreadable
 from seqcap.apps.writers import BY_RECORDING, Format, is_replaced, open_output
@@ -38,8 +39,8 @@ class Job:
         device: As `Recognizer` takes it.
         timeline: Also answer for each 2-s piece.
         abstain_below: Answers less sure than this are "uncertain".
-        same_speaker: Adapt to the speaker of all items.
-        balanced_prior: Correct the class prior of the speaker of all items.
+        adapt: Adapt to each speaker.
+        balanced_prior: Correct the class prior of each speaker.
         turns: Items are turns: each speaker gets an answer, too.
         written_as: The format.
         output: A file, a folder or a device; standard output if None.
@@ -50,16 +51,16 @@ class Job:
     device: str
     timeline: bool
     abstain_below: float
-    same_speaker: bool
+    adapt: bool
     balanced_prior: bool
     turns: bool
     written_as: Format
     output: Path | None
 
     @property
-    def is_one_speaker(self) -> bool:
-        """Whether each answer depends on all items."""
-        return self.same_speaker or self.balanced_prior
+    def is_by_speaker(self) -> bool:
+        """Whether each answer depends on all items of its speaker."""
+        return self.adapt or self.balanced_prior
 
     @property
     def needs_file(self) -> bool:
@@ -90,7 +91,7 @@ class Job:
             "version": __version__,
             "timeline": self.timeline,
             "abstain_below": self.abstain_below,
-            "same_speaker": self.same_speaker,
+            "adapt": self.adapt,
             "balanced_prior": self.balanced_prior,
         }
 
@@ -172,7 +173,8 @@ def _to_file(job: Job, output: Path, early: Sequence[Failure], counts: _Counts) 
     journal = Journal(output, describe_job(job.items, job.models, job.options()))
     keep = True
     try:
-        if job.is_one_speaker and journal.done < len(job.items):
+        if job.is_by_speaker and 0 < journal.done < len(job.items):
+            tell("each answer depends on all recordings of its speaker: starts from the first one")
             journal.clear()
         if journal.done:
             tell(f"resumed after {journal.done:,} of {len(job.items):,} recordings")
@@ -207,16 +209,18 @@ def _results(
         yield failure
     done = max(done, len(early))
     sources = [item.segment for item in job.items[done:]]
-    if job.balanced_prior and len(job.items) < _FEW:
+    fewest = min(map(len, by_speaker(job.items)))
+    if job.balanced_prior and fewest < _FEW:
         tell(
-            f"--balanced-prior: {len(job.items)} recordings tell little about a speaker; "
+            f"--balanced-prior: {fewest} recordings tell little about a speaker; "
             f"{_FEW} or more are expected"
         )
     answers: Iterator[Answer | Failure]
-    if job.is_one_speaker:
-        answers = recognizer.recognize_speaker(
-            sources,
-            adapt=job.same_speaker,
+    if job.is_by_speaker:
+        answers = recognize_by_speaker(
+            recognizer,
+            job.items[done:],
+            adapt=job.adapt,
             balanced_prior=job.balanced_prior,
             timeline=job.timeline,
         )

@@ -12,6 +12,7 @@ GRAPH_FILE = "samples.onnx"  # from samples to probabilities
 ENCODE_FILE, DECIDE_FILE = "encode.onnx", "decide.onnx"  # the graphs that onnxruntime runs
 MODEL_FOLDER = "model"  # within the folder of a run
 SHIPPED = "-"  # what people call the model inside the package
+ADAPTIVE = "adaptive"  # the model inside the package that adapts to speakers
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
 
 

@@ -128,7 +128,7 @@ class Recognizer(GroupRecognizer):
         if not self.is_speaker_adaptive:
             raise SettingsError(
                 f"{self.checkpoint.name} was not trained to adapt to a speaker; "
-                "--set normalisation.speaker_mean_norm=1 trains one that does"
+                "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one"
             )
         normalisation = self.checkpoint.normalisation
         blocks = (

@@ -15,7 +15,7 @@ from seqcap.scoring.score_text import CARD_MARKER, report
 _ADAPTS = (
     "It adapts to speakers: all recordings of a speaker were used, without labels. For single "
     "recordings the scores are lower (`seqcap evaluate --unknown-speakers`). "
-    "`seqcap predict --same-speaker` adapts to the speaker of all recordings given.",
+    "`seqcap predict --adapt` adapts to each speaker.",
     "",
 )
 _PARTS = ("train", "validation", "test")

@@ -1,0 +1,66 @@
+"""What `predict` does speaker by speaker: adaptation and prior correction, without labels."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from seqcap.apps.items import Item
+from seqcap.recognition.answers import Answer, Failure
+
+if TYPE_CHECKING:
+    from seqcap.recognition.combination import Combination
+    from seqcap.recognition.recognizer import Recognizer
+
+
+def by_speaker(items: Sequence[Item]) -> list[list[int]]:
+    """Groups items by their column `speaker`, and by channel where each is answered alone.
+
+    Args:
+        items: Those without a speaker form one group.
+
+    Returns:
+        Places of the items of each group, groups in the order in which they begin.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, item in enumerate(items):
+        key = (str(item.columns.get("speaker", "")), str(item.columns.get("channel", "")))
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def recognize_by_speaker(
+    recognizer: "Recognizer | Combination",
+    items: Sequence[Item],
+    *,
+    adapt: bool,
+    balanced_prior: bool,
+    timeline: bool,
+) -> Iterator[Answer | Failure]:
+    """Recognises each speaker's recordings, using what they have in common.
+
+    Args:
+        recognizer: One model, or several.
+        items: As `by_speaker` groups them.
+        adapt: Adapt to each speaker.
+        balanced_prior: Correct the class prior of each speaker.
+        timeline: Also answer for each 2-s piece.
+
+    Yields:
+        An answer or a failure for each item, in their order.
+
+    Raises:
+        SettingsError: `adapt` is set, and the model was not trained to adapt.
+    """
+    waiting: dict[int, Answer | Failure] = {}
+    following = 0
+    for places in by_speaker(items):
+        results = recognizer.recognize_speaker(
+            [items[place].segment for place in places],
+            adapt=adapt,
+            balanced_prior=balanced_prior,
+            timeline=timeline,
+        )
+        for place, result in zip(places, results, strict=True):
+            waiting[place] = result
+            while following in waiting:
+                yield waiting.pop(following)
+                following += 1

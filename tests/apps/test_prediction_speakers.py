@@ -1,0 +1,48 @@
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from seqcap.apps.items import Item
+from seqcap.apps.prediction_speakers import by_speaker, recognize_by_speaker
+from seqcap.recognition.answers import Failure
+from seqcap.recognition.recordings import Segment
+
+
+def items(*speakers: str) -> list[Item]:
+    columns: list[dict[str, Any]] = [{"speaker": one} if one else {} for one in speakers]
+    return [Item(Segment(f"{place}.wav"), one) for place, one in enumerate(columns)]
+
+
+class Listener:
+    """Answers each recording with those that it was given with it."""
+
+    def recognize_speaker(self, sources: Sequence[Segment], **how: Any) -> Iterator[Failure]:
+        assert how == {"adapt": True, "balanced_prior": False, "timeline": False}
+        for source in sources:
+            names = [Path(str(each.source)).stem for each in sources]
+            yield Failure(str(source.source), " ".join(names))
+
+
+def test_recordings_without_a_speaker_are_one_group_and_channels_are_others() -> None:
+    assert by_speaker(items("anna", "", "otto", "anna", "")) == [[0, 3], [1, 4], [2]]
+    halves = [Item(Segment("call.wav"), {"channel": number % 2 + 1}) for number in range(4)]
+    assert by_speaker(halves) == [[0, 2], [1, 3]]
+
+
+def test_each_speaker_is_recognised_together_and_answers_keep_their_order() -> None:
+    found = list(
+        recognize_by_speaker(
+            Listener(),  # type: ignore[arg-type]
+            items("anna", "otto", "anna", "otto", "ida"),
+            adapt=True,
+            balanced_prior=False,
+            timeline=False,
+        )
+    )
+    assert [(each.file, each.reason) for each in found if isinstance(each, Failure)] == [
+        ("0.wav", "0 2"),
+        ("1.wav", "1 3"),
+        ("2.wav", "0 2"),
+        ("3.wav", "1 3"),
+        ("4.wav", "4"),
+    ]
