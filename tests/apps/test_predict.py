@@ -334,7 +334,7 @@ def test_an_ending_that_tells_no_format_is_refused(predict, samples, tmp_path):
     assert run.status == 2
     assert run.err == (
         f"seqcap: {tmp_path / 'emotions.xls'}: the ending tells no format; .txt, .csv, .json,"
-        " .jsonl, .parquet, .textgrid, .eaf, .vtt, .srt, .svg, .html is expected, or give"
+        " .jsonl, .parquet, .textgrid, .eaf, .vtt, .srt, .svg, .png, .html is expected, or give"
         " --format\n"
     )
 
@@ -384,7 +384,7 @@ def test_what_the_system_allows_as_a_name_or_a_pipe_is_recognised(predict, sampl
 def test_a_folder_as_output_is_refused(predict, samples, tmp_path):
     run = predict(samples[0], "--output", tmp_path, "--format", "csv")
     assert run.status == 2
-    assert run.err == f"seqcap: {tmp_path}: cannot be written (Is a directory)\n"
+    assert run.err == f"seqcap: {tmp_path}: is a folder; a file is expected for csv\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such file")
