@@ -34,10 +34,12 @@ from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
 from seqcap.errors import CorpusWarning
 from seqcap.files import atomic_write
 from seqcap.models.systems import System
-from seqcap.recognition.checkpoint import load_checkpoint
+from seqcap.recognition.answers import NO_SPEECH
+from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seqcap.scoring.balanced_prior import balance_prior
 from seqcap.scoring.calibration import most_likely_temperature
 from seqcap.scoring.evaluation import scores
-from seqcap.scoring.metrics import calibration_error
+from seqcap.scoring.metrics import calibration_error, most_probable
 from seqcap.training.batches import (
     Segments,
     Utterance,
@@ -56,6 +58,9 @@ ANSWERS_FILE = "answers.csv"
 LOGITS_FILE = "logits.npz"
 BINS = 15  # of the calibration error
 COST_FILE = "cost.json"
+MODEL_FOLDER = "model"
+# Whose recordings give the mean spectrum that a model which adapts takes out.
+ADAPTS_TO = ("speaker", "collection", "recording", "nobody")
 
 
 def development_rows(
@@ -123,6 +128,17 @@ def train_idea(
     )
     seconds = round(time.perf_counter() - began_s)
     cost = {"steps": trained.steps, "step_ms": round(trained.step_ms), "seconds": seconds}
+    save_checkpoint(
+        Checkpoint(
+            name=folder.parent.name,
+            system=trained.system,
+            system_name=settings.system,
+            capsule_settings=settings.capsules,
+            emotions=labels.emotions,
+            normalisation=trained.normalisation,
+        ),
+        folder / MODEL_FOLDER,
+    )
     answer(trained.system, trained.normalisation, rows["test"], labels, folder, cost)
     for leftover in folder.glob("*.ckpt"):
         leftover.unlink()
@@ -135,9 +151,15 @@ def answer(
     labels: LabelSet,
     folder: Path,
     cost: dict[str, Any],
+    adapts_to: str = "speaker",
 ) -> None:
     """Keeps each row's logits, ``(branch, row, emotion)``; then what they cost, last."""
-    asked = load_utterances(rows, labels)
+    asked = [
+        one._replace(speaker=_group(one, place, adapts_to))
+        for place, one in enumerate(load_utterances(rows, labels))
+    ]
+    if adapts_to == "nobody":
+        normalisation = normalisation.changed(speaker_mean_norm=0.0)
     heard = normalisation.find_speech([one.waveform for one in asked])
     spoken = [place for place, speech in enumerate(heard) if speech is None or speech.any()]
     there = [asked[place]._replace(speech=heard[place]) for place in spoken]
@@ -154,19 +176,31 @@ def answer(
         path.write_text(json.dumps(cost) + "\n", "utf-8")
 
 
+def _group(one: Utterance, place: int, adapts_to: str) -> str:
+    """Names those with whom an utterance shares its mean spectrum."""
+    names = {"speaker": one.speaker, "collection": one.corpus, "recording": str(place)}
+    return names.get(adapts_to, "")
+
+
 def answer_with_opensmile(
-    rows: dict[str, pd.DataFrame], emotions: Sequence[str], feature_set: str
+    rows: dict[str, pd.DataFrame], emotions: Sequence[str], feature_set: str, each_speaker: bool
 ) -> dict[str, list[dict[str, Any]]]:
-    """Scores of each of openSMILE's machines, by its name, on each left-out corpus."""
-    from peers import CACHE, answer_fold, functionals
+    """Scores of each of openSMILE's machines, by its name, on each left-out corpus.
+
+    Those with `each_speaker` get features standardised by speaker, without labels.
+    """
+    from peers import CACHE, answer_fold, functionals, per_speaker
 
     speakers = {part: tuple(sorted(set(one["speaker"]))) for part, one in rows.items()}
     fold = Fold("left-out", speakers["train"], speakers["validation"], speakers["test"])
     table = pd.concat(rows.values(), ignore_index=True)
     features = functionals(table, feature_set, CACHE)
+    if each_speaker:
+        features = per_speaker(features, table["speaker"])
+    ending = "-per-speaker" if each_speaker else ""
     answers = answer_fold(features, table, fold, emotions, evened=False)
     return {
-        f"{feature_set}-{machine}": [
+        f"{feature_set}-{machine}{ending}": [
             _row(str(corpus), part, scores(part, emotions))
             for corpus, part in predictions.groupby("corpus")
         ]
@@ -209,6 +243,9 @@ def score_idea(folders: Sequence[Path], emotions: Sequence[str]) -> list[dict[st
         actual = [emotions.index(one) for one in part["emotion"]]
         plain = logits.softmax(-1).mean(0).numpy()
         row["ece_uncalibrated"] = round(calibration_error(plain, actual, BINS), 3)
+        names = np.array([*emotions, NO_SPEECH])  # -1 is the last one
+        named = table.assign(predicted=names[most_probable(shares)])
+        row["ua_balanced"] = round(scores(balance_prior(named, emotions), emotions)["ua"], 4)
         if others:
             row["temperature"] = round(temperature, 3)
             row["ece"] = round(calibration_error(shares, actual, BINS), 3)
@@ -239,7 +276,11 @@ def main() -> None:
     parser.add_argument("--recipe", default="default")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--model", help="answer with this model, and train nothing")
+    parser.add_argument("--adapts-to", choices=ADAPTS_TO, default="speaker")
     parser.add_argument("--opensmile", help="a feature set: its machines answer instead")
+    parser.add_argument(
+        "--each-speaker", action="store_true", help="openSMILE: standardised by speaker"
+    )
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--most-speakers", type=int, default=0)
     parser.add_argument("--folds", type=Path, default=RECIPES / "development.json")
@@ -262,7 +303,9 @@ def main() -> None:
     }
     torch.set_num_threads(1)
     if arguments.opensmile:
-        found = answer_with_opensmile(rows, answered.emotions, arguments.opensmile)
+        found = answer_with_opensmile(
+            rows, answered.emotions, arguments.opensmile, arguments.each_speaker
+        )
         for machine, fresh in found.items():
             add_rows(arguments, machine, 0, fresh)
         return
@@ -271,7 +314,16 @@ def main() -> None:
     own.mkdir(parents=True, exist_ok=True)
     if arguments.model and not (own / COST_FILE).exists():
         given = load_checkpoint(arguments.model)
-        answer(given.system, given.normalisation, rows["test"], answered, own, {"steps": 0})
+        cost = {"steps": 0}
+        answer(
+            given.system,
+            given.normalisation,
+            rows["test"],
+            answered,
+            own,
+            cost,
+            arguments.adapts_to,
+        )
     elif not (own / COST_FILE).exists():
         train_idea(rows, trained, settings, arguments.steps, own)
     write_scores(arguments, settings, folder, answered.emotions)
