@@ -115,6 +115,26 @@ def test_a_part_is_that_part_of_the_whole():
         load_waveform(content, end_s=4.0)
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "rate_hz", "kind"),
+    [
+        ("ac3", "ac3", 48000, "unfinished"),
+        ("eac3", "eac3", 48000, "unfinished"),
+        ("mpeg", "mp2", 16000, "unfinished"),
+        ("mpegts", "aac", 16000, "damaged"),
+        ("adts", "aac", 16000, "damaged"),
+    ],
+)
+def test_a_stream_that_knows_no_length_tells_when_its_last_frame_is_cut(
+    container, codec, rate_hz, kind
+):
+    content = encode_media(make_speech_like(3.0, rate_hz), rate_hz, container, codec)
+    for size, expected in ((len(content), []), (2 * len(content) // 5 + 37, [kind])):
+        issues = []
+        load_waveform(content[:size], issues=issues)
+        assert [issue.kind.value for issue in issues] == expected
+
+
 def test_a_cut_off_film_is_refused_as_a_truncated_wav_is():
     content = encode_media(make_speech_like(3.0), 16000, "matroska", "flac")
     with pytest.raises(AudioError, match=r"truncated or damaged after [01]\.\d+ s of the 3\.00 s"):

@@ -24,6 +24,8 @@ _DEMUXERS = (
 )
 # FFmpeg estimates the duration of the others from their bit rate.
 _KNOW_DURATION = {"mov", "matroska", "asf", "caf", "ape", "wv", "tta", "flv"}
+# Frames of one size without a count: what is cut off is seen by the size of the last one only.
+_EQUAL_FRAMES = {"ac3", "eac3", "dts", "mpeg"}
 _SLACK_S = 0.5  # between a container's duration and that of its sound
 _SLACK_SHARE = 0.02
 _MOST_DAMAGED = 1000  # packets before the first that can be decoded
@@ -64,6 +66,7 @@ class MediaRecording:
             if self._stream.codec_context is None:
                 raise AudioError(f"{name}: no decoder for its sound; convert it to another format")
             self._packets = self._damaged_packets = 0
+            self._packet_sizes: list[int] = []  # of the first packet and of the last one
             self._to_drop = 0  # frames
             self._decoded = 0  # frames
             self._first: av.AudioFrame | None = None  # all others are converted to its kind
@@ -142,6 +145,8 @@ class MediaRecording:
                 if not self._packets:
                     self._to_drop = _kept_by_mistake(packet, self._stream.codec_context.extradata)
                 self._packets += 1
+                if packet.size:
+                    self._packet_sizes = [*self._packet_sizes[:1], packet.size]
                 yield from self._stream.codec_context.decode(packet)
             except (StopIteration, av.error.EOFError):
                 break
@@ -184,6 +189,10 @@ class MediaRecording:
         if self._damaged_packets:
             text = f"{self._damaged_packets:,} damaged packets of sound were left out"
             self.issues.append((IssueKind.DAMAGED, text))
+        has_equal_frames = self._container.format.name in _EQUAL_FRAMES
+        if has_equal_frames and self._packet_sizes[-1] < self._packet_sizes[0]:
+            text = "its last frame is incomplete: the end may be cut off"
+            self.issues.append((IssueKind.UNFINISHED, text))
 
     def _promised_s(self) -> float:
         import av
