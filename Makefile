@@ -74,6 +74,8 @@ TABLES := $(THREE) runs/crema_d.csv runs/banglaser.csv
 PRETRAINED := src/seqcap/recognition/pretrained
 RECIPES := src/seqcap/training/recipes
 CORPORA ?= corpora
+FIVE := $(BIN)/seqcap train $(TABLES) --folds $(RECIPES)/development.json --labels paper4 \
+  --recipe five-corpora
 
 pretrained: $(VENV)/.seqcap-dev
 	@$(INSTALL) -e '.[benchmark,export]'
@@ -83,16 +85,22 @@ pretrained: $(VENV)/.seqcap-dev
 	$(SAY) "Training on three corpora, half an hour; once interrupted, it goes on where it stopped"
 	@$(BIN)/seqcap train $(THREE) --folds $(RECIPES)/pretrained.json --labels paper4 \
 	  --recipe $(RECIPES)/pretrained.toml --name seqcap-paper4-2 --output runs/three-corpora
-	$(SAY) "Training on five corpora, begun with that"
-	@$(BIN)/seqcap train $(TABLES) --folds $(RECIPES)/development.json --labels paper4 \
-	  --recipe $(RECIPES)/five-corpora.toml --init-from runs/three-corpora/model \
-	  --name seqcap-paper4-3 --output runs/pretrained
-	@rm -rf runs/exported
-	@$(BIN)/seqcap export runs/pretrained/model runs/exported --licence CC-BY-NC-SA-4.0
-	@cp runs/exported/{model.*,*.onnx,fingerprints.safetensors} $(PRETRAINED)
-	$(SAY) "Writing its scores into $(PRETRAINED)/CARD.md"
-	@$(BIN)/seqcap evaluate - $(TABLES) --folds $(RECIPES)/development.json \
-	  --card $(PRETRAINED)/CARD.md
+	$(SAY) "Training on five corpora, begun with that; then once more, with codecs and more noise"
+	@$(FIVE) --init-from runs/three-corpora/model --set epochs=4 --set augmentation.noise_share=0.5 \
+	  --set augmentation.codec_share=0.0 --name seqcap-paper4-3 --output runs/five-corpora
+	@$(FIVE) --init-from runs/five-corpora/model --name seqcap-paper4-4 --output runs/pretrained
+	$(SAY) "Training the model that adapts to speakers"
+	@$(FIVE) --init-from runs/five-corpora/model --set normalisation.speaker_mean_norm=1.0 \
+	  --name seqcap-paper4-adaptive-1 --output runs/adaptive
+	@for name in pretrained adaptive; do \
+	  folder=$(PRETRAINED); [ $$name = pretrained ] || folder+=/$$name; \
+	  rm -rf runs/exported; \
+	  $(BIN)/seqcap export runs/$$name/model runs/exported --licence CC-BY-NC-SA-4.0; \
+	  cp runs/exported/{model.*,*.onnx,fingerprints.safetensors} $$folder; done
+	$(SAY) "Writing their scores into their cards"
+	@for folder in $(PRETRAINED) $(PRETRAINED)/adaptive; do \
+	  $(BIN)/seqcap evaluate $$folder $(TABLES) --folds $(RECIPES)/development.json \
+	    --card $$folder/CARD.md; done
 	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) \
 	  --folds $(RECIPES)/development.json --card $(PRETRAINED)/CARD.md
 
