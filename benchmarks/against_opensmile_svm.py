@@ -23,7 +23,7 @@ from seqcap.scoring.score_text import write_card
 from seqcap.training.run import read_tables
 
 CARD_MARKER = "<!-- peer -->"
-UNKNOWN = "each recording heard by itself"
+UNKNOWN = "each recording by itself"
 KNOWN = (
     "each speaker known by all their recordings, labels aside: the model adapts, the features are "
     "standardised speaker by speaker"

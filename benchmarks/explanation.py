@@ -2,9 +2,9 @@
 
     python benchmarks/explanation.py [FILE ...] [--limit 40] [--csv deletion.csv]
 
-What an account names first is taken away first, in steps of a tenth, until nothing is left, and the
-probability of the first answer is looked at on the way. The smaller the area under that curve, the
-truer the account. Taken away means: replaced by the recording's own mean spectrum. By *time*,
+What an explanation ranks first is removed first, in steps of a tenth, until nothing is left. The
+probability of the first answer is recorded on the way. The smaller the area under that curve, the
+truer the account. Removed means: replaced by the recording's own mean spectrum. By *time*,
 segments of 0.1 s are ranked; by *patch*, 0.1 s x 320 Hz. Each account is paired with random order
 (the mean of 10 draws) and with energy (the loudest first), on the same recordings; intervals are 95
 % of 2,000 draws of recordings. Without FILE the samples are taken; the shipped model was not

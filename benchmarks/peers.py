@@ -7,7 +7,7 @@ training part alone, as our systems do. Needs the extra `benchmark`:
     python benchmarks/peers.py emodb.csv --labels paper4 --folds paper --output peers/emodb
 
 writes one CSV of predictions a peer, which `seqcap experiment compare` reads, and `scores.md`.
-With `--balanced-prior` the machines' answers about each speaker are evened out, as
+With `--balanced-prior` the machines' answers about each speaker have their prior corrected, as
 `seqcap evaluate --balanced-prior` does with ours.
 """
 
@@ -52,7 +52,7 @@ CS = {
 }
 PER_SPEAKER = (
     "Features are z-scored per speaker with that speaker's own utterances, the tested ones too, "
-    "without their labels: transductive, and no fair comparison with systems that hear one "
+    "without their labels: transductive, and no fair comparison with systems that see one "
     "utterance at a time."
 )
 

@@ -67,15 +67,15 @@ def features_of(
 ) -> FloatArray:
     """Statistics of every utterance, shape ``(utterance, 5 x 128)``.
 
-    What is measured over everybody, mean and deviation of each bin, is scaled away again on the
+    What is measured over everybody, mean and deviation of each bin, is removed again on the
     training part of each fold.
     """
     settings = NormalisationSettings(
         target_rms=level, trim_db=TRIM_DB, speaker_mean_norm=speaker_mean_norm
     )
     everybody = measure_normalisation(utterances, settings)
-    heard = zip(utterances, speaker_normalisations(utterances, everybody), strict=True)
-    return np.stack([statistics(one(one.spectrogram(each.waveform))) for each, one in heard])
+    pairs = zip(utterances, speaker_normalisations(utterances, everybody), strict=True)
+    return np.stack([statistics(one(one.spectrogram(each.waveform))) for each, one in pairs])
 
 
 def main() -> None:

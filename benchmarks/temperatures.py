@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--grid", default="default", help="whose runs")
     parser.add_argument("--entry", default="CNN_GRU-SeqCap", help="which of its entries")
     arguments = parser.parse_args()
-    heard: dict[bool, list[tuple[Tensor, Tensor, int]]] = {}
+    found: dict[bool, list[tuple[Tensor, Tensor, int]]] = {}
     try:
         plans = [p for p in read_plans(arguments.experiment) if p.grid == arguments.grid]
         entries = [e for plan in plans for e in plan.entries if e.label == arguments.entry]
@@ -90,12 +90,12 @@ def main() -> None:
             keys, wanted = match_utterances([table, runs[fold].validation])
             rows = table[keys.isin(set(wanted))].reset_index(drop=True)
             for known in (True, False) if recognizer.is_speaker_adaptive else (False,):
-                heard.setdefault(known, []).append(answers(recognizer, rows, known))
+                found.setdefault(known, []).append(answers(recognizer, rows, known))
     except SeqcapError as error:
         sys.exit(f"temperatures: {error}")
     print("| speakers | temperature | mean | from, to | ECE | log loss |")
     print("|---|---|--:|---|--:|--:|")
-    for known, of_runs in heard.items():
+    for known, of_runs in found.items():
         for name, rule in RULES.items():
             temperatures = [rule(*one) for one in of_runs]
             errors = []

@@ -32,15 +32,15 @@ def test_the_class_prior_of_entries_is_corrected_on_request(
     seqcap: Callable[..., Any], tmp_path: Path
 ) -> None:
     write_experiment(tmp_path / "mine", {"CNN": 1.0, "CNN_GRU": 1.5}, seeds=[0])
-    (plain, _), (evened, _) = (
+    (plain, _), (balanced, _) = (
         json.loads(seqcap("experiment", "compare", tmp_path / "mine", "--json", *more).out)["lines"]
         for more in ((), ("--balanced-prior",))
     )
-    assert evened["name"] == "mine:CNN, balanced prior"
+    assert balanced["name"] == "mine:CNN, balanced prior"
     tested = [pd.read_csv(file) for file in sorted((tmp_path / "mine/runs").glob("CNN-*/test.csv"))]
     pooled = pd.concat([balance_prior(one, EMOTIONS) for one in tested])
-    assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
-    assert evened["wa"] != plain["wa"]
+    assert balanced["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
+    assert balanced["wa"] != plain["wa"]
 
 
 def test_the_average_of_an_entrys_seeds_is_added_on_request(
@@ -49,9 +49,9 @@ def test_the_average_of_an_entrys_seeds_is_added_on_request(
     write_experiment(tmp_path / "mine", {"CNN": 2.0}, seeds=[0, 1])
     asked = "experiment", "compare", tmp_path / "mine", "--average-seeds", "--json"
     plain, averaged = json.loads(seqcap(*asked).out)["lines"]
-    _, evened = json.loads(seqcap(*asked, "--balanced-prior").out)["lines"]
+    _, balanced = json.loads(seqcap(*asked, "--balanced-prior").out)["lines"]
     assert averaged["name"] == "mine:CNN, seeds averaged"
-    assert evened["name"] == "mine:CNN, seeds averaged, balanced prior"
+    assert balanced["name"] == "mine:CNN, seeds averaged, balanced prior"
     assert averaged["answers"] * 2 == plain["answers"]
     runs = sorted((tmp_path / "mine/runs").glob("*/test.csv"))
     by_seed = [
@@ -65,7 +65,7 @@ def test_the_average_of_an_entrys_seeds_is_added_on_request(
     assert averaged["wa"] == pytest.approx(right[0])
     assert averaged["wa"] not in right[1:]
     pooled = balance_prior(mean, EMOTIONS)
-    assert evened["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
+    assert balanced["wa"] == pytest.approx((pooled["emotion"] == pooled["predicted"]).mean())
 
 
 def test_the_endings_of_version_0_1_ask_for_the_same(

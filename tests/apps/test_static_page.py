@@ -26,13 +26,15 @@ WAIT_MS = 120_000
 
 @pytest.fixture(scope="module", params=["shipped", "speech only"])
 def model(request, tmp_path_factory):
-    """The shipped model, which has a graph for browsers; and one that hears speech only."""
+    """The shipped model, which has a graph for browsers; and one that uses speech only."""
     if request.param == "shipped":
         return PRETRAINED_FOLDER
     folder = tmp_path_factory.mktemp("speech") / "model"
     checkpoint = load_checkpoint()
-    hearing = checkpoint.normalisation.changed(speech_only=True, high_pass_hz=20.0, trim_db=0.0)
-    save_checkpoint(dataclasses.replace(checkpoint, normalisation=hearing), folder)
+    speech_settings = checkpoint.normalisation.changed(
+        speech_only=True, high_pass_hz=20.0, trim_db=0.0
+    )
+    save_checkpoint(dataclasses.replace(checkpoint, normalisation=speech_settings), folder)
     shutil.copyfile(PRETRAINED_FOLDER / CARD_FILE, folder / CARD_FILE)
     export_model(folder, folder, half_weights=False)
     return folder
@@ -162,7 +164,7 @@ def test_what_is_doubtful_is_said(page, tmp_path):
 
 
 @pytest.mark.slow
-def test_pauses_say_no_speech_where_the_model_hears_speech_only(page, model, samples, tmp_path):
+def test_pauses_say_no_speech_where_the_model_uses_speech_only(page, model, samples, tmp_path):
     import numpy as np
     import soundfile
 

@@ -153,7 +153,7 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
         assert re.search(rf"^{name} +all +{len(tested)} ", trained.out, re.MULTILINE)
 
 
-def test_answers_about_each_speaker_are_evened_out_if_asked_for(
+def test_the_prior_of_each_speaker_is_corrected_on_request(
     seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     tables = []
@@ -186,7 +186,7 @@ def test_a_model_is_scored_with_the_labels_that_it_was_trained_with(
 
 
 @pytest.mark.slow
-def test_who_has_no_name_is_a_stranger_and_nobody_of_an_interval(
+def test_a_speaker_without_a_name_is_unknown_and_in_no_interval(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
     trained = seqcap(

@@ -55,8 +55,8 @@ def test_lossy_media_give_the_sound_that_was_written_and_in_its_place(
     waveform = load_waveform(content)
     expected = load_waveform((make_slow_speech_like(rate_hz), rate_hz))
     begin = round(early * 16000 / rate_hz)
-    heard = waveform[begin : begin + len(expected) - 400]
-    error = heard - expected[: len(heard)]
+    decoded = waveform[begin : begin + len(expected) - 400]
+    error = decoded - expected[: len(decoded)]
     assert np.sum(error**2) < 0.15 * np.sum(expected**2)
 
 

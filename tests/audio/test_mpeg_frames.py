@@ -48,8 +48,8 @@ def test_an_mp3_without_a_count_is_read_to_its_end(mode):
     waveform = load_waveform(content)
     assert duration_s(content) == len(waveform) / 16000
     early = 576  # of the encoder, which nothing tells
-    heard = waveform[early : early + 32000]
-    error = heard - UNEVEN[:32000]
+    decoded = waveform[early : early + 32000]
+    error = decoded - UNEVEN[:32000]
     assert np.sum(error**2) < 0.5 * np.sum(UNEVEN**2)
     assert 0 < len(waveform) - len(UNEVEN) < 3 * 1152
 

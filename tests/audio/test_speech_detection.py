@@ -19,7 +19,7 @@ def sentences():
     return [load_waveform(file) for file in SAMPLES[:6]]
 
 
-def heard(waveform):
+def detected(waveform):
     (probabilities,) = speech_probabilities([waveform])
     return speech_frames(probabilities, len(waveform))
 
@@ -27,7 +27,7 @@ def heard(waveform):
 def test_speech_is_found_and_the_silence_around_it_is_not(sentences):
     silence = np.zeros(32000, np.float32)
     for sentence in sentences:
-        frames = heard(np.concatenate((silence, sentence, silence)))
+        frames = detected(np.concatenate((silence, sentence, silence)))
         assert not frames[:150].any()
         assert not frames[-150:].any()
         assert frames[200 : 200 + len(sentence) // 160].mean() > 0.85
@@ -45,12 +45,12 @@ def test_what_is_not_speech_is_not_heard(kind):
         "chord": 0.1 * sum(np.sin(2 * np.pi * f * times) for f in (262, 330, 392)),
         "silence": np.zeros(64000),
     }[kind]
-    assert not heard(sound.astype(np.float32)).any()
+    assert not detected(sound.astype(np.float32)).any()
 
 
 def test_a_quiet_recording_is_heard_like_a_loud_one(sentences):
     for sentence in sentences:
-        assert np.mean(heard(sentence) != heard(sentence * np.float32(0.003))) < 0.02
+        assert np.mean(detected(sentence) != detected(sentence * np.float32(0.003))) < 0.02
 
 
 def test_who_else_is_in_a_batch_changes_nothing(sentences):
@@ -70,16 +70,16 @@ def test_blocks_of_a_long_recording_give_what_the_whole_gives(sentences):
 
 def test_lanes_hear_what_one_pass_over_all_hears(sentences, monkeypatch):
     long = np.concatenate(sentences * 3)
-    in_lanes = heard(long)
+    in_lanes = detected(long)
     monkeypatch.setattr("seqcap.audio.speech_detection._LANE_CHUNKS", 10**6)
-    assert np.mean(in_lanes != heard(long)) < 0.01
+    assert np.mean(in_lanes != detected(long)) < 0.01
 
 
 def test_short_pauses_stay_and_long_ones_go(sentences):
     sentence = sentences[0]
     for pause_s, stays in ((0.2, True), (3.0, False)):
         pause = np.zeros(round(16000 * pause_s), np.float32)
-        frames = heard(np.concatenate((sentence, pause, sentence)))
+        frames = detected(np.concatenate((sentence, pause, sentence)))
         middle = (len(sentence) + len(pause) // 2) // 160
         assert frames[middle] == stays
 
@@ -87,4 +87,4 @@ def test_short_pauses_stay_and_long_ones_go(sentences):
 def test_a_click_is_no_speech():
     probabilities = np.zeros(100, np.float32)
     probabilities[50:52] = 1
-    assert not speech_frames(probabilities, 51200).any()
+    assert not detected(probabilities, 51200).any()

@@ -14,7 +14,7 @@ from seqcap.experiments.probe_voice import PLACES, Places, Voice, speak
 from seqcap.experiments.worker import JobContext, State, run_job
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.reports.entry_scores import Spread
-from seqcap.reports.probe_findings import _finding, heard_at_once_s
+from seqcap.reports.probe_findings import _finding, receptive_field_s
 from seqcap.reports.probe_report import write_probe_report
 
 TINY = Places("near", duration_s=(0.68, 0.7), distance_s=0.2, jitter_s=0.02)
@@ -61,23 +61,23 @@ def test_nothing_but_the_place_depends_on_the_place() -> None:
 
 
 def test_far_rises_are_out_of_reach_of_a_window_and_near_ones_within() -> None:
-    """With `far`, what CNN_SeqCap hears at once holds no end of the utterance beside a rise."""
-    assert heard_at_once_s("CNN_SeqCap") <= PROBES["far"].edge_s
-    assert heard_at_once_s("CNN") > PROBES["far"].farthest_edge_s
-    assert heard_at_once_s("CNN_SeqCap") > PROBES["near"].farthest_edge_s
+    """With `far`, the receptive field of CNN_SeqCap holds no end of the utterance beside a rise."""
+    assert receptive_field_s("CNN_SeqCap") <= PROBES["far"].edge_s
+    assert receptive_field_s("CNN") > PROBES["far"].farthest_edge_s
+    assert receptive_field_s("CNN_SeqCap") > PROBES["near"].farthest_edge_s
     wide = CapsuleSettings(window_steps=40, shift_steps=20, primary_stride=2)
-    assert heard_at_once_s("CNN_SeqCap", wide) == pytest.approx(1.87)
-    assert heard_at_once_s("CNN_GRU") is None
-    assert heard_at_once_s("CNN_GRU-SeqCap") is None
+    assert receptive_field_s("CNN_SeqCap", wide) == pytest.approx(1.87)
+    assert receptive_field_s("CNN_GRU") is None
+    assert receptive_field_s("CNN_GRU-SeqCap") is None
 
 
 @pytest.mark.parametrize(
     ("system", "probe", "interval", "words"),
     [
-        ("CNN", "near", (0.9, 1.0), "CNN tells the places apart: it hears 1.23 s at once"),
+        ("CNN", "near", (0.9, 1.0), "CNN tells the places apart: its receptive field has 1.23 s"),
         ("CNN", "near", (0.2, 0.4), "it has not learnt it in this training"),
         ("CNN_SeqCap", "far", (0.3, 0.4), "CNN_SeqCap is at chance, as it must be"),
-        ("CNN_SeqCap", "far", (0.5, 0.6), "something else gives the place away"),
+        ("CNN_SeqCap", "far", (0.5, 0.6), "something else tells the place"),
         ("CNN_RecCap", "far", (0.5, 0.6), "CNN_RecCap tells the places apart: what came before"),
         ("CNN_RecCap", "far", (0.3, 0.4), "so it could tell; it has not learnt it"),
     ],
@@ -86,7 +86,7 @@ def test_findings_follow_from_results(
     system: str, probe: str, interval: tuple[float, float], words: str
 ) -> None:
     spread = Spread(np.mean(interval), 0.0, float(np.mean(interval)), interval)
-    assert words in _finding(system, heard_at_once_s(system), PROBES[probe], spread)
+    assert words in _finding(system, receptive_field_s(system), PROBES[probe], spread)
 
 
 def test_speakers_are_in_one_part_and_a_second_writing_changes_nothing(tmp_path: Path) -> None:

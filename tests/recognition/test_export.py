@@ -28,20 +28,22 @@ def test_samples_become_probabilities_as_the_recognizer_gives_them(exported, sam
     recognizer = Recognizer.from_pretrained(exported, engine="torch")
     normalisation = recognizer.checkpoint.normalisation
 
-    def run(heard):
-        return session.run(["probabilities"], {"samples": heard[None]})[0]
+    def run(speech):
+        return session.run(["probabilities"], {"samples": speech[None]})[0]
 
     for waveform in map(load_waveform, samples[:3]):
         expected = recognizer.probabilities([normalisation.spectrogram(waveform)])
-        np.testing.assert_allclose(run(normalisation.hear(waveform)), expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(
+            run(normalisation.cut_to_speech(waveform)), expected, rtol=0, atol=1e-5
+        )
     assert run(np.zeros(9000, np.float32)).tolist() == [[0.25] * 4]  # digital silence
 
 
 def test_couplings_and_capsules_come_with_the_probabilities(exported, samples):
     session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
     recognizer = Recognizer.from_pretrained(exported, engine="torch")
-    heard = recognizer.checkpoint.normalisation.hear(load_waveform(samples[0]))
-    couplings, capsules = session.run(["couplings", "capsules"], {"samples": heard[None]})
+    speech = recognizer.checkpoint.normalisation.cut_to_speech(load_waveform(samples[0]))
+    couplings, capsules = session.run(["couplings", "capsules"], {"samples": speech[None]})
     np.testing.assert_allclose(couplings.sum(-1), 1, rtol=1e-5)
     expected = recognizer.embed(samples[0])
     np.testing.assert_allclose(capsules[0], expected, rtol=0, atol=1e-5)

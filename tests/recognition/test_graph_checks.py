@@ -1,4 +1,4 @@
-"""Graphs of strangers: what could loop forever or fail in the middle is refused in one line."""
+"""Untrusted graphs: what could loop forever or fail in the middle is refused in one line."""
 
 import shutil
 
@@ -52,7 +52,7 @@ def test_all_systems_pass_and_need_every_operation(tmp_path):
 
 
 @pytest.fixture
-def stranger(tmp_path, samples):
+def untrusted(tmp_path, samples):
     """Makes a model whose first graph begins with other nodes; gives why it is refused."""
 
     def refused(nodes=(), functions=(), **initializers):
@@ -76,7 +76,7 @@ def stranger(tmp_path, samples):
     return refused
 
 
-def test_a_loop_without_end_is_refused(stranger):
+def test_a_loop_without_end_is_refused(untrusted):
     same = [("again", TensorProto.BOOL, []), ("x", TensorProto.FLOAT, None)]
     body = helper.make_graph(
         [helper.make_node("Identity", [name], [f"{name}_"]) for name, *_ in same],
@@ -85,20 +85,20 @@ def test_a_loop_without_end_is_refused(stranger):
         [helper.make_tensor_value_info(f"{name}_", *rest) for name, *rest in same],
     )
     loop = helper.make_node("Loop", ["most", "yes", "frames"], ["other"], body=body)
-    reason = stranger([loop], most=np.array(2**62), yes=np.array(True))
+    reason = untrusted([loop], most=np.array(2**62), yes=np.array(True))
     assert "operation b'Loop', which no graph here needs" in reason
 
 
-def test_operations_of_others_and_functions_are_refused(stranger):
+def test_operations_of_others_and_functions_are_refused(untrusted):
     alien = helper.make_node("Identity", ["frames"], ["other"], domain="com.microsoft")
-    assert "operations of b'com.microsoft'" in stranger([alien])
+    assert "operations of b'com.microsoft'" in untrusted([alien])
     body = [helper.make_node("Identity", ["a"], ["b"])]
     opset = helper.make_opsetid("", 20)
     function = helper.make_function("local", "Relu", ["a"], ["b"], body, [opset])
-    assert "functions or training" in stranger(functions=[function])
+    assert "functions or training" in untrusted(functions=[function])
 
 
-def test_more_memory_than_there_is_and_wrong_shapes_are_one_line(stranger):
+def test_more_memory_than_there_is_and_wrong_shapes_are_one_line(untrusted):
     huge = [
         helper.make_node("Range", ["zero", "end", "one"], ["long"]),
         helper.make_node("ReduceSum", ["long"], ["sum"], keepdims=0),
@@ -106,10 +106,10 @@ def test_more_memory_than_there_is_and_wrong_shapes_are_one_line(stranger):
     ]
     numbers = {"zero": np.float64(0), "one": np.float64(1), "end": np.float64(2**50)}
     wanted = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
-    assert "onnxruntime cannot run it" in stranger(huge, **wanted)
+    assert "onnxruntime cannot run it" in untrusted(huge, **wanted)
     narrow = helper.make_node("Slice", ["frames", "first", "last", "axis"], ["other"])
     ends = {"first": np.array([0]), "last": np.array([9]), "axis": np.array([2])}
-    assert "encode.onnx: onnxruntime" in stranger([narrow], **ends)
+    assert "encode.onnx: onnxruntime" in untrusted([narrow], **ends)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 30, b"\x3a\xff\xff\xff\xff\x0f", b"[]"])

@@ -54,7 +54,9 @@ def test_a_model_pushed_is_the_model_fetched(hub: Hub, folder: Path, samples: li
     assert there == Recognizer.from_pretrained(folder, "cpu").recognize(samples[0])
 
 
-def test_only_safetensors_onnx_and_json_of_strangers_are_fetched(hub: Hub, folder: Path) -> None:
+def test_only_safetensors_onnx_and_json_are_fetched_from_untrusted_hubs(
+    hub: Hub, folder: Path
+) -> None:
     push_model(folder, "anna/calls")
     hub.repositories["anna/calls"] |= {
         "model.py": b"raise SystemExit",

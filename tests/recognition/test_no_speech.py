@@ -1,4 +1,4 @@
-"""Models that hear speech only: whole recordings and pieces without any say so."""
+"""Models that use speech only: whole recordings and pieces without any say so."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The shipped model, on real speech of speakers that it never heard."""
+"""The shipped model, on real speech of speakers that it was not trained on."""
 
 import json
 
@@ -25,9 +25,9 @@ def test_it_is_the_papers_system(recognizer):
 
 def test_it_never_heard_who_speaks_in_the_samples(recognizer, samples):
     fold = recognizer.checkpoint.provenance["fold"]
-    heard = {*fold["train"], *fold["validation"]}
-    assert heard.isdisjoint(f"emodb-{path.name[:2]}" for path in samples)
-    assert not set(fold["test"]) & heard
+    known = {*fold["train"], *fold["validation"]}
+    assert known.isdisjoint(f"emodb-{path.name[:2]}" for path in samples)
+    assert not set(fold["test"]) & known
 
 
 def test_it_recognises_most_of_the_samples_and_is_never_wrong_about_arousal(recognizer, samples):

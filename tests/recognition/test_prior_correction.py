@@ -35,9 +35,9 @@ def test_what_is_answered_too_often_is_drawn_back_by_a_share():
     np.testing.assert_allclose(means[0], answers.mean(0))
     assert 1 / 3 < means[1][0] < means[0][0]
     np.testing.assert_allclose(means[2], 1 / 3, atol=0.002)  # eight recordings' worth of doubt
-    evened = adjust_logits(answers, estimate_log_prior_shift(answers))
-    np.testing.assert_allclose(evened.sum(1), 1)
-    assert recall(truth, evened) > recall(truth, answers) + 0.03
+    corrected = adjust_logits(answers, estimate_log_prior_shift(answers))
+    np.testing.assert_allclose(corrected.sum(1), 1)
+    assert recall(truth, corrected) > recall(truth, answers) + 0.03
 
 
 def test_of_few_recordings_little_follows_and_of_none_nothing():
@@ -62,7 +62,7 @@ def test_offsets_are_found_even_where_an_emotion_is_never_answered():
     assert log_prior_shift.sum() == pytest.approx(0, abs=1e-9)
 
 
-def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
+def test_each_speaker_is_corrected_by_their_own_rows_and_the_nameless_are_not():
     generator = np.random.default_rng(2)
     parts = []
     silent = pd.DataFrame([[1 / 3] * 3], columns=EMOTIONS)
@@ -72,19 +72,19 @@ def test_each_speaker_is_evened_by_their_own_rows_and_the_nameless_are_not():
         part = pd.DataFrame(answers, columns=EMOTIONS)
         parts.append(part.assign(speaker=speaker, predicted=part.idxmax(axis=1)))
     table = pd.concat(parts)  # indices stand several times
-    evened = balance_prior(table, EMOTIONS)
-    assert list(evened.columns) == list(table.columns)
+    corrected = balance_prior(table, EMOTIONS)
+    assert list(corrected.columns) == list(table.columns)
     own = table["speaker"].isin(["a", " A "]).to_numpy()  # one person
     expected = table[EMOTIONS].to_numpy()
     np.testing.assert_allclose(
-        evened[EMOTIONS].to_numpy()[own],
+        corrected[EMOTIONS].to_numpy()[own],
         adjust_logits(expected[own], estimate_log_prior_shift(expected[own])),
     )
     nameless = (table["speaker"] == "").to_numpy()
-    pd.testing.assert_frame_equal(evened[nameless], table[nameless])
-    pd.testing.assert_frame_equal(evened[:1], table[:1])
-    assert (evened["predicted"] == evened[EMOTIONS].idxmax(axis=1))[1:].all()
-    assert (evened["predicted"] != table["predicted"]).any()
+    pd.testing.assert_frame_equal(corrected[nameless], table[nameless])
+    pd.testing.assert_frame_equal(corrected[:1], table[:1])
+    assert (corrected["predicted"] == corrected[EMOTIONS].idxmax(axis=1))[1:].all()
+    assert (corrected["predicted"] != table["predicted"]).any()
 
 
 def test_one_speakers_answers_are_corrected_by_themselves(model_folder, samples):

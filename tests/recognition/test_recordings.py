@@ -90,11 +90,11 @@ def test_the_quiet_around_a_recording_is_not_heard(speech_s):
     )
     assert (recording.recording.start_s, recording.recording.end_s) == (0.0, speech_s + 2)
     assert recording.bounds[0][0] == 90
-    heard = np.concatenate(list(recording.blocks()))
-    assert len(heard) == sum(recording.sizes) == (speech_s + 0.2) * 100
+    frames = np.concatenate(list(recording.blocks()))
+    assert len(frames) == sum(recording.sizes) == (speech_s + 0.2) * 100
     whole = trimming.spectrogram(np.concatenate((quiet, noise, quiet)))
-    np.testing.assert_allclose(heard, whole, atol=1e-5)
-    assert heard[:5].mean() < heard[10:15].mean() - 4  # quiet, then speech
+    np.testing.assert_allclose(frames, whole, atol=1e-5)
+    assert frames[:5].mean() < frames[10:15].mean() - 4  # quiet, then speech
 
 
 def test_a_recording_of_a_minute_is_one_block_with_or_without_its_samples_in_memory():

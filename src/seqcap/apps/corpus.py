@@ -153,8 +153,8 @@ def check(
     for leak in leaks:
         typer.echo(f"leak: {leak}")
     wrong = sum(not problem.is_note for problem in problems) + len(leaks)
-    heard = "" if audio else " (recordings not read)"
-    typer.echo(f"{table}: {len(rows):,} rows{heard}, {wrong:,} problems")
+    unread = "" if audio else " (recordings not read)"
+    typer.echo(f"{table}: {len(rows):,} rows{unread}, {wrong:,} problems")
     if wrong:
         raise typer.Exit(1)
 
@@ -257,7 +257,7 @@ def _check_folds(rows: "pd.DataFrame", scheme: str, audio: bool, allow_shared: b
     from seqcap.corpora.folds import check_fold, make_folds
 
     hashes = {}
-    if audio:  # heard a moment ago: nothing is read again
+    if audio:  # kept in memory: nothing is read again
         sounds, _ = probe_all_audio(unique_files(rows))
         hashes = {file: sound.audio_hash for file, sound in sounds.items() if not sound.silent}
     try:

@@ -58,14 +58,14 @@ def write_page(folder: Path, model: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SettingsError(f"{folder}: not empty; name a new folder")
     description = load_description(model)
-    heard = description.normalisation.settings
+    settings = description.normalisation.settings
     has_graph = (model / GRAPH_FILE).is_file()
     about = {
         "name": description.name,
         "emotions": description.emotions,
-        "trim_db": heard.trim_db,
+        "trim_db": settings.trim_db,
         "graph": f"model/{GRAPH_FILE}" if has_graph else None,
-        "hears": {"high_pass_hz": heard.high_pass_hz, "speech_only": heard.speech_only},
+        "input": {"high_pass_hz": settings.high_pass_hz, "speech_only": settings.speech_only},
         "detector": f"model/{DETECTOR_FILE.name}",
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def write_page(folder: Path, model: Path) -> None:
         shutil.copytree(PAGE_FOLDER, whole)
         (whole / "model").mkdir()
         (whole / "model" / "model.json").write_text(json.dumps(about) + "\n", "utf-8")
-        if heard.speech_only:
+        if settings.speech_only:
             shutil.copyfile(DETECTOR_FILE, whole / "model" / DETECTOR_FILE.name)
         for name in (GRAPH_FILE, CARD_FILE):
             if (model / name).is_file():

@@ -282,8 +282,8 @@ class Normalisation:
             return log_spectrogram(spoken) if len(spoken) else NO_FRAMES
         return log_spectrogram(waveform * gain)[kept]
 
-    def hear(self, waveform: FloatArray) -> FloatArray:
-        """What is left of a whole recording at its own level: without offset, only its speech.
+    def cut_to_speech(self, waveform: FloatArray) -> FloatArray:
+        """Filters a recording and keeps its speech, at its own level, as the settings say.
 
         Args:
             waveform: 16 kHz mono, shape ``(samples,)``.
@@ -293,7 +293,7 @@ class Normalisation:
 
         Example:
             >>> unchanged = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
-            >>> unchanged.hear(np.zeros(1600, np.float32)).shape
+            >>> unchanged.cut_to_speech(np.zeros(1600, np.float32)).shape
             (1600,)
         """
         (speech,) = self.find_speech([waveform])

@@ -1,6 +1,6 @@
 """What a recording is: how long, silent or not, and one number for how it sounds.
 
-Choice: two recordings are the same when their waveforms are, as systems hear them (16 kHz, mono),
+Choice: two recordings are the same when their waveforms are, as systems read them (16 kHz, mono),
 bit for bit. The bytes of a file are no measure: the same recording as WAV and as FLAC, in one
 channel or two, or under another title in its header, has other bytes. Fingerprints that see
 through another sampling rate or noise are no measure either: they find two takes of one sentence

@@ -96,5 +96,5 @@ CREMA_D = Corpus(
     speaker_count=91,
     speakers=tuple(str(actor) for actor in range(1001, 1092)),
     read=by_name(recognise),
-    remark="twelve sentences, spoken by everybody; the label is the acted emotion, not the heard",
+    remark="twelve sentences, spoken by all; the label is the acted emotion, not the perceived one",
 )

@@ -1,4 +1,4 @@
-"""Which recordings a model has heard, found by their sound whatever name or format they have.
+"""Which recordings a model was trained on, found by their sound whatever name or format they have.
 
 Every 48 ms of speech is stored as 32 bits: the signs of how the energies of neighbouring bands
 between 300 and 3,000 Hz differ, and of how that has changed over 96 ms (Haitsma and Kalker, "A

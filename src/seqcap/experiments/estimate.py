@@ -160,5 +160,5 @@ def _share_after_trimming(table: pd.DataFrame, trim_db: float) -> float:
     nothing = np.zeros(BIN_COUNT, np.float32)
     unmeasured = Normalisation(nothing, nothing, NormalisationSettings(trim_db=trim_db))
     waveforms = load_rows(some)
-    heard = sum(len(unmeasured.prepare(waveform)) for waveform in waveforms)
-    return heard / sum(len(waveform) for waveform in waveforms)
+    kept = sum(len(unmeasured.prepare(waveform)) for waveform in waveforms)
+    return kept / sum(len(waveform) for waveform in waveforms)

@@ -78,7 +78,7 @@ def save_gradients(labelled: pd.DataFrame, fold: Fold, folder: Path) -> None:
     """Keeps the gradients of a run that is done, for one utterance of its test part.
 
     Which utterance depends on corpus and fold alone, so that systems can be laid side by side.
-    Systems that adapt to speakers hear it as a stranger's.
+    Systems that adapt to speakers treat its speaker as unknown.
 
     Args:
         labelled: The corpus, its labels applied.

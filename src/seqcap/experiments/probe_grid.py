@@ -1,4 +1,4 @@
-"""The position probe, Figs. 1, 4 and 5: does a system hear where an intonation rise stands?
+"""The position probe, Figs. 1, 4 and 5: does a system know where an intonation rise stands?
 
 Two synthetic corpora. In `near` every early or late rise has an end of the utterance close by; in
 `far` none is as close as a window of the sequential capsules is long. Each is an experiment of its
@@ -21,7 +21,7 @@ from seqcap.experiments.probe_voice import PLACES, Places, Sketch, draw_voice, s
 from seqcap.files import atomic_write
 
 # Both: rises of 0.2 s, and a jitter that covers whole shifts of windows where it can, so that the
-# grid of windows gives nothing away.
+# grid of windows tells nothing.
 PROBES = {
     places.name: places
     for places in (

@@ -2,7 +2,7 @@
 
 A voice is a sum of harmonics behind formants. Speaker, vowels, loudness, noise, duration and the
 rise's height and width are drawn independently of the rise's place, and the pitch is otherwise
-flat: a system that hears no order and no edge beside the rise has nothing to tell places by.
+flat: a system that knows neither order nor an edge beside the rise has nothing to tell places by.
 """
 
 from dataclasses import dataclass

@@ -83,7 +83,7 @@ class ConvolutionStack(nn.Module):
 
     @property
     def context_steps(self) -> int:
-        """Steps on either side whose frames a step can hear.
+        """Steps on either side in the receptive field of a step.
 
         Example:
             >>> ConvolutionStack(CNN_COMPONENT).context_steps

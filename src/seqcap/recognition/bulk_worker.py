@@ -186,11 +186,11 @@ def schema_of(emotions: Sequence[str]) -> pa.Schema:
 
 
 def _columns(answer: Answer) -> dict[str, Any]:
-    heard = {e: None if math.isnan(p) else p for e, p in answer.probabilities.items()}
+    answered = {e: None if math.isnan(p) else p for e, p in answer.probabilities.items()}
     return {
         "start": answer.start,
         "end": answer.end,
-        **heard,
+        **answered,
         "predicted": answer.predicted,
         "error": None,
     }

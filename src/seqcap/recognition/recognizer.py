@@ -250,7 +250,7 @@ class Recognizer(GroupRecognizer):
             Logits ``(branch, 1, emotion)`` and, if the system has capsules, capsules and couplings.
 
         Raises:
-            AudioError: Nobody speaks in it, and the model hears speech only.
+            AudioError: It has no speech, and the model uses speech only.
 
         Example:
             >>> recording = read_recording("samples/emodb/15b09Wb.wav")

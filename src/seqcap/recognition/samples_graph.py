@@ -1,8 +1,8 @@
 """One ONNX graph from samples to probabilities, for other programs and for browsers.
 
 It does what `Recognizer` does with a recording of up to a minute: level, trimming, spectrogram,
-normalisation, network, temperature. Of models that take out an offset or hear speech only, it wants
-what `Normalisation.hear` gives; its metadata says so.
+normalisation, network, temperature. Of models that remove an offset or use speech only, it wants
+what `Normalisation.cut_to_speech` gives; its metadata says so.
 
 Shapes in comments: B recordings, N samples, T frames.
 """
@@ -139,10 +139,10 @@ def _measure(
         ones = graph.op("Cast", _column(graph, graph.op("Div", last, last)), to=FLOAT)
         return first, last, ones
     places = network.count_up(graph, size)
-    heard = graph.op("GreaterOrEqual", places, _column(graph, first))
-    heard = graph.op("And", heard, graph.op("Less", places, _column(graph, last)))
-    heard_powers = graph.op("Where", heard, powers, none)
-    descending, _ = graph.ops("TopK", 2, heard_powers, size, axis=1)
+    voiced = graph.op("GreaterOrEqual", places, _column(graph, first))
+    voiced = graph.op("And", voiced, graph.op("Less", places, _column(graph, last)))
+    voiced_powers = graph.op("Where", voiced, powers, none)
+    descending, _ = graph.ops("TopK", 2, voiced_powers, size, axis=1)
     count = graph.op("Sub", last, first)
     half = graph.op("Sub", count, graph.op("Div", count, graph.ints(2)))
     louder = network.length_mask(graph, half, size)
@@ -154,8 +154,8 @@ def _measure(
     rms = graph.op("Sqrt", mean)  # (B, 1)
     target = graph.constant(settings.target_rms, np.float64)
     gain = graph.op("Div", target, graph.op("Max", rms, graph.constant(1e-300, np.float64)))
-    heard_anything = graph.op("Greater", rms, zero)
-    gain = graph.op("Where", heard_anything, gain, graph.constant(1.0, np.float64))
+    has_voice = graph.op("Greater", rms, zero)
+    gain = graph.op("Where", has_voice, gain, graph.constant(1.0, np.float64))
     return first, last, graph.op("Cast", gain, to=FLOAT)
 
 

@@ -1,4 +1,4 @@
-"""The position probe's two figures: what is heard, and who tells it apart."""
+"""The position probe's two figures: the stimuli, and which systems tell them apart."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

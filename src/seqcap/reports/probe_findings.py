@@ -27,19 +27,19 @@ class Probed:
     plan: PlanResults
 
 
-def heard_at_once_s(system: str, settings: CapsuleSettings | None = None) -> float | None:
-    """Longest stretch of sound in which a system knows what stands beside what.
+def receptive_field_s(system: str, settings: CapsuleSettings | None = None) -> float | None:
+    """Longest stretch of sound in which a system knows the order of events.
 
-    It takes what it hears in such stretches together in any order. None: it has a memory that
-    goes through the utterance, so that there is no such bound.
+    Stretches are combined in any order. None: it carries a state through the utterance, so
+    there is no such bound.
 
     Args:
         system: One of ``SYSTEMS``, or your own.
         settings: Of its capsules; the paper's if None.
 
     Example:
-        >>> heard_at_once_s("CNN"), heard_at_once_s("CNN_SeqCap"), heard_at_once_s("CNN_RecCap")
-        (1.23, 0.67, None)
+        >>> [receptive_field_s(system) for system in ("CNN", "CNN_SeqCap", "CNN_RecCap")]
+        [1.23, 0.67, None]
     """
     built = build(system, len(PLACES), settings, seed=0)
     (branch, *others) = built.branches
@@ -57,14 +57,14 @@ def heard_at_once_s(system: str, settings: CapsuleSettings | None = None) -> flo
     return round(frames / FRAMES_PER_S + overhang_s, 3)
 
 
-def heard_by(entry: EntryResults) -> float | None:
-    """Longest stretch that an entry hears at once, with the settings that it was trained with.
+def trained_receptive_field_s(entry: EntryResults) -> float | None:
+    """Receptive field of an entry, with the settings that it was trained with.
 
     Args:
         entry: With at least one finished run.
     """
     trained = entry.done[0].provenance["settings"]["capsules"]
-    return heard_at_once_s(entry.system, CapsuleSettings(**trained))
+    return receptive_field_s(entry.system, CapsuleSettings(**trained))
 
 
 def findings(probed: Probed) -> list[str]:
@@ -76,7 +76,12 @@ def findings(probed: Probed) -> list[str]:
     """
     plan = probed.plan
     told = [
-        _finding(entry.label, heard_by(entry), probed.places, accuracy(probed, entry.label))
+        _finding(
+            entry.label,
+            trained_receptive_field_s(entry),
+            probed.places,
+            accuracy(probed, entry.label),
+        )
         for entry in plan.done
     ]
     hashed_settings = {e.label for e in plan.done if is_above_chance(accuracy(probed, e.label))}
@@ -112,26 +117,26 @@ def is_above_chance(spread: Spread) -> bool:
     return spread.interval is not None and spread.interval[0] > CHANCE
 
 
-def _finding(label: str, heard_s: float | None, places: Places, spread: Spread) -> str:
+def _finding(label: str, field_s: float | None, places: Places, spread: Spread) -> str:
     tells = is_above_chance(spread)
     about = f"{label} {'tells the places apart' if tells else 'is at chance'}"
-    if heard_s is None:
+    if field_s is None:
         memory = "what came before is carried along through the utterance"
         return (
             f"{about}: {memory}."
             if tells
             else f"{about}: {memory}, so it could tell; it has not learnt it in this training."
         )
-    edge = f"it hears {heard_s:.2f} s at once"
-    if heard_s <= places.edge_s:
+    edge = f"its receptive field has {field_s:.2f} s"
+    if field_s <= places.edge_s:
         return (
             f"{about} though {edge} and no end of the utterance is nearer to a rise than "
-            f"{places.edge_s:.2f} s: something else gives the place away; do not trust this probe."
+            f"{places.edge_s:.2f} s: something else tells the place; do not trust this probe."
             if tells
             else f"{about}, as it must be: {edge}, no end of the utterance is nearer to a rise "
-            f"than {places.edge_s:.2f} s, and what it hears is taken together in any order."
+            f"than {places.edge_s:.2f} s, and the order of its fields is not used."
         )
-    near = f"the end of an utterance, {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s away"
+    near = f"the end of an utterance, {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s off"
     return (
         f"{about}: {edge}, an early or late rise together with {near}."
         if tells
@@ -145,7 +150,7 @@ def on_the_argument(all_probed: list[Probed]) -> list[str]:
     claims = {
         "CNN": ("Fig. 4: pooling leaves a CNN without the place of a rise", False),
         "CNN_SeqCap": ("Fig. 5: position-aware capsules keep the place of a rise", True),
-        "CNN_RecCap": ("Sec. IV-C: the recurrent connection hears what came before", True),
+        "CNN_RecCap": ("Sec. IV-C: the recurrent connection knows what came before", True),
     }
     told = []
     for label, (claim, expected) in claims.items():

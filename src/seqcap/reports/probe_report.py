@@ -14,8 +14,8 @@ from seqcap.reports.probe_findings import (
     Probed,
     accuracy,
     findings,
-    heard_by,
     on_the_argument,
+    trained_receptive_field_s,
 )
 
 REPORT_FILE = "probe.md"
@@ -65,7 +65,7 @@ def read_probe(folder: Path, places: Places) -> Probed:
 def probe_markdown(all_probed: Sequence[Probed]) -> str:
     """Writes the report's text, with every number and every sentence computed."""
     lines = [
-        "# Does a system hear where an intonation rise stands?",
+        "# Does a system know where an intonation rise stands?",
         "",
         "Synthetic utterances that differ only in where a rise of pitch stands: at the beginning, "
         "in the middle or at the end (the paper's Figs. 1, 4 and 5). Speaker, vowel, loudness, "
@@ -95,12 +95,12 @@ def _section(probed: Probed) -> list[str]:
         f"## {places.name}",
         "",
         f"Utterances of {places.duration_s[0]:g} to {places.duration_s[1]:g} s; an early or late "
-        f"rise is {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s away from the nearer end. "
+        f"rise is {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s from the nearer end. "
         f"{facts['utterances']} utterances of {facts['speakers']} speakers, {tested} of them "
         f"tested. Seeds {', '.join(map(str, plan.seeds))}; settings: recipe {plan.recipe}, "
         f"{', '.join(plan.overrides)}.",
         "",
-        f"| system | heard at once | seeds done | accuracy | {' | '.join(PLACES)} | step |",
+        f"| system | receptive field | seeds done | accuracy | {' | '.join(PLACES)} | step |",
         f"|---|--:|--:|--:|{'--:|' * len(PLACES)}--:|",
     ]
     lines += [_row(probed, entry) for entry in plan.done]
@@ -121,11 +121,11 @@ def _row(probed: Probed, entry: EntryResults) -> str:
     between = "" if spread.interval is None else " ({:.3f} to {:.3f})".format(*spread.interval)
     confusion = confusions_of(entry.done, probed.plan.emotions, speakers_of(entry.done)).sum(axis=0)
     shares = [f"{row[i] / row.sum():.3f}" for i, row in enumerate(confusion)]
-    heard_s = heard_by(entry)
+    field_s = trained_receptive_field_s(entry)
     steps_ms = [run.resources["step_ms"] for run in entry.done]
     cells = [
         entry.label,
-        "all so far" if heard_s is None else f"{heard_s:.2f} s",
+        "all so far" if field_s is None else f"{field_s:.2f} s",
         f"{len(entry.done)} of {len(entry.runs)}",
         f"{spread.pooled:.3f}{between}",
         *shares,

@@ -1,4 +1,4 @@
-"""Which recordings of a table a model has heard, whatever their names and formats are now."""
+"""Which recordings of a table a model was trained on, whatever their names and formats."""
 
 import os
 

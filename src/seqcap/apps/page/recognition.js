@@ -33,7 +33,7 @@ async function inBrowser(model) {
   worker.onerror = (event) => {
     asked.forEach(({ reject }) => reject(new Error(event.message || "the worker does not start")));
   };
-  await ask({ graph: model.graph, hears: model.hears, detector: model.detector });
+  await ask({ graph: model.graph, input: model.input, detector: model.detector });
   return {
     model,
     place: "Recognised in this browser: no sound leaves your machine.",

@@ -32,9 +32,9 @@ export async function speechProbabilities(samples, run) {
     const begin = Math.max(0, first - WARM_UP), end = Math.min(count, first + LANE);
     const lane = new Float32Array(CONTEXT + (end - begin) * CHUNK);
     const from = Math.max(0, begin * CHUNK - CONTEXT);
-    const heard = samples.subarray(from, end * CHUNK);
-    lane.set(heard, CONTEXT - (begin * CHUNK - from));
-    const gain = laneGain(lane.subarray(0, CONTEXT - (begin * CHUNK - from) + heard.length));
+    const chunks = samples.subarray(from, end * CHUNK);
+    lane.set(chunks, CONTEXT - (begin * CHUNK - from));
+    const gain = laneGain(lane.subarray(0, CONTEXT - (begin * CHUNK - from) + chunks.length));
     let state = new Float32Array(2 * 128), probability;
     for (let chunk = begin; chunk < end; chunk += 1) {
       const at = (chunk - begin) * CHUNK;

@@ -4,7 +4,7 @@ import { highPass, joined, speechFrames, speechProbabilities } from "./speech.js
 import * as ort from "./vendor/ort.wasm.min.mjs";
 
 const LEAST_SAMPLES = 20 * 160; // of a piece; fewer are what is left around speech
-let session, detector, hears;
+let session, detector, input;
 
 // A server may have unpacked it already.
 async function unpacked(response) {
@@ -15,7 +15,7 @@ async function unpacked(response) {
   return new Response(stream).arrayBuffer();
 }
 
-async function load({ graph, hears: heard, detector: detecting }) {
+async function load({ graph, input: wanted, detector: detecting }) {
   const vendor = new URL("./vendor/", import.meta.url);
   const [runtime, model] = await Promise.all(
     [new URL("ort-wasm-simd-threaded.wasm.gz", vendor), new URL(graph, import.meta.url)]
@@ -26,8 +26,8 @@ async function load({ graph, hears: heard, detector: detecting }) {
   ort.env.wasm.wasmPaths = { mjs: new URL("ort-wasm-simd-threaded.mjs", vendor).href };
   const options = { executionProviders: ["wasm"] };
   session = await ort.InferenceSession.create(model, options);
-  hears = heard;
-  if (!hears.speech_only) return;
+  input = wanted;
+  if (!input.speech_only) return;
   const bytes = await unpacked(await fetch(new URL(detecting, import.meta.url)));
   detector = await ort.InferenceSession.create(bytes, options);
 }
@@ -43,15 +43,15 @@ async function detect(input, state) {
 
 // Of a whole recording and, if there are several, of its pieces; null where nobody speaks.
 async function recognize(samples, bounds) {
-  const filtered = hears.high_pass_hz ? highPass(samples, hears.high_pass_hz) : samples;
-  const kept = hears.speech_only
+  const filtered = input.high_pass_hz ? highPass(samples, input.high_pass_hz) : samples;
+  const kept = input.speech_only
     && speechFrames(await speechProbabilities(filtered, detect), filtered.length);
   const part = (start, end) => (kept ? joined(filtered, kept, start, end) : filtered.slice(start, end));
   const whole = await answer(part(0, samples.length));
   const pieces = [];
   for (const [start, end] of bounds) {
-    const heard = part(start, end);
-    const own = bounds.length === 1 ? whole : kept && heard.length < LEAST_SAMPLES ? null : await answer(heard);
+    const piece = part(start, end);
+    const own = bounds.length === 1 ? whole : kept && piece.length < LEAST_SAMPLES ? null : await answer(piece);
     pieces.push(own && own.probabilities);
   }
   return { probabilities: null, ...whole, pieces, kept };
