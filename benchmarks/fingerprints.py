@@ -1,8 +1,8 @@
 """Are altered training recordings found by their fingerprints, and others not?
 
 Every table's speakers are halved: the recordings of one half are known, those of the other half
-are not. Drawn recordings of the first half are altered and asked for, all of the second half are
-asked for as they are. Needs the extra `train`:
+are not. Drawn recordings of the first half are altered and looked up, all of the second half are
+looked up as they are. Needs the extra `train`:
 
     python benchmarks/fingerprints.py emodb.csv ravdess.csv nemo.csv
 """
@@ -92,7 +92,7 @@ def main() -> None:
     print(f"{len(known)} recordings known: {size:.0f} bytes, {each_ms:.0f} ms each")
     index = FingerprintIndex(fingerprints)
     random = np.random.default_rng(arguments.seed)
-    print("\n| alteration | found | asked |\n|---|--:|--:|")
+    print("\n| alteration | found | of |\n|---|--:|--:|")
     for name, altered in ALTERATIONS.items():
         places = random.choice(len(known), arguments.count, replace=False)
         asked = row_waveforms(known.iloc[places])

@@ -4,8 +4,9 @@
 
 A service with one recognition thread runs as a process of its own, pinned to one core where the
 system can; this process is the client, on another. All goes over the loopback interface. Printed
-are requests a second beside the bare model's in the same process and minute, the half and the
-hundredth slowest answer at half that load, and statuses and memory while twice as many ask as may.
+are requests a second beside the bare model's in the same process and minute, the median and the
+99th percentile of answers at half that load, and statuses and memory with twice as many clients
+as allowed.
 """
 
 import argparse

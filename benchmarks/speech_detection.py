@@ -3,7 +3,7 @@
     python benchmarks/speech_detection.py emodb.csv ravdess.csv nemo.csv --noise noise
 
 Speech is taken to be every 10 ms within 20 dB of a recording's loudest, which holds for corpora
-without noise. Of noises, those whose names begin with 5 are asked, cut into pieces of 2 s.
+without noise. Of noises, those whose names begin with 5 are used, cut into pieces of 2 s.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def print_lost(waveforms: list[np.ndarray], names: list[tuple[str, str]]) -> Non
 
 
 def print_noise(folder: Path) -> None:
-    """Pieces of noise in which nobody speaks, by kind."""
+    """Pieces of noise without speech, by kind."""
     files = [file for file in sorted(folder.rglob("5*")) if file.is_file()]
     waveforms = [load_waveform(file) for file in files]
     quiet: dict[str, list[bool]] = defaultdict(list)

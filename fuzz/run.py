@@ -124,7 +124,7 @@ def table_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str
 
 
 def model_cases(count: int, folder: Path, first: int) -> Iterator[tuple[str, str, Path]]:
-    """Gives models of which a file is damaged, or asks for too much."""
+    """Gives models of which a file is damaged, or needs too much."""
     seeds = list(model_seeds())
     for number in range(first, first + count):
         engine, name, content = seeds[number % len(seeds)]

@@ -123,7 +123,7 @@ def lay_out_model(folder: Path, engine: str, name: str, content: bytes) -> Path:
 
 
 def hostile_settings() -> Iterator[bytes]:
-    """Gives settings of a model that ask for too much, or for what makes no sense."""
+    """Gives settings of a model that need too much, or for what makes no sense."""
     settings = json.loads((PRETRAINED_FOLDER / SETTINGS_FILE).read_text("utf-8"))
     values: tuple[Any, ...] = (
         0,

@@ -52,7 +52,7 @@ def try_table(path: str) -> str:
 
 
 def try_model(path: str) -> str:
-    """Loads a model and recognises somebody who speaks."""
+    """Loads a model and recognises speech."""
     from seqcap.errors import CheckpointError, SettingsError
     from seqcap.recognition.recognizer import Recognizer
 

@@ -22,7 +22,7 @@ __all__ = ["Answer", "Failure", "Recognizer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports torch when the first name that needs it is asked for, not before."""
+    """Imports torch when the first name that needs it is used, not before."""
     if name not in __all__:
         raise AttributeError(f"module 'seqcap' has no attribute '{name}'")
     from seqcap.recognition import recognizer

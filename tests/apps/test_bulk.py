@@ -9,7 +9,7 @@ pytest.importorskip("ray")
 from seqcap.recognition.bulk import table_of
 
 
-def test_an_archive_is_answered_and_what_failed_is_told(
+def test_an_archive_is_recognised_and_failures_are_named(
     seqcap: Callable[..., Any],
     samples: list[Path],
     model_folder: Path,

@@ -73,7 +73,7 @@ def test_a_users_mistake_is_one_line(tmp_path, model_folder):
     assert done.stderr == f"seqcap: {tmp_path / 'missing.wav'}: no such file; check the path\n"
 
 
-def test_the_version_is_told():
+def test_the_version_is_printed():
     assert start("--version").stdout == f"seqcap {__version__}\n"
 
 
@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up_is_one_line_and_status_2(tmp_path, unbuffered):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 @pytest.mark.slow
-def test_who_has_seen_enough_may_close_the_pipe(samples, model_folder):
+def test_a_reader_may_close_the_pipe(samples, model_folder):
     command = [*COMMAND, "predict", *samples, "--format", "csv", "--model", model_folder]
     with subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE

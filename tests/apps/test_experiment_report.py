@@ -19,7 +19,7 @@ def test_the_report_of_a_folder_is_written_into_it(
     assert "CNN_SeqCap less CNN" in (tmp_path / "mine" / "report.md").read_text()
 
 
-def test_it_goes_elsewhere_where_asked(seqcap: Callable[..., Any], tmp_path: Path) -> None:
+def test_output_names_another_folder(seqcap: Callable[..., Any], tmp_path: Path) -> None:
     write_experiment(tmp_path / "mine", {"CNN": 1.0}, folds=[0], seeds=[0], shows=["table5"])
     run = seqcap("experiment", "report", tmp_path / "mine", "--output", tmp_path / "results")
     assert run.status == 0

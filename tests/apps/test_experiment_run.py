@@ -56,7 +56,7 @@ def test_a_dry_run_lists_what_would_be_run_and_changes_nothing(seqcap, experimen
     assert not (tmp_path / "out").exists()
 
 
-def test_what_fails_is_told_at_the_end_by_a_line_and_the_exit_status(seqcap, experiment, tmp_path):
+def test_failures_are_named_at_the_end_and_in_the_exit_status(seqcap, experiment, tmp_path):
     folds = tmp_path / "folds.json"
     table = experiment[4]
     assert seqcap("corpus", "folds", table, "--scheme", "loso", "--output", folds).status == 0
@@ -78,7 +78,9 @@ def test_what_fails_is_told_at_the_end_by_a_line_and_the_exit_status(seqcap, exp
     assert [len(entry["runs"]) for entry in plan["entries"]] == [1, 1]
 
 
-def test_a_system_that_cannot_be_built_is_told_before_anything_is_run(seqcap, experiment, tmp_path):
+def test_a_system_that_cannot_be_built_is_refused_before_anything_is_run(
+    seqcap, experiment, tmp_path
+):
     (tmp_path / "broken_system.py").write_text("def make(emotions):\n    pass\n")
     experiment[2].write_text(experiment[2].read_text().replace("failing_", "broken_"))
     done = seqcap(*experiment)

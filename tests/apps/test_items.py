@@ -82,4 +82,4 @@ def test_each_channel_has_an_answer_of_its_own(predict, recognizer, samples, tmp
     assert right["sadness"] == rows[1]["sadness"]
     run = predict(stereo, "--channel", "3")
     assert run.status == 2
-    assert "channel 3 was asked for, it has 2" in run.err
+    assert "channel 3 was requested; it has 2" in run.err

@@ -41,7 +41,7 @@ def test_a_wav_file_that_flows_in_is_answered_as_its_stream(listen, samples, mod
     assert_rows(run.out, stream.push(waveform) + stream.finish())
 
 
-def test_raw_samples_are_told_by_options(listen, samples, model_folder):
+def test_raw_samples_are_described_by_options(listen, samples, model_folder):
     waveform, rate = soundfile.read(samples[0], dtype="float32")
     stereo = np.stack((waveform, waveform / 2), 1)
     run = listen(
@@ -52,7 +52,7 @@ def test_raw_samples_are_told_by_options(listen, samples, model_folder):
     assert_rows(run.out, stream.push(stereo) + stream.finish())
 
 
-def test_people_read_a_line_for_each_answer(listen, samples):
+def test_a_terminal_gets_a_line_for_each_answer(listen, samples):
     run = listen(samples[0].read_bytes())
     assert "0.00 to 0.50 s" in run.out
     assert "speech start" in run.out

@@ -32,7 +32,7 @@ def test_a_model_shows_its_card_or_else_its_settings(seqcap, model_folder, tmp_p
     assert json.loads(seqcap("model", folder, "--format", "json").out) == settings
 
 
-def test_without_torch_a_missing_model_is_told_in_the_same_words(seqcap, tmp_path):
+def test_without_torch_a_missing_model_is_refused_in_the_same_words(seqcap, tmp_path):
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(tmp_path)
     run = seqcap("model", tmp_path)

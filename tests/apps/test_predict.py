@@ -150,7 +150,7 @@ def test_pandas_reads_what_is_written(predict, samples, tmp_path):
     assert list(from_csv.columns) == COLUMNS[:-1]
 
 
-def test_the_table_tells_people_the_same(predict, samples, answers):
+def test_the_table_on_a_terminal_has_the_same_answers(predict, samples, answers):
     lines = predict(*samples).out.splitlines()
     assert lines[0].split() == ["file", "seconds", *EMOTIONS, "predicted", "confidence"]
     for line, answer in zip(lines[1:], answers, strict=True):
@@ -179,7 +179,7 @@ def test_a_file_is_written_as_its_ending_says(predict, samples, tmp_path):
     assert len(list(output.parent.iterdir())) == 4
 
 
-def test_who_is_not_sure_enough_says_so(predict, samples):
+def test_an_answer_below_the_threshold_is_uncertain(predict, samples):
     rows = rows_of(predict(*samples, "--format", "csv", "--abstain-below", 1).out)
     assert {row["predicted"] for row in rows} == {"uncertain"}
 
@@ -276,7 +276,7 @@ def test_answers_about_one_speaker_have_their_prior_corrected(
 # What goes wrong.
 
 
-def test_a_model_that_does_not_adapt_is_told(predict, samples, tmp_path):
+def test_adaptation_by_a_model_that_does_not_adapt_is_refused(predict, samples, tmp_path):
     run = predict(samples[0], "--adapt", "--output", tmp_path / "emotions.csv")
     assert (run.status, run.out, list(tmp_path.iterdir())) == (2, "", [])
     assert run.err == (
@@ -307,19 +307,19 @@ def test_nothing_recognised_is_status_2_and_no_output(predict, folder):
     assert not output.exists()
 
 
-def test_a_folder_without_recordings_is_told(predict, tmp_path):
+def test_a_folder_without_recordings_is_refused(predict, tmp_path):
     run = predict(tmp_path)
     assert run.status == 2
     assert run.err.startswith(f"seqcap: {tmp_path}: no recordings in this folder, by the endings")
 
 
-def test_a_pattern_without_a_match_is_told(predict, tmp_path):
+def test_a_pattern_without_a_match_is_refused(predict, tmp_path):
     run = predict(tmp_path / "*.wav")
     assert run.status == 2
     assert run.err == f"seqcap: {tmp_path / '*.wav'}: no file has such a name; check the pattern\n"
 
 
-def test_a_doubt_is_one_line(predict, tmp_path):
+def test_a_warning_is_one_line(predict, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
     run = predict(tmp_path / "silence.wav", "--format", "csv")
     assert run.status == 0
@@ -368,7 +368,7 @@ def test_a_full_disk_is_one_line_with_the_name(predict, samples):
 def test_what_the_system_allows_as_a_name_or_a_pipe_is_recognised(predict, samples, tmp_path):
     odd = os.fsencode(tmp_path) + b"/bad\xff.wav"
     shutil.copy(samples[0], odd)
-    os.mkfifo(tmp_path / "pipe.wav")  # nobody writes to it: it is passed over
+    os.mkfifo(tmp_path / "pipe.wav")  # without a writer: it is passed over
     for output in ("--format", "csv"), ("--output", tmp_path / "out.json"):
         run = predict(tmp_path, *output)
         assert run.status == 0, run.err

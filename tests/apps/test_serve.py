@@ -183,7 +183,7 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def test_who_would_wait_too_long_is_told_so_and_what_waits_is_done_together(recognizer, samples):
+def test_a_full_queue_refuses_requests_and_waiting_ones_are_batched(recognizer, samples):
     blocking, content, statuses = Blocking(recognizer), samples[0].read_bytes(), []
     settings = {"queue_length": 3}
     app = make_app({"random": blocking}, ServiceSettings(**settings))
@@ -203,7 +203,7 @@ def test_who_would_wait_too_long_is_told_so_and_what_waits_is_done_together(reco
     assert blocking.begun == 2  # the three that waited went together
 
 
-def test_who_is_not_answered_in_time_is_told_so(recognizer, samples):
+def test_a_request_that_takes_too_long_is_refused(recognizer, samples):
     blocking = Blocking(recognizer)
     app = make_app({"random": blocking}, ServiceSettings(time_limit_s=0.2))
     with TestClient(app) as client:
@@ -212,7 +212,7 @@ def test_who_is_not_answered_in_time_is_told_so(recognizer, samples):
         blocking.may_go.set()
 
 
-def test_the_token_is_asked_for(recognizer, samples):
+def test_the_token_is_required(recognizer, samples):
     content = samples[0].read_bytes()
     with client_with(recognizer, token="secret") as client:
         for headers in ({}, {"authorization": "Bearer sesame"}, {"authorization": "secret"}):
@@ -231,7 +231,9 @@ def test_pages_of_other_hosts_may_not_ask_unless_they_are_allowed(recognizer):
     with client_with(recognizer) as client:
         assert "access-control-allow-origin" not in client.get("/healthz", headers=headers).headers
         with client.websocket_connect("/v1/stream", headers=headers) as socket:
-            assert socket.receive_json()["error"] == "pages of https://elsewhere.org may not ask"
+            assert (
+                socket.receive_json()["error"] == "pages of https://elsewhere.org are not allowed"
+            )
     with client_with(recognizer, origins=("https://elsewhere.org",)) as client:
         found = client.get("/healthz", headers=headers).headers["access-control-allow-origin"]
         assert found == "https://elsewhere.org"
@@ -289,7 +291,7 @@ def test_only_so_many_streams_are_open(recognizer):
         assert "seqcap_streams 1" in client.get("/metrics").text
 
 
-def test_what_was_counted_is_told(recognizer, samples):
+def test_metrics_are_published(recognizer, samples):
     with client_with(recognizer) as client:
         client.post("/v1/recognize", content=samples[0].read_bytes())
         client.post("/v1/recognize", content=b"hello")

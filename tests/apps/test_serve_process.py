@@ -41,7 +41,7 @@ def service(model_folder, port):
 
 
 @pytest.mark.slow
-def test_hugging_faces_client_is_served_and_sigterm_finishes_what_was_begun(service, samples):
+def test_hugging_faces_client_is_served_and_sigterm_finishes_requests(service, samples):
     from huggingface_hub import InferenceClient
 
     process, url = service

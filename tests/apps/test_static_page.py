@@ -149,7 +149,7 @@ def test_the_time_line_can_be_taken_away(page, samples):
 
 
 @pytest.mark.slow
-def test_what_is_doubtful_is_said(page, tmp_path):
+def test_warnings_are_shown(page, tmp_path):
     import numpy as np
     import soundfile
 

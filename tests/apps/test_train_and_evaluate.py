@@ -333,7 +333,7 @@ def test_a_recording_that_stands_in_two_rows_is_refused(
     assert "stands in more than one row, with the same start and end" in result.err
 
 
-def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_heard(
+def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_read(
     seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "p.csv"

@@ -40,7 +40,7 @@ def test_what_is_no_turn_is_refused_with_its_place(tmp_path, text, message):
         read_turns(tmp_path / "t.csv")
 
 
-def test_turns_of_another_recording_and_of_nobody_are_refused():
+def test_turns_of_another_recording_and_without_a_file_are_refused():
     with pytest.raises(SettingsError, match="which is none of the recordings"):
         turns_of(["a.wav"], [Turn("b", 0, 1, "A")])
     with pytest.raises(SettingsError, match="turns without a file"):

@@ -27,7 +27,7 @@ def test_what_is_no_channel_is_refused(channel):
 
 
 def test_a_channel_that_is_not_there_is_refused():
-    with pytest.raises(AudioError, match="channel 2 was asked for, it has 1"):
+    with pytest.raises(AudioError, match="channel 2 was requested; it has 1"):
         load_waveform((LEFT, 16000), channel="right")
 
 

@@ -4,7 +4,7 @@ from seqcap.audio.formats import ENDINGS, has_sound_ending
 
 
 @pytest.mark.parametrize("name", ["a.wav", "A.WAV", "memo.m4a", "x.y.opus", "film.MKV", "ö.amr"])
-def test_sound_files_are_told_by_their_endings(name):
+def test_sound_files_are_known_by_their_endings(name):
     assert has_sound_ending(name)
 
 

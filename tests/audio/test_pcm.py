@@ -42,7 +42,7 @@ def test_a_wav_file_in_drops_is_read_as_libsndfile_reads_it(size, subtype, kind)
     np.testing.assert_array_equal(frames, expected)
 
 
-def test_a_length_nobody_knows_is_no_length():
+def test_an_unknown_length_is_no_length():
     content = bytearray(wav(np.arange(100) / 100, 8000, subtype="PCM_16"))
     at = content.index(b"data") + 4
     content[at : at + 4] = content[4:8] = b"\xff\xff\xff\xff"  # as ffmpeg writes to a pipe

@@ -34,7 +34,7 @@ def test_speech_is_found_and_the_silence_around_it_is_not(sentences):
 
 
 @pytest.mark.parametrize("kind", ["white noise", "falling noise", "hum", "chord", "silence"])
-def test_what_is_not_speech_is_not_heard(kind):
+def test_what_is_not_speech_is_not_detected(kind):
     generator = np.random.default_rng(0)
     times = np.arange(64000) / 16000
     noise = generator.standard_normal(64000)
@@ -48,12 +48,12 @@ def test_what_is_not_speech_is_not_heard(kind):
     assert not detected(sound.astype(np.float32)).any()
 
 
-def test_a_quiet_recording_is_heard_like_a_loud_one(sentences):
+def test_speech_is_detected_in_quiet_recordings_as_in_loud_ones(sentences):
     for sentence in sentences:
         assert np.mean(detected(sentence) != detected(sentence * np.float32(0.003))) < 0.02
 
 
-def test_who_else_is_in_a_batch_changes_nothing(sentences):
+def test_other_recordings_in_a_batch_change_nothing(sentences):
     together = speech_probabilities(sentences)
     for sentence, probabilities in zip(sentences, together, strict=True):
         (alone,) = speech_probabilities([sentence])
@@ -87,4 +87,4 @@ def test_short_pauses_stay_and_long_ones_go(sentences):
 def test_a_click_is_no_speech():
     probabilities = np.zeros(100, np.float32)
     probabilities[50:52] = 1
-    assert not detected(probabilities, 51200).any()
+    assert not speech_frames(probabilities, 51200).any()

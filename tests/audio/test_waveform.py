@@ -209,7 +209,7 @@ def test_blocks_of_a_long_file_joined_are_the_whole(container, subtype, block_s)
     assert len(expected) == 94 * SAMPLE_RATE_HZ
 
 
-def test_blocks_that_nobody_finishes_close_their_file(tmp_path):
+def test_unfinished_blocks_close_their_file(tmp_path):
     path = tmp_path / "a.wav"
     path.write_bytes(encode(make_tone()))
     blocks = waveform_blocks(path, 0.1)
@@ -357,7 +357,7 @@ def test_a_truncated_mp3_is_refused():
 
 
 @pytest.mark.parametrize("sample_count", [0, 1, 100, 639])
-def test_a_recording_that_is_too_short_is_told_the_least(sample_count):
+def test_too_short_a_recording_is_refused_with_the_least_duration(sample_count):
     tone = make_tone()[:sample_count]
     expected = f"{sample_count // 160 / 100:.2f} s of audio; at least 0.04 s is needed"
     assert message_of((tone, SAMPLE_RATE_HZ)) == f"<array>: {expected}"
@@ -470,13 +470,13 @@ def test_what_is_no_source_is_refused(source, message):
 
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
-def test_digital_silence_is_doubted(container):
+def test_digital_silence_is_a_warning(container):
     subtype = soundfile.default_subtype(container)
     with pytest.warns(AudioWarning, match="^<bytes>: digital silence; speech is expected, its"):
         load_waveform(encode(np.zeros(16000), 44100, container, subtype))
 
 
-def test_a_silent_part_is_doubted_and_a_loud_one_is_not():
+def test_a_silent_part_is_a_warning_and_a_loud_one_is_not():
     source = (np.concatenate((np.zeros(16000), make_tone())), SAMPLE_RATE_HZ)
     load_waveform(source, start_s=0.5)
     with pytest.warns(AudioWarning, match="digital silence"):
@@ -484,14 +484,14 @@ def test_a_silent_part_is_doubted_and_a_loud_one_is_not():
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT", "ULAW", "ALAW"])
-def test_clipping_is_doubted(subtype):
+def test_clipping_is_a_warning(subtype):
     content = encode(np.clip(make_tone(level=1.5), -1, 1), subtype=subtype)
     with pytest.warns(AudioWarning, match=r"^<bytes>: \d+\.\d % of the samples are clipped;"):
         load_waveform(content)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
-def test_a_normalised_recording_is_not_doubted(subtype):
+def test_a_normalised_recording_is_no_warning(subtype):
     noise = np.random.default_rng(0).laplace(size=48000)
     load_waveform(encode(noise / np.abs(noise).max(), subtype=subtype))
 
@@ -507,7 +507,7 @@ def test_clipping_is_counted_across_pieces():
 # Real speech.
 
 
-def test_samples_of_the_repository_are_read_without_a_doubt():
+def test_samples_of_the_repository_are_read_without_a_warning():
     paths = sorted(SAMPLES.glob("*.wav"))
     assert len(paths) == 8
     for path in paths:

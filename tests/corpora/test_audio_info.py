@@ -30,7 +30,7 @@ def test_one_sample_makes_another_sound(tmp_path, noise):
     assert probe_audio(tmp_path / "a.wav") != probe_audio(tmp_path / "b.wav")
 
 
-def test_a_changed_file_is_heard_again(tmp_path, noise):
+def test_a_changed_file_is_read_again(tmp_path, noise):
     path = tmp_path / "a.wav"
     soundfile.write(path, noise, 16000)
     before = probe_audio(path)

@@ -32,7 +32,7 @@ from seqcap.errors import CorpusWarning
         ("złość", "anger"),
     ],
 )
-def test_folders_are_understood_as_people_name_them(name, emotion):
+def test_usual_names_of_folders_are_understood(name, emotion):
     assert emotion_in_name(name) == emotion
 
 
@@ -54,7 +54,7 @@ def test_other_folders_are_no_emotions(name):
     assert emotion_in_name(name) is None
 
 
-def test_numbered_and_described_folders_are_read_and_told(make_tree):
+def test_numbered_and_described_folders_are_read_and_named(make_tree):
     names = [
         "set/01Neutral/a.wav",
         "set/02Fearful/b.wav",

@@ -46,7 +46,7 @@ ALL_SCHEMES = ["paper", "paper_swapped", "loso", "groups:3", "groups:5"]
 @pytest.mark.parametrize(
     "table", [IEMOCAP, EMODB, RAVDESS, NINE], ids=["iemocap", "emodb", "ravdess", "nine"]
 )
-def test_everybody_is_in_one_part_and_nobody_is_tested_twice(table, scheme):
+def test_every_speaker_is_in_one_part_and_tests_once(table, scheme):
     tested = []
     names = set()
     for fold in make_folds(table, scheme):
@@ -97,7 +97,7 @@ def test_a_corpus_without_sessions_gets_couples_of_a_woman_and_a_man():
     ]
 
 
-def test_an_odd_number_of_people_leaves_nobody_untested():
+def test_an_odd_number_of_speakers_leaves_none_untested():
     tested = [
         s for scheme in ("paper", "paper_swapped") for f in make_folds(NINE, scheme) for s in f.test
     ]
@@ -189,14 +189,14 @@ def test_a_split_that_shares_speakers_is_refused_and_marked_when_allowed():
         (
             corpus(["f1", "f2"]),
             "paper",
-            "2 speakers .f1, f2. are too few .* nobody is left to train",
+            "2 speakers .f1, f2. are too few .* no speaker is left for training",
         ),
-        (corpus(["f1", "f2"]), "loso", "nobody is left to train"),
+        (corpus(["f1", "f2"]), "loso", "no speaker is left for training"),
         (EMODB.assign(speaker=""), "paper", "10 rows without a speaker, the first in row 2"),
         (EMODB, "split", "no column 'split' in the table"),
         (EMODB.assign(split="train"), "split", "no rows for validation, test"),
         (EMODB.assign(split="fold1"), "split", "row 2: 'fold1' in column 'split'; train, dev or"),
-        (IEMOCAP.assign(session="one"), "paper", "nobody is left to train"),
+        (IEMOCAP.assign(session="one"), "paper", "no speaker is left for training"),
         (IEMOCAP.assign(session=IEMOCAP["speaker"]), "paper", "session f1 has one speaker, f1"),
         (
             pd.concat([IEMOCAP, IEMOCAP.assign(session="Ses9")]),

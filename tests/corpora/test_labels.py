@@ -20,7 +20,7 @@ def test_the_papers_set_is_in_table_iiis_order_without_merging():
 
 
 @pytest.mark.parametrize("label_set", LABEL_SETS.values(), ids=LABEL_SETS)
-def test_every_set_maps_onto_its_own_emotions_and_can_be_told_apart(label_set):
+def test_every_set_maps_onto_its_own_emotions_under_its_own_name(label_set):
     assert set(label_set.mapping.values()) == set(label_set.emotions)
     assert len(set(label_set.emotions)) == len(label_set.emotions)
     assert label_set.description.startswith(f"{label_set.name}: ")

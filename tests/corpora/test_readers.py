@@ -220,7 +220,7 @@ def test_a_wrong_folder_is_refused_with_the_way_out(tmp_path):
         read_corpus("emodbb", tmp_path)
 
 
-def test_folders_named_for_emotions_tell_people_and_split_too(make_tree):
+def test_folders_named_for_emotions_may_name_speakers_and_split(make_tree):
     folder = make_tree(
         [
             f"data/{split}/{who}/{emotion}/{i}.wav"
@@ -244,7 +244,7 @@ def test_folders_within_folders_keep_their_emotions(make_tree):
     assert table["emotion"].value_counts().to_dict() == {"anger": 2, "sadness": 2}
 
 
-def test_folders_without_people_leave_the_speaker_empty_with_a_word(make_tree):
+def test_folders_without_speakers_leave_the_column_empty_and_say_so(make_tree):
     with pytest.warns(CorpusWarning, match="no folders tell who speaks"):
         table = read_corpus("folders", make_tree(["set/sad/a.wav", "set/stressed/b.wav"]))
     assert set(table["speaker"]) == {""}

@@ -29,5 +29,5 @@ def test_a_number_is_one_person_however_a_spreadsheet_writes_it(other):
         ("анна", "яна"),
     ],
 )
-def test_different_people_stay_different(one, other):
+def test_different_speakers_stay_different(one, other):
     assert speaker_key(one) != speaker_key(other)

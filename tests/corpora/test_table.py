@@ -75,7 +75,7 @@ def test_what_else_a_table_has_is_kept_and_split_and_gender_are_understood(tmp_p
     assert table.loc[0, ["split", "gender", "room"]].tolist() == ["Train", "female", "kitchen"]
 
 
-def test_german_letters_are_told_from_english_ones_by_the_whole_column(tmp_path):
+def test_the_whole_column_decides_between_german_and_english_letters(tmp_path):
     german = read_table(write(tmp_path / "de.csv", "file,label\na,A\nb,W\nc,N\n"))
     english = read_table(write(tmp_path / "en.csv", "file,label\na,A\nb,H\nc,N\n"))
     assert german["emotion"].tolist() == ["fear", "anger", "neutral"]

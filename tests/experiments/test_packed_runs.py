@@ -109,7 +109,7 @@ def test_a_run_that_was_repeated_comes_before_its_packed_form(experiment: Path) 
     assert packed_runs(experiment).is_complete(name)
 
 
-def test_gradients_are_kept_for_the_runs_asked_for(experiment: Path, tmp_path: Path) -> None:
+def test_gradients_are_kept_for_the_requested_runs(experiment: Path, tmp_path: Path) -> None:
     values = np.linspace(0, 1, 5000, dtype=np.float32)
     for name in ("CNN-paper-0-s0", "CNN_SeqCap-paper-0-s0"):
         with (experiment / "runs" / name / "gradients.npz").open("wb") as file:

@@ -109,7 +109,7 @@ def test_an_unknown_system_is_named_beside_the_known_ones():
         build("CNN_XCap", 4)
 
 
-def test_one_emotion_cannot_be_told_apart():
+def test_one_emotion_is_refused():
     with pytest.raises(SettingsError, match="1 emotions came; at least 2 are needed"):
         build("CNN_SeqCap", 1)
 

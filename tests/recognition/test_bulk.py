@@ -261,7 +261,7 @@ def test_buckets_of_google_are_read_and_written_by_arrow(
     memory.rm("/", recursive=True)
 
 
-def test_what_cannot_be_used_is_told_in_one_line(
+def test_what_cannot_be_used_is_refused_in_one_line(
     archive: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     def told(source: object, output: object = tmp_path / "out", **others: Any) -> str:
@@ -368,7 +368,7 @@ def test_a_recording_that_kills_its_workers_gets_a_row_and_the_others_their_answ
     from seqcap.recognition import bulk_ray
 
     def dying(settings: object, units: Any, *_: object) -> Iterator[Tally]:
-        """A cluster without Ray, in which bad.wav kills whoever reads it."""
+        """A cluster without Ray, in which bad.wav kills its reader."""
         worker = BulkWorker(settings)  # type: ignore[arg-type]
         sizes.append([unit.item_count for unit in units])
         for unit in units:

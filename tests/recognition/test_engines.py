@@ -42,7 +42,7 @@ def lively_checkpoint(name: str, settings: CapsuleSettings | None = None) -> Che
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Models with graphs by name of their system, made when asked for."""
+    """Models with graphs by name of their system, made when needed."""
     made = {}
 
     def folder(name):
@@ -149,7 +149,7 @@ def test_no_frames_at_all_are_an_error(folders):
         run_in_chunks(OnnxEngine(folders("CNN_SeqCap")), [])
 
 
-def test_a_model_with_graphs_runs_by_onnxruntime_and_by_torch_if_asked_to(folders, samples):
+def test_a_model_with_graphs_runs_by_onnxruntime_and_by_torch_on_request(folders, samples):
     folder = folders("CNN_GRU-RecCap")
     by_default = Recognizer.from_pretrained(folder)
     by_torch = Recognizer.from_pretrained(folder, engine="torch")

@@ -16,7 +16,7 @@ pytest.importorskip("huggingface_hub")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """A model with its card, and beside it what nobody should fetch."""
+    """A model with its card, and beside it files that must not be fetched."""
     folder = tmp_path_factory.mktemp("mine") / "model"
     shutil.copytree(model_folder, folder)
     (folder / "CARD.md").write_text("# random\n\nNever trained.\n")
@@ -95,7 +95,7 @@ def test_models_that_ask_for_code_are_refused(hub: Hub, folder: Path, tmp_path: 
         Recognizer.from_pretrained("anna/calls", "cpu")
 
 
-def test_what_cannot_be_is_told_in_one_line(
+def test_what_cannot_be_is_refused_in_one_line(
     hub: Hub, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(CheckpointError, match="anna/none: no such folder, and no model of the hub"):

@@ -69,7 +69,7 @@ def test_the_whole_is_answered_from_its_speech_and_pauses_say_no_speech(
 
 
 def test_capsules_of_a_recording_without_speech_are_refused(recognizer):
-    with pytest.raises(AudioError, match=r"<array>: nobody speaks in it; .* needs speech"):
+    with pytest.raises(AudioError, match=r"<array>: no speech in it; .* needs speech"):
         recognizer.embed((soft_noise(2.0), 16000))
 
 

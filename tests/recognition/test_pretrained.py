@@ -23,7 +23,7 @@ def test_it_is_the_papers_system(recognizer):
     assert recognizer.emotions == tuple(EMOTION_OF_LETTER.values())
 
 
-def test_it_never_heard_who_speaks_in_the_samples(recognizer, samples):
+def test_speakers_of_the_samples_did_not_train_it(recognizer, samples):
     fold = recognizer.checkpoint.provenance["fold"]
     known = {*fold["train"], *fold["validation"]}
     assert known.isdisjoint(f"emodb-{path.name[:2]}" for path in samples)

@@ -14,7 +14,7 @@ EMOTIONS = ["anger", "happiness", "sadness"]
 
 
 def make_biased(count, generator, bias=(1.5, 0.0, -0.5)):
-    """Truth and answers about somebody who sounds angrier than they are."""
+    """Truth and answers about a speaker who sounds angrier than they are."""
     truth = np.arange(count) % 3
     logits = generator.standard_normal((count, 3)) + 2 * np.eye(3)[truth] + bias
     powers = np.exp(logits)

@@ -39,7 +39,7 @@ def test_probabilities_are_in_the_models_order_and_sum_to_one(recognizer, alone)
         assert answer.probabilities[answer.predicted] == answer.confidence
 
 
-def test_recordings_are_told_apart(alone):
+def test_recordings_get_different_answers(alone):
     assert np.ptp([answer.confidence for answer in alone]) > 0.01
 
 
@@ -115,7 +115,7 @@ def test_a_part_is_that_part_of_the_recording(recognizer):
 
 
 @pytest.mark.slow
-def test_a_speaker_who_is_known_sounds_like_everybody(recognizer, samples):
+def test_a_known_speaker_has_the_mean_spectrum_of_all(recognizer, samples):
     checkpoint = recognizer.checkpoint
     adapting = Recognizer(
         dataclasses.replace(
@@ -146,7 +146,7 @@ def test_a_system_that_does_not_adapt_says_so(recognizer, samples):
         recognizer.adapt_to_speaker(samples)
 
 
-def test_who_is_not_sure_enough_says_so(model_folder, samples, alone):
+def test_an_answer_below_the_threshold_is_uncertain(model_folder, samples, alone):
     threshold = sorted(answer.confidence for answer in alone)[len(alone) // 2]
     careful = Recognizer.from_pretrained(model_folder, abstain_below=threshold)
     for answer, expected in zip(careful.recognize_many(samples), alone, strict=True):
@@ -174,7 +174,7 @@ def test_a_bad_recording_alone_is_an_error(recognizer):
 
 
 @pytest.mark.parametrize("seconds", [1, 61])  # held, and read block by block
-def test_silence_is_uncertain_and_doubted(recognizer, seconds):
+def test_silence_is_uncertain_and_a_warning(recognizer, seconds):
     silence = (np.zeros(seconds * 16000, np.float32), 16000)
     with pytest.warns(AudioWarning, match="digital silence"):
         answer = recognizer.recognize(silence)

@@ -128,7 +128,7 @@ def test_label_sets_are_intersected(tmp_path: Path) -> None:
     assert whole.emotions == ("neutral", "anger", "happiness", "sadness")
 
 
-def test_who_never_answers_an_emotion_is_asked_for_it_all_the_same(tmp_path: Path) -> None:
+def test_an_emotion_that_is_never_predicted_counts_all_the_same(tmp_path: Path) -> None:
     truth = "file,predicted,truth\na.wav,anger,anger\nb.wav,sadness,sadness\nc.wav,anger,fear\n"
     (tmp_path / "full.csv").write_text(truth)
     (tmp_path / "alone.csv").write_text("file,predicted\na.wav,anger\nb.wav,anger\nc.wav,\n")
@@ -183,7 +183,7 @@ def test_utterances_of_two_truths_are_left_out(tmp_path: Path) -> None:
     assert any("1 of them are left out" in note for note in comparison.notes)
 
 
-def test_pieces_of_one_recording_are_told_apart_by_their_start(tmp_path: Path) -> None:
+def test_the_start_distinguishes_pieces_of_one_recording(tmp_path: Path) -> None:
     text = "file,start,end,predicted,truth\na.wav,0,1,anger,anger\na.wav,1.5,2,anger,sadness\n"
     for name in ("one", "other"):
         (tmp_path / f"{name}.csv").write_text(text)
@@ -273,7 +273,7 @@ def test_what_is_not_there_is_said_with_what_is(experiment: Path, tmp_path: Path
         compare(read(f"{experiment}:CNN"))
 
 
-def test_an_entry_of_two_grids_is_asked_for_with_its_grid(tmp_path: Path) -> None:
+def test_an_entry_of_two_grids_needs_the_name_of_its_grid(tmp_path: Path) -> None:
     folder = tmp_path / "both"
     write_experiment(folder, {"CNN": 1.0}, seeds=[0])
     write_experiment(folder, {"CNN": 2.0}, seeds=[0], grid="default", recipe="default")

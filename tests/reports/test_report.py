@@ -160,12 +160,12 @@ def test_speakers_have_rows_of_their_own(folder: Path) -> None:
     assert rows[2]["CNN_RecCap"] == f"{100 * one['wa']:.1f} / {100 * one['ua']:.1f}"
 
 
-def test_everybody_who_validates_or_is_tested_is_counted_once(folder: Path) -> None:
+def test_every_validation_or_test_speaker_is_counted_once(folder: Path) -> None:
     rows = table_with(folder, "speaker", "all")
     assert [row["all"] for row in rows] == ["12"] * 10 + ["120"]
 
 
-def test_calibration_is_told_before_and_after(folder: Path) -> None:
+def test_calibration_is_shown_before_and_after(folder: Path) -> None:
     rows = {row["system"]: row for row in table_with(folder, "ECE before")}
     assert rows["CNN"]["ECE before"] == "0.250"
     assert rows[COMBINED]["ECE before"] == "–"
@@ -173,7 +173,7 @@ def test_calibration_is_told_before_and_after(folder: Path) -> None:
     assert rows["CNN"]["ECE after"] == f"{expected:.3f}"
 
 
-def test_time_and_memory_are_told_with_the_machine(folder: Path, markdown: str) -> None:
+def test_time_and_memory_are_shown_with_the_machine(folder: Path, markdown: str) -> None:
     row = table_with(folder, "step / ms")[0]
     assert (row["parameters"], row["step / ms"], row["peak memory / MB"]) == (
         "703,540", "400", "1,004",
@@ -263,7 +263,7 @@ def test_a_grid_of_which_nothing_is_done_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_curriculum_is_told_as_a_difference(tmp_path: Path) -> None:
+def test_the_curriculum_is_shown_as_a_difference(tmp_path: Path) -> None:
     write_experiment(
         tmp_path, {"CNN_SeqCap": 2.0, "CNN_SeqCap, shuffled": 1.0}, grid="table4",
         shows=["table4", "significance"],
@@ -281,7 +281,7 @@ def test_the_curriculum_is_told_as_a_difference(tmp_path: Path) -> None:
     ]
 
 
-def test_a_setting_that_earlier_runs_do_not_know_is_told(tmp_path: Path) -> None:
+def test_a_setting_that_earlier_runs_lack_is_shown(tmp_path: Path) -> None:
     later = {"speaker_mean_norm": 1.0, "utterance_mean_norm": 0.0, "min_steps": 1000}
     write_experiment(
         tmp_path, {"before": 1.0, "after": 2.0}, shows=["table5"], settings={"after": later}
@@ -428,7 +428,7 @@ def test_trials_are_judged_by_their_validation_speakers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_who_adapts_to_speakers_is_scored_on_unknown_speakers_too(tmp_path: Path) -> None:
+def test_adaptive_systems_are_scored_on_unknown_speakers_too(tmp_path: Path) -> None:
     skills = {"CNN": 1.0, "CNN_GRU": 1.5, "CNN_SeqCap": 3.0}
     combinations = [("CNN_GRU", "CNN_SeqCap"), ("CNN", "CNN_SeqCap")]
     write_experiment(

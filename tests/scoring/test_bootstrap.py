@@ -17,7 +17,7 @@ def test_many_confusions_are_scored_as_one_is() -> None:
     assert float(bootstrap.score_confusions([[2, 0, 2], [0, 0, 0]]).ua) == 0.5
 
 
-def test_speakers_that_are_alike_leave_no_doubt() -> None:
+def test_equal_speakers_give_an_interval_of_zero_width() -> None:
     alike = np.stack([[[3, 1], [1, 3]]] * 6)
     drawn = bootstrap.bootstrap_scores(alike)
     assert bootstrap.interval(drawn.ua, 6) == (0.75, 0.75)

@@ -29,7 +29,7 @@ def test_accuracies_meet_the_golden_vectors() -> None:
     assert metrics.unweighted_accuracy(golden["confusion"]) == pytest.approx(golden["ua"], rel=1e-6)
 
 
-def test_an_emotion_that_nobody_shows_does_not_count() -> None:
+def test_an_emotion_without_utterances_does_not_count() -> None:
     assert metrics.unweighted_accuracy([[3, 1, 0], [0, 1, 0], [0, 0, 0]]) == 0.875
     assert np.isnan(metrics.recalls([[1, 0], [0, 0]])[1])
 

@@ -102,7 +102,7 @@ def _revision(files: dict[str, bytes]) -> str:
 
 @contextmanager
 def hub_server() -> Iterator[tuple[str, Repositories, list[str]]]:
-    """Serves; gives the endpoint, what the repositories hold and which files were asked for."""
+    """Serves; gives the endpoint, what the repositories hold and which files were fetched."""
     repositories: Repositories = {}
     asked: list[str] = []
     handler = type("Handler", (_Handler,), {"repositories": repositories, "asked": asked})

@@ -1,4 +1,4 @@
-"""Writes experiments' folders that nobody trained: seeded probabilities in the right files."""
+"""Writes experiments' folders without training: seeded probabilities in the right files."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -91,7 +91,7 @@ def main() -> NoReturn:
     except SeqcapError as error:
         tell(str(error))
         sys.exit(2)
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has stopped
         _close_standard_output()
         sys.exit(1)
     except (SystemExit, KeyboardInterrupt) as end:

@@ -239,7 +239,7 @@ def _do(
 
 
 class _NowColumn(ProgressColumn):
-    """What is being run now, whoever runs it."""
+    """What is being run now, by any process."""
 
     max_refresh = 2.0  # seconds: it looks at every run's lock
 

@@ -1,4 +1,4 @@
-"""`seqcap listen`: answers while somebody speaks, in a terminal or as JSON lines."""
+"""`seqcap listen`: answers while you speak, in a terminal or as JSON lines."""
 
 import json
 import sys

@@ -45,7 +45,7 @@ def serve(
     ] = 16,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="A web page elsewhere that may ask (CORS)."),
+        typer.Option(metavar="URL", help="Origin of another web page that is allowed (CORS)."),
     ] = None,
     abstain_below: Annotated[
         float,
@@ -56,7 +56,7 @@ def serve(
     """Recognise emotions over HTTP.
 
     POST /v1/recognize, GET /v1/models, /healthz, /metrics, /openapi.json; WebSocket /v1/stream;
-    the page at /. The token in the environment variable SEQCAP_TOKEN, if set, is asked for.
+    the page at /. The token in the environment variable SEQCAP_TOKEN, if set, is required.
     Nothing of a recording is stored or logged.
 
     Examples:

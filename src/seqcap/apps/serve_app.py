@@ -45,8 +45,8 @@ class ServiceSettings:
         time_limit_s: A request that is not answered in time gets 503.
         queue_length: How many requests may wait; the next gets 429.
         stream_count: How many live streams may be open.
-        token: What `Authorization: Bearer` must hold; anybody may ask if it is empty.
-        origins: Web pages of other hosts that may ask (CORS); none by default.
+        token: What `Authorization: Bearer` must hold; empty: no token is needed.
+        origins: Origins of other web pages that are allowed (CORS); none by default.
     """
 
     thread_count: int = 1
@@ -83,7 +83,7 @@ class Service:
     workers: Workers
 
     def model_name(self, wanted: str | None) -> str:
-        """The model that is asked for, or the default.
+        """The requested model, or the default.
 
         Raises:
             RefusedError: 422, there is none of that name.
@@ -315,7 +315,7 @@ def _as_json(answer: Answer, answer_format: AnswerFormat) -> list[dict[str, Any]
 def _add_status(app: FastAPI, service: Service) -> None:
     @app.get("/v1/models", dependencies=[_authorised(service)], responses={401: _ERRORS[401]})
     def models() -> list[dict[str, Any]]:
-        """The models that can be asked for; the first is the default."""
+        """The available models; the first is the default."""
         return [
             {"id": name, "emotions": list(recognizer.emotions)}
             for name, recognizer in service.recognizers.items()

@@ -80,7 +80,7 @@ def _refusal(socket: WebSocket, service: "Service", open_count: int) -> tuple[in
     origin = socket.headers.get("origin")
     allowed = service.settings.origins
     if origin and urlsplit(origin).netloc != socket.headers.get("host") and origin not in allowed:
-        return 403, f"pages of {origin} may not ask"
+        return 403, f"pages of {origin} are not allowed"
     if open_count > service.settings.stream_count:
         return 429, f"{service.settings.stream_count} streams are open already; try again later"
     return None

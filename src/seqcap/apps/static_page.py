@@ -47,7 +47,7 @@ def write_page(folder: Path, model: Path) -> None:
     Args:
         folder: Where; takes its name when it is whole.
         model: A model's folder. Without a graph from samples to probabilities in it, the page
-            asks the server that it came from.
+            uses the server that it came from.
 
     Raises:
         SettingsError: The folder holds something already.

@@ -34,7 +34,7 @@ tr.now { background: #fff3bf; }
 </head>
 <body>
 <h1>Emotions</h1>
-<p>Click into a time line to play from there. Grey: nobody speaks.</p>
+<p>Click into a time line to play from there. Grey: no speech.</p>
 """
 _TAIL = f"""<script>
 for (const section of document.querySelectorAll("section")) {{

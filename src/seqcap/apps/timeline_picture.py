@@ -79,7 +79,7 @@ def colours_of(emotions: Iterable[str]) -> dict[str, str]:
 
 
 def is_pause(piece: "Answer") -> bool:
-    """Whether nobody speaks: no probabilities, or all alike as in digital silence."""
+    """Whether there is no speech: no probabilities, or all alike as in digital silence."""
     values = list(piece.probabilities.values())
     return any(map(math.isnan, values)) or len(set(values)) == 1
 

@@ -78,7 +78,7 @@ class Writer(Protocol):
 
 
 def choose_format(wanted: Format | None, output: Path | None) -> Format:
-    """Takes the format that is asked for, or that the file's ending means.
+    """Takes the requested format, or the one of the file's ending.
 
     Raises:
         SettingsError: The ending means none, or the format needs a file or a folder.

@@ -45,7 +45,7 @@ class ChannelSelector:
         if self._chosen is not None:
             if self._chosen > channel_count:
                 raise AudioError(
-                    f"{self._recording.name}: channel {self._chosen} was asked for, it has"
+                    f"{self._recording.name}: channel {self._chosen} was requested; it has"
                     f" {channel_count}"
                 )
             return np.ascontiguousarray(frames[:, self._chosen - 1])

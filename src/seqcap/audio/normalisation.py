@@ -49,7 +49,7 @@ class NormalisationSettings:
         speaker_mean_norm: Speaker-level CMN: share of the difference between a speaker's mean
             spectrum and the mean of all that the speaker's recordings lose, 0 to 1.
         high_pass_hz: Cut-off of the high-pass that takes out a constant offset; 0 leaves it.
-        speech_only: Only frames in which somebody speaks are kept, see
+        speech_only: Only frames with speech are kept, see
             `seqcap.audio.speech_detection`.
 
     Example:

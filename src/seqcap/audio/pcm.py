@@ -1,4 +1,4 @@
-"""Sound that comes through a pipe without end: WAV whose length nobody knows, or raw samples.
+"""Sound that comes through a pipe without end: WAV of unknown length, or raw samples.
 
 Axis order: ``(frame, channel)``.
 """
@@ -46,7 +46,7 @@ def open_pcm(file: BinaryIO, raw: PCMFormat, name: str) -> tuple[PCMFormat, Iter
     """Begins to read a stream of bytes, as soon as they come.
 
     Args:
-        file: Binary; is never asked to go back.
+        file: Binary; is never rewound.
         raw: What it holds if it does not begin as a WAV file.
         name: What errors call it.
 

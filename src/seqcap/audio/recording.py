@@ -20,11 +20,11 @@ MAXIMUM_SOURCE_RATE_HZ = 768_000
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 
-# Choice: samples are read 30 s at a time whatever the blocks asked for, so that one path serves
+# Choice: samples are read 30 s at a time whatever the size of the blocks, so that one path serves
 # all; a shorter recording is read at once. Of many channels or high rates less is read at a time.
 READ_CHUNK_S = 30.0
 _READ_CHUNK_VALUES = 2**24  # 64 MB
-# What libsndfile is asked for at once. A header of 100 bytes may promise 4 GB: memory follows what
+# What libsndfile reads at once. A header of 100 bytes may promise 4 GB: memory follows what
 # is there, not what is promised.
 _SHORT_READ_VALUES = 2**18
 _FLAC_READ_VALUES = 2**12
@@ -155,7 +155,7 @@ class FileRecording:
         self.frame_count = file.frames if file.frames < _UNKNOWN_FRAME_COUNT else None
         self.full_scale = _FULL_SCALE.get(file.subtype, _FULL_SCALE_16_BIT)
         self._file = file
-        # Where a FLAC is damaged shows in the part that was asked for.
+        # Where a FLAC is damaged shows in the part that was read.
         self._short_read = _FLAC_READ_VALUES if file.format == "FLAC" else _SHORT_READ_VALUES
         self._slack = _MP3_SLACK if file.subtype.startswith("MPEG") else 0
         self._position = 0

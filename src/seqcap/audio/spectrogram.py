@@ -98,8 +98,8 @@ def is_silent(spectrogram: FloatArray) -> bool:
         >>> is_silent(log_spectrogram(np.zeros(16000, np.float32)))
         True
     """
-    asked = spectrogram[:-REACH_FRAMES] if len(spectrogram) > REACH_FRAMES else spectrogram
-    return bool(asked.max() <= SILENT)
+    inner = spectrogram[:-REACH_FRAMES] if len(spectrogram) > REACH_FRAMES else spectrogram
+    return bool(inner.max() <= SILENT)
 
 
 def _powers(waveform: FloatArray) -> FloatArray:

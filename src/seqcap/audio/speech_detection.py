@@ -1,4 +1,4 @@
-"""Where in a recording somebody speaks: Silero's detector by onnxruntime.
+"""Where a recording has speech: Silero's detector by onnxruntime.
 
 The model (MIT licence, `silero/`) gives the probability of speech for every 32 ms. It carries a
 state from one to the next, so recordings are cut into lanes of 10 s that are worked on side by

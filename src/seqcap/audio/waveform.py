@@ -90,7 +90,7 @@ def waveform_blocks(
     """Gives the waveform of `load_waveform` in blocks, the same samples bit for bit.
 
     Memory is bounded by the block, or 30 s if that is more, however long the recording. Nothing is
-    opened or checked before the first block is asked for. What is wrong with the source as a whole
+    opened or checked before the first block is read. What is wrong with the source as a whole
     or with its first 30 s, too short included, is raised in place of the first block; what is
     wrong further on (NaN, a damaged or truncated FLAC or MP3) when it is reached; silence and
     clipping are judged over the whole part, so their warnings come with the last block.

@@ -92,6 +92,6 @@ BANGLASER = Corpus(
     speaker_count=_SPEAKER_COUNT,
     speakers=tuple(f"{speaker:02d}" for speaker in range(1, _SPEAKER_COUNT + 1)),
     read=read_banglaser,
-    remark="three sentences, spoken by everybody on telephones and laptops; seven speakers are "
+    remark="three sentences, spoken by every actor on telephones and laptops; seven speakers are "
     "never neutral",
 )

@@ -71,7 +71,7 @@ class Corpus:
         speakers: official ids where the names are known, else empty.
         speaker_count: official number of speakers; 0 for no particular corpus.
         read: from the folder, in whatever nesting it was unpacked, to what was found.
-        remark: what whoever uses this corpus must know.
+        remark: what users of this corpus must know.
     """
 
     name: str

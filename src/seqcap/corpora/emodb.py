@@ -69,5 +69,5 @@ EMODB = Corpus(
     speaker_count=10,
     speakers=("03", "08", "09", "10", "11", "12", "13", "14", "15", "16"),
     read=by_name(recognise),
-    remark="ten sentences, spoken by everybody: training and test share their text",
+    remark="ten sentences, spoken by every actor: training and test share their text",
 )

@@ -66,5 +66,5 @@ EMOVO = Corpus(
     speaker_count=6,
     speakers=("f1", "f2", "f3", "m1", "m2", "m3"),
     read=by_name(recognise),
-    remark="fourteen sentences, spoken by everybody; stereo, the channels differ and are averaged",
+    remark="fourteen sentences, spoken by all actors; stereo, the channels differ and are averaged",
 )

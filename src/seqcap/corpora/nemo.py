@@ -50,5 +50,5 @@ NEMO = Corpus(
     speaker_count=9,
     speakers=("EB0", "IC0", "KD0", "KS0", "MK0", "MP0", "SM0", "TP0", "WR0"),
     read=by_name(recognise),
-    remark="ninety sentences, spoken by everybody in every emotion",
+    remark="ninety sentences, spoken by every actor in every emotion",
 )

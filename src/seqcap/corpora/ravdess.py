@@ -74,5 +74,5 @@ RAVDESS = Corpus(
     speaker_count=24,
     speakers=tuple(f"{actor:02d}" for actor in range(1, 25)),
     read=read_ravdess,
-    remark="two sentences, spoken by everybody; usual folds: groups:6, six groups of four actors",
+    remark="two sentences, spoken by every actor; usual folds: groups:6, six groups of four actors",
 )

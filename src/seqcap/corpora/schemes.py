@@ -58,7 +58,7 @@ def _paper_folds(speakers: list[Speaker], scheme: str) -> list[Fold]:
     for label, couple in _couples(speakers).items():
         # The paper does not say which of the two validates. Choice: the woman validates and the
         # man tests (where that is not known: the first and the second by name), and
-        # `paper_swapped` exchanges them, so that over both everybody tests once. A third one
+        # `paper_swapped` exchanges them, so that over both, every speaker tests once. A third one
         # goes with the second.
         validation, test = couple[:1], couple[1:]
         if scheme == "paper_swapped":
@@ -181,8 +181,8 @@ def _fold(
     if not train or not left_out:
         raise CorpusError(
             f"{len(speakers)} speakers ({', '.join(one.name for one in speakers[:5])}) are too "
-            f"few for the folds {name}: nobody is left to train; join another corpus or write a "
-            "column 'split'"
+            f"few for the folds {name}: no speaker is left for training; join another corpus or "
+            "write a column 'split'"
         )
     return Fold(
         name=re.sub(r"[^\w.+-]", "_", name),

@@ -59,7 +59,7 @@ def read_grid(grid: str | os.PathLike[str]) -> Grid:
 
     Raises:
         SettingsError: No such grid, not TOML, an unknown key, a value of the wrong kind, a
-            system that nobody knows, or a label that is used twice.
+            unknown system, or a label that is used twice.
 
     Example:
         >>> [entry.label for entry in read_grid("table6").entries]
@@ -91,7 +91,7 @@ def choose(
     recipe: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Grid:
-    """Changes a grid as a command line asks; None leaves what the grid says.
+    """Applies the options of a command line to a grid; None leaves what the grid says.
 
     Args:
         grid: As read.

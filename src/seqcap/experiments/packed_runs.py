@@ -36,7 +36,7 @@ TABLES = (*PARTS, CURVES)
 
 
 class PackedRuns:
-    """The packed runs of an experiment; tables are read when they are first asked for.
+    """The packed runs of an experiment; tables are read when they are first used.
 
     Args:
         experiment: Folder of the experiment; it need not hold packed runs.

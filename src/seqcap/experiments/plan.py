@@ -1,4 +1,4 @@
-"""Plans: the runs that a grid asks of a corpus, in the order in which they are worth most.
+"""Plans: the runs of a grid on a corpus, most useful first.
 
 `plans/<grid>.json` says which run's folder belongs to which entry, fold and seed: all that a
 report needs beside the runs themselves.

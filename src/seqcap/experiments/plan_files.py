@@ -1,6 +1,6 @@
 """The file of a plan, `plans/<grid>.json`: whose runs are in which folders.
 
-A grid is what was asked for; a plan says what that means on one corpus. Reports read it.
+A plan lists the runs of a grid on one corpus. Reports read it.
 """
 
 import dataclasses
@@ -62,7 +62,7 @@ class PlannedEntry:
 
 @dataclass(frozen=True)
 class PlanDescription(Generic[EntryT]):
-    """What a grid asks of a corpus.
+    """The runs of a grid on a corpus.
 
     Attributes:
         grid: Name of the grid.

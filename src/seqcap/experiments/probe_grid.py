@@ -33,7 +33,7 @@ PROBE_SYSTEMS = ("CNN", "CNN_SeqCap", "CNN_RecCap")
 PROBE_SEEDS = (0, 1, 2)
 
 # Whole utterances as they are: crops and speed would move the rise. The rest is what all three
-# systems learn by in so few steps; no test speaker was asked.
+# systems learn by in so few steps; without test speakers.
 _OVERRIDES = (
     "augment=false",
     "segment_s=3.0",
@@ -134,7 +134,7 @@ def plan_probe(
     seeds: Sequence[int],
     overrides: Sequence[str],
 ) -> Plan:
-    """Finds out which runs a probe asks for: every system with every seed.
+    """Lists the runs of a probe: every system with every seed.
 
     Args:
         places: The probe.
@@ -144,7 +144,7 @@ def plan_probe(
         overrides: Settings that win over the probe's.
 
     Raises:
-        SettingsError: Settings that cannot be, or a system that is asked for twice.
+        SettingsError: Settings that cannot be, or a system that is named twice.
     """
     for system in systems:
         if systems.count(system) > 1:

@@ -101,7 +101,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def _read_predictions(path: Path) -> pd.DataFrame:
     """Reads the predictions of one part; names such as "007" and "NA" stay text.
 
-    Probabilities are empty where nobody speaks.
+    Probabilities are empty where there is no speech.
     """
     return _read_csv(
         path,

@@ -41,7 +41,7 @@ class JobContext:
         accelerator: As pytorch-lightning names it.
         progress: Show each training's own progress.
         failures: Errors that were there before this call, by run: when each was written. Those
-            are tried again; what somebody else has just failed at is not.
+            are tried again; what another process has just failed at is not.
     """
 
     table: pd.DataFrame
@@ -53,7 +53,7 @@ class JobContext:
 
 
 def is_complete(run: PlannedRun, experiment: Path) -> bool:
-    """Says whether a run has left all that is asked of it, in its folder or packed."""
+    """Says whether a run has left all its results, in its folder or packed."""
     folder = run.folder(experiment)
     if is_done(folder) and (not run.gradients or (folder / GRADIENTS_FILE).is_file()):
         return True
@@ -98,7 +98,7 @@ def run_job(work: JobContext, run: PlannedRun) -> State:
     with lock_run(work.folder, run.name) as ours:
         if not ours:
             return State.ELSEWHERE
-        if is_complete(run, work.folder):  # somebody else was faster
+        if is_complete(run, work.folder):  # another process was faster
             return State.DONE
         failed = failed_at(run, work.folder)
         if failed is not None and failed != work.failures.get(run.name):

@@ -77,7 +77,7 @@ def pool_pairs(maps: list[Tensor], row_counts: list[int]) -> Tensor:
 
 
 def rectify(maps: Tensor, row_counts: list[int]) -> Tensor:
-    """ReLU in place, blind to the padding, on maps that nobody else needs.
+    """ReLU in place, blind to the padding, on maps that nothing else needs.
 
     Args:
         maps: Shape ``(batch, channel, row, bin)``.

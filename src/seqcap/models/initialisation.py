@@ -56,7 +56,7 @@ def lsuv_init(system: System, spectrograms: Tensor, frame_counts: Tensor) -> Non
     With Xavier's weights alone, all utterances' capsules point the same way at first, because what
     ReLU lets through has a mean larger than the differences between utterances. So learning starts
     slowly. Here each layer's values get zero mean and medium size on one batch. After Mishkin and
-    Matas, "All you need is a good init", ICLR 2016. Not the paper's: a recipe asks for it.
+    Matas, "All you need is a good init", ICLR 2016. Not the paper's: a recipe may set it.
 
     Args:
         system: Its convolutions, and its capsule branches, are scaled; other branches stay.

@@ -42,7 +42,7 @@ def vote(capsules: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     Args:
         capsules: :math:`u_i`, shape ``(batch, lower, dim_in)``.
         weight: :math:`W_{ij}`, shape ``(lower, upper, dim, dim_in)``.
-        bias: :math:`b_j`, shape ``(upper, dim)``; or one for each example, as Eq. (9) asks for,
+        bias: :math:`b_j`, shape ``(upper, dim)``; or one for each example, as in Eq. (9),
             shape ``(batch, upper, dim)``.
 
     Returns:

@@ -171,7 +171,7 @@ def build(
         raise SettingsError(f"{emotion_count} emotions came; at least 2 are needed")
     generator = torch.Generator()
     generator.manual_seed(torch.initial_seed() if seed is None else seed)
-    # Modules draw weights when they are made; nobody sees those.
+    # Modules draw weights when they are made; these are replaced.
     with torch.device("cpu"), torch.random.fork_rng(devices=[]):
         system = make(emotion_count, settings or CapsuleSettings())
     initialise(system, generator)

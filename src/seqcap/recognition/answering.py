@@ -139,7 +139,7 @@ class Answering:
         )
 
     def _nowhere(self, count: int) -> FloatArray:
-        """Probabilities where nobody speaks."""
+        """Probabilities where there is no speech."""
         return np.full((count, len(self.model.emotions)), np.nan, np.float32)
 
     @property

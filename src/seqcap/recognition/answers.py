@@ -22,7 +22,7 @@ def decide(probabilities: Mapping[str, float], abstain_below: float) -> str:
     """Gives the most probable emotion, or why there is none.
 
     Args:
-        probabilities: By emotion, 0 to 1; NaN where nobody speaks.
+        probabilities: By emotion, 0 to 1; NaN where there is no speech.
         abstain_below: Least probability of an answer, 0 to 1.
 
     Returns:
@@ -50,10 +50,10 @@ class Answer:
         file: Name of the recording.
         start: Start, seconds.
         end: End, seconds.
-        probabilities: One per emotion, in the model's order; the sum is one. NaN where nobody
-            speaks.
+        probabilities: One per emotion, in the model's order; the sum is one. NaN where there is no
+            speech.
         predicted: The most probable emotion, "uncertain" or "no speech".
-        timeline: Answers for every 2 s, if asked for.
+        timeline: Answers for every 2 s, on request.
         warnings: What makes the answer less certain, of the whole recording: codes and sentences.
 
     Example:
@@ -72,13 +72,13 @@ class Answer:
 
     @property
     def confidence(self) -> float:
-        """The probability of the most probable emotion; NaN where nobody speaks."""
+        """The probability of the most probable emotion; NaN where there is no speech."""
         return max(self.probabilities.values())
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON has it: one field an emotion, pieces nested in `timeline`.
 
-        Probabilities are None where nobody speaks; `warnings` are the codes of `IssueKind`.
+        Probabilities are None where there is no speech; `warnings` are the codes of `IssueKind`.
 
         Example:
             >>> piece = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")

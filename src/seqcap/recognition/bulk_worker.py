@@ -210,7 +210,7 @@ class _Fetched(io.BytesIO):
 
 
 class _Lost(io.BytesIO):
-    """A recording that could not be fetched: whoever reads it is told why."""
+    """A recording that could not be fetched: its row says why."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__()

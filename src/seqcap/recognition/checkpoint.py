@@ -110,7 +110,7 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
 
 
 def check_shapes(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    """Compares the weights of a file with those that the settings ask for.
+    """Compares the weights of a file with those that the settings need.
 
     Raises:
         ValueError: A weight is missing, of another shape or type, or not finite.
@@ -120,6 +120,6 @@ def check_shapes(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) 
             raise ValueError(f"weight {name} is missing")
         known_type = tensors[name].dtype in (tensor.dtype, torch.float16)
         if tensors[name].shape != tensor.shape or not known_type:
-            raise ValueError(f"weight {name} has another shape than the settings ask for")
+            raise ValueError(f"weight {name} has another shape than the settings need")
         if not bool(tensors[name].isfinite().all()):
             raise ValueError(f"weight {name} has values that are not finite")

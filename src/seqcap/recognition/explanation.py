@@ -108,7 +108,7 @@ def explain(
         )
     times_s, spectrogram = _kept_frames(recognizer.checkpoint.normalisation, recording.waveform)
     if not len(spectrogram):
-        raise AudioError(f"{recording.name}: nobody speaks; there is no answer to explain")
+        raise AudioError(f"{recording.name}: no speech in it; there is no answer to explain")
     system, target = with_network(recognizer.checkpoint).system, emotions.index(wanted)
     frames, couplings, evidence = window_evidence(system, spectrogram)
     return Explanation(

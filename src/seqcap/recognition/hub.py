@@ -41,7 +41,7 @@ def fetch_model(name: str) -> Path:
 
     Raises:
         MissingExtraError: The extra is not installed.
-        CheckpointError: There is no such model, the hub cannot be reached, or the model asks for
+        CheckpointError: There is no such model, the hub cannot be reached, or the model needs
             code of its own.
     """
     found = _REPOSITORY.fullmatch(name)
@@ -82,7 +82,7 @@ def push_model(folder: Path, name: str, *, private: bool = False, licence: str =
 
     Raises:
         MissingExtraError: The extra is not installed.
-        CheckpointError: The model is code of one's own, which nobody else could load.
+        CheckpointError: The model is your own code, which others could not load.
         SettingsError: It has no card, the name is none, or the hub refuses.
     """
     if not is_repository(name) or "@" in name:

@@ -26,7 +26,9 @@ def connect(address: str, cpu_count: int | None = None) -> None:
     options: dict[str, Any] = {"address": address}
     if address == LOCAL:
         options |= {"num_cpus": cpu_count, "include_dashboard": False}
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster of ours tells nobody
+        os.environ.setdefault(
+            "RAY_USAGE_STATS_ENABLED", "0"
+        )  # a cluster of ours sends no statistics
     try:
         ray.init(logging_level=logging.ERROR, log_to_driver=False, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:

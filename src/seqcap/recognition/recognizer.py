@@ -260,7 +260,7 @@ class Recognizer(GroupRecognizer):
         (prepared,) = prepare([recording], self.checkpoint.normalisation)
         if not any(prepared.sizes):
             raise AudioError(
-                f"{recording.name}: nobody speaks in it; {self.checkpoint.name} needs speech"
+                f"{recording.name}: no speech in it; {self.checkpoint.name} needs speech"
             )
         blocks = (block for block in prepared.blocks() if len(block))
         normalised = (self.checkpoint.normalisation(block) for block in blocks)

@@ -101,7 +101,7 @@ class PreparedRecording:
     Attributes:
         recording: What was decoded.
         bounds: Its pieces of 2 s: first frame of the source and the frame behind the last one.
-        sizes: How many frames of each piece are kept; 0: nobody speaks in it.
+        sizes: How many frames of each piece are kept; 0: no speech in it.
         blocks: Gives the log magnitudes of kept frames, ``(frame, bin)``, some whole pieces at a
             time; a short recording in one block.
     """

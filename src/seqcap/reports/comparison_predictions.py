@@ -1,4 +1,4 @@
-"""What can be compared: runs, entries of experiments, and anybody's table of predictions."""
+"""What can be compared: runs, entries of experiments, and tables of predictions of other tools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

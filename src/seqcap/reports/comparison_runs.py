@@ -34,7 +34,7 @@ def compare_over_runs(
         return None, None
     one, other = (_scores([side[key] for key in keys], emotion_count) for side in sides)
     share = next((s.test_share for s in (first, second) if s.test_share is not None), None)
-    if share is None:  # everybody who is not tested trains
+    if share is None:  # all who are not tested train
         tested = float(np.mean([len(sides[0][key]) for key in keys]))
         share = tested / (first.rows["key"].nunique() - tested)
     return compare_runs(one.wa, other.wa, share), compare_runs(one.ua, other.ua, share)

@@ -71,7 +71,7 @@ class EntryResults:
 
 
 class PlanResults(PlanDescription["EntryResults"]):
-    """What one grid asked for, and what is there of it."""
+    """The runs of one grid, and which of them are done."""
 
     @property
     def corpus_name(self) -> str:
@@ -172,5 +172,5 @@ def _with_results(plan: FilePlan, runs: Mapping[str, Run]) -> PlanResults:
         if entry.done and not any(run.unknown_speakers.empty for run in entry.done)
     ]
     everything = (*entries.values(), *combined, *unknown_speakers)
-    asked = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
-    return PlanResults(**{**asked, "entries": everything})
+    of_plan = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan)}
+    return PlanResults(**{**of_plan, "entries": everything})

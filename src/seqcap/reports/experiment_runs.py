@@ -29,7 +29,7 @@ class Run:
         seed: Of the training.
         name: Of its folder; "" for runs averaged from others.
         state: done, failed (the last try left an error), begun (runs now or was interrupted) or
-            waiting (nobody has begun it).
+            waiting (not begun).
         provenance: `settings.json`; empty while it waits.
         scores: `scores.json`; empty before it is done.
         resources: `resources.json`; empty before it is done.
@@ -162,7 +162,7 @@ def average_seeds(runs: Sequence[Run], emotions: Sequence[str]) -> tuple[Run, ..
 
 
 def as_unknown_speakers(run: Run) -> Run:
-    """The same run where nobody tested is known by more than one recording; without costs."""
+    """The same run, each test recording without others of its speaker; without costs."""
     if run.state != DONE:
         return _without_training(run)
     return dataclasses.replace(_without_training(run), scores={}, test=run.unknown_speakers)

@@ -152,8 +152,8 @@ def _wanted(plan: PlanResults) -> list[str]:
             raise SettingsError(
                 f"grid {plan.grid}: section '{name}' of the report is unknown; {way_out}"
             )
-    asked = plan.shows or _USUAL
-    return [name for name in SECTIONS if name in asked]
+    wanted = plan.shows or _USUAL
+    return [name for name in SECTIONS if name in wanted]
 
 
 def _title(plans: Sequence[PlanResults]) -> str:

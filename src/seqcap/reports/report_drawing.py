@@ -119,7 +119,7 @@ def as_svg(figure: "Figure") -> str:
     figure.savefig(stream, format="svg", metadata=nothing)
     text = re.sub(r"^ +| +$", "", stream.getvalue(), flags=re.MULTILINE)
     text = _PRECISE.sub(_hundredths, text)
-    # What nobody refers to, and what is the same for all of the text, is said once or not at all.
+    # Unused names are removed, and what all text shares is written once.
     text = re.sub(r'<g id="[^"]*">', "<g>", text).replace(f" font-family: {_FONT};", "")
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     return text.replace("<svg ", f'<svg font-family="{_FONT}" ', 1)

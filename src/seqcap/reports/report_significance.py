@@ -146,7 +146,7 @@ def recipes(plans: Sequence[PlanResults]) -> list[Block]:
             if entry.label not in there:
                 continue
             second = there[entry.label]
-            # Several grids may ask for the same runs.
+            # Several grids may share runs.
             names = (entry.label, *(run.name for run in (*entry.runs, *second.runs)))
             if names in tested:
                 continue

@@ -44,7 +44,7 @@ def table2(plan: PlanResults) -> list[Block]:
 
 
 def _count(system: str, emotion_count: int) -> int:
-    # Where nothing is trained somebody must count, and only torch can.
+    # Where nothing is trained, torch counts the parameters.
     import torch
 
     from seqcap.models.systems import SYSTEMS, CapsuleSettings, count_parameters, own_system

@@ -28,7 +28,7 @@ def accuracy_by_coverage(probabilities: ArrayLike, actual: ArrayLike) -> list[Co
     """Accuracy when only the surest quarter, half ... of the utterances is answered.
 
     Args:
-        probabilities: Shape ``(utterance, emotion)``; NaN where nobody speaks, never answered.
+        probabilities: Shape ``(utterance, emotion)``; NaN where there is no speech, never answered.
         actual: Indices of emotions, shape ``(utterance,)``.
 
     Example:

@@ -59,7 +59,7 @@ def predict_table(
         emotions: Those that may be answered; the probabilities of the others are left out and the
             rest is scaled to sum to one. All emotions of the system if None.
         progress: Show a progress bar.
-        know_speakers: If False, adapt to nobody: each row is recognised by itself.
+        know_speakers: If False, do not adapt: each row is recognised by itself.
         waveforms: Of the rows, as `load_rows` gives them; loaded if None.
 
     Returns:
@@ -107,7 +107,7 @@ def _by_speaker(
 ) -> Iterator[Answer | Failure]:
     """Answers in the order of the sources, each speaker's by what is known of them.
 
-    Nothing is known of those without a name, who may be anybody.
+    Nothing is known of those without a name, whose speaker is unknown.
     """
     answers: dict[int, Answer | Failure] = {}
     people = speakers.map(speaker_key)
@@ -204,7 +204,7 @@ def labelled_for(
         CorpusError: Fewer than two emotions in common.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CorpusWarning)  # who asks tells what is left out
+        warnings.simplefilter("ignore", CorpusWarning)  # the caller tells what is left out
         try:
             labelled = apply_labels(table, _label_set_of(recognizer))
         except CorpusError:  # no row is left, which the model's emotions explain better

@@ -39,7 +39,7 @@ def most_probable(probabilities: ArrayLike) -> NDArray[np.int64]:
     """Index of the most probable emotion, the first of equals; -1 where there is no answer.
 
     Args:
-        probabilities: Shape ``(utterance, emotion)``; NaN where nobody speaks.
+        probabilities: Shape ``(utterance, emotion)``; NaN where there is no speech.
 
     Example:
         >>> most_probable([[0.2, 0.8], [np.nan, np.nan]]).tolist()

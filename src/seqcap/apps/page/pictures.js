@@ -82,7 +82,7 @@ export function bars(container, emotions) {
     return { bar, fill, value };
   });
   return (probabilities) => rows.forEach(({ bar, fill, value }, i) => {
-    const share = probabilities ? probabilities[i] : 0; // nobody speaks
+    const share = probabilities ? probabilities[i] : 0; // no speech
     bar.setAttribute("aria-valuenow", share.toFixed(6));
     fill.style.width = `${100 * share}%`;
     value.textContent = probabilities ? share.toFixed(2) : "";

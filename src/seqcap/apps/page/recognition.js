@@ -84,7 +84,7 @@ export function pieceBounds(count) {
 
 export const UNCERTAIN = "uncertain", NO_SPEECH = "no speech";
 
-// Probabilities are null where nobody speaks.
+// Probabilities are null where there is no speech.
 export function decide(emotions, probabilities, abstainBelow) {
   if (!probabilities) return NO_SPEECH;
   const best = probabilities.indexOf(Math.max(...probabilities));

@@ -25,7 +25,7 @@ function laneGain(samples) {
   return Math.min(LARGEST_GAIN, Math.max(1, LEAST_RMS / Math.max(rms, 1e-9)));
 }
 
-// The probability of speech in every started 32 ms; `run(input, state)` asks the detector.
+// The probability of speech in every started 32 ms; `run(input, state)` runs the detector.
 export async function speechProbabilities(samples, run) {
   const count = Math.ceil(samples.length / CHUNK), found = new Float32Array(count);
   for (let first = 0; first < count; first += LANE) {

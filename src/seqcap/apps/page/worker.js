@@ -41,7 +41,7 @@ async function detect(input, state) {
   return { probability: found.output.data[0], state: found.stateN.data };
 }
 
-// Of a whole recording and, if there are several, of its pieces; null where nobody speaks.
+// Of a whole recording and, if there are several, of its pieces; null where there is no speech.
 async function recognize(samples, bounds) {
   const filtered = input.high_pass_hz ? highPass(samples, input.high_pass_hz) : samples;
   const kept = input.speech_only
