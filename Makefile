@@ -7,7 +7,8 @@
 # make page-runtime   fetches onnxruntime-web for the page again, from npm
 # make format  puts the code into its layout
 # make docs    builds the documentation into docs/_build/html
-# make test-matrix   all tests on the instruction sets of older processors, with 1 and 2 threads
+# make test-matrix   tests on the instruction sets of older processors, with 1 and 2 threads;
+#                SLOW=1 takes the slow ones too, TESTS=tests/models only some
 #
 # PYTHON=python3.12 takes another Python, VENV=DIR another place for the virtual environment.
 
@@ -55,7 +56,7 @@ test-matrix: $(VENV)/.seqcap-dev
 	  printf '\033[1m%s\033[0m\n' "oneDNN/ATen $$isas, $$threads threads"; \
 	  aten="$${isas#*/}"; \
 	  env ONEDNN_MAX_CPU_ISA="$${isas%/*}" $${aten:+ATEN_CPU_CAPABILITY=$$aten} \
-	    OMP_NUM_THREADS=$$threads $(BIN)/pytest --quiet $(TESTS) || failed="$$failed $$isas:$$threads"; \
+	    OMP_NUM_THREADS=$$threads $(BIN)/pytest --quiet $(if $(SLOW),,-m "not slow") $(TESTS) || failed="$$failed $$isas:$$threads"; \
 	done; done; [ -z "$$failed" ] || { echo "seqcap: tests fail with$$failed"; exit 1; }
 
 docs: $(VENV)/.seqcap-dev

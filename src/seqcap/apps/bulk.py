@@ -18,47 +18,55 @@ if TYPE_CHECKING:
 _LINE_S = 30.0  # between lines of progress where there is no terminal
 
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Folder, table (CSV, Parquet), Parquet with recordings; paths, s3://, gs:// ...",
+    ),
+]
+OutputArgument = Annotated[
+    str, typer.Argument(metavar="OUTPUT", help="Folder or URI for the Parquet files.")
+]
+TimelineOption = Annotated[
+    bool, typer.Option("--timeline", help="Answer for every 2 seconds as well.")
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="DIR", help="A model of your own; several are averaged."),
+]
+AbstainBelowOption = Annotated[
+    float,
+    typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A Ray cluster: auto, host:port, or local for the cores of this machine.  "
+        "[default: this process, without Ray]"
+    ),
+]
+JobsOption = Annotated[
+    int, typer.Option(min=0, help="Workers on the cluster; 0 for one a core or share of a GPU.")
+]
+GpusOption = Annotated[float, typer.Option(min=0, help="Each worker's share of a GPU, e.g. 0.25.")]
+PartSizeOption = Annotated[
+    int, typer.Option(min=1, help="Recordings in a file of the output, at most.")
+]
+DeviceOption = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+
+
 def bulk(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Folder, table (CSV, Parquet), Parquet with recordings; paths, s3://, gs:// ...",
-        ),
-    ],
-    output: Annotated[
-        str, typer.Argument(metavar="OUTPUT", help="Folder or URI for the Parquet files.")
-    ],
-    timeline: Annotated[
-        bool, typer.Option("--timeline", help="Answer for every 2 seconds as well.")
-    ] = False,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DIR", help="A model of your own; several are averaged."),
-    ] = None,
-    abstain_below: Annotated[
-        float,
-        typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
-    ] = 0.0,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="A Ray cluster: auto, host:port, or local for the cores of this machine.  "
-            "[default: this process, without Ray]"
-        ),
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option(min=0, help="Workers on the cluster; 0 for one a core or share of a GPU.")
-    ] = 0,
-    gpus: Annotated[
-        float, typer.Option(min=0, help="Each worker's share of a GPU, e.g. 0.25.")
-    ] = 0.0,
-    part_size: Annotated[
-        int, typer.Option(min=1, help="Recordings in a file of the output, at most.")
-    ] = 1024,
-    device: Annotated[
-        str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")
-    ] = "auto",
+    source: SourceArgument,
+    output: OutputArgument,
+    timeline: TimelineOption = False,
+    model: ModelOption = None,
+    abstain_below: AbstainBelowOption = 0.0,
+    address: AddressOption = None,
+    jobs: JobsOption = 0,
+    gpus: GpusOption = 0.0,
+    part_size: PartSizeOption = 1024,
+    device: DeviceOption = "auto",
 ) -> None:
     """Recognise an archive: as predict, resumable, on one machine or a Ray cluster.
 

@@ -18,35 +18,41 @@ if TYPE_CHECKING:
 _ENDINGS = (".md", ".csv", ".json")
 
 
+SourcesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE",
+        show_default=False,
+        help="Two or more: a run's folder, an experiment's folder (all its entries), "
+        "FOLDER:LABEL (one of them), or a table with predictions (.csv, .parquet).",
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="A .md, .csv or .json file as well."),
+]
+AverageSeedsOption = Annotated[
+    bool,
+    typer.Option(
+        "--average-seeds",
+        help="Add the mean of the seeds' probabilities for each entry with several seeds.",
+    ),
+]
+BalancedPriorOption = Annotated[
+    bool,
+    typer.Option(
+        "--balanced-prior",
+        help="Correct the class prior of each speaker in entries of experiments, as "
+        "'seqcap evaluate' does.",
+    ),
+]
+
+
 def compare(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCE",
-            show_default=False,
-            help="Two or more: a run's folder, an experiment's folder (all its entries), "
-            "FOLDER:LABEL (one of them), or a table with predictions (.csv, .parquet).",
-        ),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="A .md, .csv or .json file as well."),
-    ] = None,
-    average_seeds: Annotated[
-        bool,
-        typer.Option(
-            "--average-seeds",
-            help="Add the mean of the seeds' probabilities for each entry with several seeds.",
-        ),
-    ] = False,
-    balanced_prior: Annotated[
-        bool,
-        typer.Option(
-            "--balanced-prior",
-            help="Correct the class prior of each speaker in entries of experiments, as "
-            "'seqcap evaluate' does.",
-        ),
-    ] = False,
+    sources: SourcesArgument,
+    output: OutputOption = None,
+    average_seeds: AverageSeedsOption = False,
+    balanced_prior: BalancedPriorOption = False,
     screen_format: ScreenFormatOption = ScreenFormat.TABLE,
 ) -> None:
     """Compare runs, entries of experiments and other tools' predictions with the first of them.

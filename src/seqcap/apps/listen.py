@@ -37,42 +37,53 @@ class SampleFormat(StrEnum):
     F32LE = "f32le"
 
 
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[-]", help="The microphone, or '-' for WAV or raw samples by standard input."
+    ),
+]
+OutputFormatOption = Annotated[
+    ListenFormat, typer.Option("--format", "-f", help="For people, or an object a line.")
+]
+ModelOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="A model; the shipped one by default.")
+]
+HorizonOption = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0.04, help="Answer for the last so many.")
+]
+RunningOption = Annotated[
+    bool, typer.Option("--running", help="Answer for all sound so far, not for the last.")
+]
+RefreshOption = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0.01, help="From one answer to the next.")
+]
+AbstainBelowOption = Annotated[
+    float,
+    typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
+]
+RateOption = Annotated[
+    int, typer.Option(metavar="HZ", help="Sampling rate of microphone and raw samples.")
+]
+ChannelsOption = Annotated[int, typer.Option(min=1, help="Channels of raw samples.")]
+SamplesOption = Annotated[SampleFormat, typer.Option("--samples", help="Type of raw samples.")]
+MicrophoneOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Which microphone; part of its name.")
+]
+
+
 def listen(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="[-]", help="The microphone, or '-' for WAV or raw samples by standard input."
-        ),
-    ] = "microphone",
-    output_format: Annotated[
-        ListenFormat, typer.Option("--format", "-f", help="For people, or an object a line.")
-    ] = ListenFormat.TABLE,
-    model: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A model; the shipped one by default.")
-    ] = None,
-    horizon: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.04, help="Answer for the last so many.")
-    ] = 5.0,
-    running: Annotated[
-        bool, typer.Option("--running", help="Answer for all sound so far, not for the last.")
-    ] = False,
-    refresh: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.01, help="From one answer to the next.")
-    ] = 0.5,
-    abstain_below: Annotated[
-        float,
-        typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
-    ] = 0.0,
-    rate: Annotated[
-        int, typer.Option(metavar="HZ", help="Sampling rate of microphone and raw samples.")
-    ] = 16000,
-    channels: Annotated[int, typer.Option(min=1, help="Channels of raw samples.")] = 1,
-    samples: Annotated[
-        SampleFormat, typer.Option("--samples", help="Type of raw samples.")
-    ] = SampleFormat.S16LE,
-    microphone: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which microphone; part of its name.")
-    ] = None,
+    source: SourceArgument = "microphone",
+    output_format: OutputFormatOption = ListenFormat.TABLE,
+    model: ModelOption = None,
+    horizon: HorizonOption = 5.0,
+    running: RunningOption = False,
+    refresh: RefreshOption = 0.5,
+    abstain_below: AbstainBelowOption = 0.0,
+    rate: RateOption = 16000,
+    channels: ChannelsOption = 1,
+    samples: SamplesOption = SampleFormat.S16LE,
+    microphone: MicrophoneOption = None,
 ) -> None:
     """Recognise emotions in live sound.
 

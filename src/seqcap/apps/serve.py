@@ -3,8 +3,10 @@
 import os
 import signal
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,44 +16,60 @@ from seqcap.apps.static_page import write_page
 from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import check_model_folder
 
+if TYPE_CHECKING:  # the command imports what it needs when it runs
+    from seqcap.recognition.recognizer import Recognizer
+
 TOKEN_VARIABLE = "SEQCAP_TOKEN"  # the name of a variable, no token
-_GRACE_S = 60  # that requests which were begun may take after SIGTERM
+_GRACE_S = 60  # that requests under way may take after SIGTERM
+
+ModelOption = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR", help="A model, - for the shipped one; several by their names."),
+]
+HostOption = Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+WorkersOption = Annotated[
+    int, typer.Option(min=0, help="Recognition threads; 0 takes one for each core.")
+]
+GreatestMegabytesOption = Annotated[
+    float, typer.Option("--max-mb", metavar="MB", min=0.001, help="Of a request's body.")
+]
+LongestSOption = Annotated[
+    float, typer.Option("--max-seconds", metavar="SECONDS", min=0.04, help="Of a recording.")
+]
+TimeLimitSOption = Annotated[
+    float, typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="Of a request.")
+]
+QueueLengthOption = Annotated[
+    int, typer.Option("--queue", min=1, help="How many requests may wait.")
+]
+StreamCountOption = Annotated[
+    int, typer.Option("--streams", min=0, help="How many live streams may be open.")
+]
+AllowOriginOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="Origin of another web page that is allowed (CORS)."),
+]
+AbstainBelowOption = Annotated[
+    float,
+    typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
+]
+PageOption = Annotated[bool, typer.Option("--page/--no-page", help="Serve the page at /.")]
 
 
 def serve(
-    model: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="A model, - for the shipped one; several by their names."),
-    ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Recognition threads; 0 takes one for each core.")
-    ] = 0,
-    greatest_megabytes: Annotated[
-        float, typer.Option("--max-mb", metavar="MB", min=0.001, help="Of a request's body.")
-    ] = 50.0,
-    longest_s: Annotated[
-        float, typer.Option("--max-seconds", metavar="SECONDS", min=0.04, help="Of a recording.")
-    ] = 600.0,
-    time_limit_s: Annotated[
-        float, typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="Of a request.")
-    ] = 60.0,
-    queue_length: Annotated[
-        int, typer.Option("--queue", min=1, help="How many requests may wait.")
-    ] = 64,
-    stream_count: Annotated[
-        int, typer.Option("--streams", min=0, help="How many live streams may be open.")
-    ] = 16,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="Origin of another web page that is allowed (CORS)."),
-    ] = None,
-    abstain_below: Annotated[
-        float,
-        typer.Option(metavar="P", min=0, max=1, help="Say 'uncertain' below this probability."),
-    ] = 0.0,
-    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the page at /.")] = True,
+    model: ModelOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    workers: WorkersOption = 0,
+    greatest_megabytes: GreatestMegabytesOption = 50.0,
+    longest_s: LongestSOption = 600.0,
+    time_limit_s: TimeLimitSOption = 60.0,
+    queue_length: QueueLengthOption = 64,
+    stream_count: StreamCountOption = 16,
+    allow_origin: AllowOriginOption = None,
+    abstain_below: AbstainBelowOption = 0.0,
+    page: PageOption = True,
 ) -> None:
     """Recognise emotions over HTTP.
 
@@ -74,6 +92,37 @@ def serve(
         import uvicorn
         import websockets  # noqa: F401
     from seqcap.apps.serve_app import ServiceSettings, make_app
+
+    recognizers = _load_models(folders, abstain_below)
+    settings = ServiceSettings(
+        thread_count=workers or _core_count(),
+        greatest_bytes=round(greatest_megabytes * 1e6),
+        longest_s=longest_s,
+        time_limit_s=time_limit_s,
+        queue_length=queue_length,
+        stream_count=stream_count,
+        token=os.environ.get(TOKEN_VARIABLE, ""),
+        origins=tuple(allow_origin or ()),
+    )
+    with _page_of(folders[0] if page else None) as site:
+        app = make_app(recognizers, settings, site)
+        tell(f"{', '.join(recognizers)} at http://{host}:{port}; Ctrl-C ends")
+        # Once it has stopped clean, uvicorn raises the signal that stopped it again.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+            ws_max_size=settings.greatest_bytes,
+        )
+
+
+def _load_models(folders: Sequence[Path], abstain_below: float) -> "dict[str, Recognizer]":
+    """Loads the models, by name."""
     from seqcap.memory import keep_freed_memory
     from seqcap.recognition.recognizer import Recognizer
 
@@ -85,34 +134,19 @@ def serve(
         if name in recognizers:
             raise SettingsError(f"{folder}: a second model named {name}; name them differently")
         recognizers[name] = recognizer
-    settings = ServiceSettings(
-        thread_count=workers or _core_count(),
-        greatest_bytes=round(greatest_megabytes * 1e6),
-        longest_s=longest_s,
-        time_limit_s=time_limit_s,
-        queue_length=queue_length,
-        stream_count=stream_count,
-        token=os.environ.get(TOKEN_VARIABLE, ""),
-        origins=tuple(allow_origin or ()),
-    )
+    return recognizers
+
+
+@contextmanager
+def _page_of(model: Path | None) -> Iterator[Path | None]:
+    """Writes the page of a model for as long as it is served; nothing without a model."""
+    if model is None:
+        yield None
+        return
     with tempfile.TemporaryDirectory(prefix="seqcap-page-") as scratch:
         site = Path(scratch) / "page"
-        if page:
-            write_page(site, folders[0])
-        app = make_app(recognizers, settings, site if page else None)
-        tell(f"{', '.join(recognizers)} at http://{host}:{port}; Ctrl-C ends")
-        # Once it has stopped clean, uvicorn raises the signal that stopped it again.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=_GRACE_S,
-            ws_max_size=settings.greatest_bytes,
-            server_header=False,
-        )
+        write_page(site, model)
+        yield site
 
 
 def _core_count() -> int:

@@ -7,7 +7,7 @@ The names have RAVDESS's form and other codes: 03 is anger here and happiness th
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Findings, Utterance, by_name, recordings_in
+from seqcap.corpora.corpus import Corpus, CorpusRow, Findings, by_name, recordings_in
 
 # Three names of speaker 15 begin with 01; everything else in them is regular.
 _NAME = re.compile(r"0[1-3]-01-(0[1-5])-(0[12])-(0[1-3])-(0[1-3])-([0-3]\d)")
@@ -49,7 +49,7 @@ def of_both_corpora(folder: Path) -> tuple[str, str]:
     return banglaser, ravdess
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads one name, taken to be of this corpus.
 
     Example:
@@ -60,7 +60,7 @@ def recognise(path: Path) -> Utterance | None:
     if match is None or not 1 <= int(match[5]) <= _SPEAKER_COUNT:
         return None
     emotion, intensity, statement, _repetition, speaker = match.groups()
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=speaker,

@@ -20,7 +20,7 @@ COLUMNS = ("file", "start", "end", "speaker", "session", "emotion")
 
 
 @dataclass(frozen=True)
-class Utterance:
+class CorpusRow:
     """One labelled recording, as a corpus's names and label files tell it.
 
     Attributes:
@@ -57,7 +57,7 @@ class LeftOut:
 class Findings:
     """What a folder holds: utterances, and notes in words on whatever was unusual."""
 
-    utterances: list[Utterance]
+    utterances: list[CorpusRow]
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,7 +87,7 @@ class Corpus:
 
 
 def by_name(
-    recognise: Callable[[Path], Utterance | LeftOut | None],
+    recognise: Callable[[Path], CorpusRow | LeftOut | None],
 ) -> Callable[[Path], Findings]:
     """Makes a corpus's `read` from a function that reads the name of one recording.
 
@@ -104,12 +104,12 @@ def by_name(
     """
 
     def read(folder: Path) -> Findings:
-        utterances: list[Utterance] = []
+        utterances: list[CorpusRow] = []
         left_out: dict[str, int] = {}
         foreign: list[Path] = []
         for path in recordings_in(folder):
             match recognise(path):
-                case Utterance() as utterance:
+                case CorpusRow() as utterance:
                     utterances.append(utterance)
                 case LeftOut(reason):
                     left_out[reason] = left_out.get(reason, 0) + 1
@@ -178,14 +178,14 @@ def _warn_of_folder(error: OSError) -> None:
     )
 
 
-def without_copies(utterances: list[Utterance], folder: Path) -> tuple[list[Utterance], list[str]]:
+def without_copies(utterances: list[CorpusRow], folder: Path) -> tuple[list[CorpusRow], list[str]]:
     """Keeps one of the files that bear one name, and says so.
 
     Choice: archives unpacked into a folder of their own name, and mirrors that hold everything
     twice, are common; of two copies the one in the preferred format counts, then the one higher
     up, then the first by name.
     """
-    by_key: dict[str, list[Utterance]] = {}
+    by_key: dict[str, list[CorpusRow]] = {}
     for utterance in utterances:
         by_key.setdefault(utterance.name.casefold(), []).append(utterance)
     kept = []

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, LeftOut, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, LeftOut, by_name
 
 # `1040_ITH_SAD_X.wav` is the one name in the official copy with a level of one letter.
 _NAME = re.compile(r"(10\d\d)_([A-Z]{3})_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)", re.IGNORECASE)
@@ -55,7 +55,7 @@ _FEMALE = frozenset({
 # fmt: on
 
 
-def recognise(path: Path) -> Utterance | LeftOut | None:
+def recognise(path: Path) -> CorpusRow | LeftOut | None:
     """Reads speaker, sentence, emotion and level from one name.
 
     Example:
@@ -68,7 +68,7 @@ def recognise(path: Path) -> Utterance | LeftOut | None:
     if path.stem.upper() in _UNUSABLE:
         return LeftOut(_WHY_LEFT_OUT)
     speaker, sentence, emotion, level = match.groups()
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=speaker,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, by_name
 
 _NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z]?)", re.IGNORECASE)
 _EMOTIONS = {
@@ -30,7 +30,7 @@ _TEXTS = {
 }
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker, sentence and emotion from one name.
 
     Example:
@@ -41,7 +41,7 @@ def recognise(path: Path) -> Utterance | None:
     if match is None:
         return None
     speaker, sentence, letter, _take = match.groups()
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=speaker,

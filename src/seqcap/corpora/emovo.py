@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, by_name
 
 _NAME = re.compile(r"(dis|gio|neu|pau|rab|sor|tri)-([fm][1-3])-([a-z]\d)", re.IGNORECASE)
 _EMOTIONS = {
@@ -33,7 +33,7 @@ _TEXTS = {
 }
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads emotion, speaker and sentence from one name.
 
     Example:
@@ -44,7 +44,7 @@ def recognise(path: Path) -> Utterance | None:
     if match is None:
         return None
     emotion, speaker, sentence = (field.lower() for field in match.groups())
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=speaker,

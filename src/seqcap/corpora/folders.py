@@ -6,7 +6,7 @@ say the split. What each folder was taken for is told.
 
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Findings, Utterance, recordings_in
+from seqcap.corpora.corpus import Corpus, CorpusRow, Findings, recordings_in
 from seqcap.corpora.emotions import emotion_in_name
 from seqcap.corpora.fold import part_named
 
@@ -27,7 +27,7 @@ def read(folder: Path) -> Findings:
     people = {path: _other_folders(path, level) for path, level in told.items()}
     depth = _telling_depth(list(people.values()))
     utterances = [
-        Utterance(
+        CorpusRow(
             file=folder / path,
             name=str(path),
             speaker=people[path][depth] if len(people[path]) > depth else "",

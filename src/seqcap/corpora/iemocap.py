@@ -10,8 +10,8 @@ from pathlib import Path
 
 from seqcap.corpora.corpus import (
     Corpus,
+    CorpusRow,
     Findings,
-    Utterance,
     files_in,
     recordings_in,
     without_copies,
@@ -20,7 +20,7 @@ from seqcap.corpora.emotions import UNDECIDED
 
 _DIALOG = re.compile(r"Ses0[1-5][FM]_(?:impro|script)\w+")
 _UTTERANCE = re.compile(r"Ses0([1-5])[FM]_(impro|script)\w*_([FM])\w*\d")
-# Utterance lines start with '['; the header has a '[' too, but inside.
+# CorpusRow lines start with '['; the header has a '[' too, but inside.
 _LABEL = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\w+)\s+\[")
 _TEXT = re.compile(r"(Ses\S+) \[[\d.]+-[\d.]+\]:?\s*(.*)")
 _EMOTIONS = {
@@ -54,7 +54,7 @@ def read(folder: Path) -> Findings:
             continue
         session, kind, letter = match.groups()
         utterances.append(
-            Utterance(
+            CorpusRow(
                 file=path,
                 name=path.stem,
                 speaker=f"{session}{letter}",

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, by_name
 
 # Its own word for surprise is `surprised`.
 _NAME = re.compile(
@@ -12,7 +12,7 @@ _NAME = re.compile(
 _FEMALE = ("EB0", "IC0", "KD0", "MK0")
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker, emotion and number of the sentence from one name.
 
     Example:
@@ -23,7 +23,7 @@ def recognise(path: Path) -> Utterance | None:
     if match is None:
         return None
     speaker, emotion, sentence = match.groups()
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=speaker.upper(),

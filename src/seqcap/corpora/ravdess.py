@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from seqcap.corpora.banglaser import of_both_corpora
-from seqcap.corpora.corpus import Corpus, Findings, LeftOut, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, Findings, LeftOut, by_name
 
 _NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-([0-2]\d)")
 _EMOTIONS = {
@@ -21,7 +21,7 @@ _INTENSITIES = {"01": "normal", "02": "strong"}
 _TEXTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 
 
-def recognise(path: Path) -> Utterance | LeftOut | None:
+def recognise(path: Path) -> CorpusRow | LeftOut | None:
     """Reads one name; song is another task and is left out.
 
     Example:
@@ -36,7 +36,7 @@ def recognise(path: Path) -> Utterance | LeftOut | None:
         return LeftOut("song (second field 02) is another task")
     if modality != "03":
         return LeftOut("sound tracks of the videos (first field 01, 02) repeat the recordings")
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=actor,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, by_name
 
 _SPEAKERS = ("DC", "JE", "JK", "KL")
 _NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?(sa|su|a|d|f|h|n)(\d\d?)", re.IGNORECASE)
@@ -18,7 +18,7 @@ _EMOTIONS = {
 }
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads one name; the speaker is in front of it or is the folder.
 
     Example:
@@ -34,7 +34,7 @@ def recognise(path: Path) -> Utterance | None:
     if speaker not in _SPEAKERS:
         return None
     code = f"{match[2].lower()}{int(match[3]):02d}"
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=f"{speaker}_{code}",
         speaker=speaker,

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, by_name
 
 # `OA_bite_neutral.wav` is a slip in the official copy: there is no third speaker.
 _NAME = re.compile(r"(OAF?|YAF)_(\w+?)_(angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE)
@@ -18,7 +18,7 @@ _EMOTIONS = {
 }
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker, word and emotion from one name.
 
     Example:
@@ -32,7 +32,7 @@ def recognise(path: Path) -> Utterance | None:
         return None
     speaker = "YAF" if match[1].upper() == "YAF" else "OAF"
     word, emotion = match[2].lower(), match[3].lower()
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=f"{speaker}_{word}_{emotion}",
         speaker=speaker,

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from seqcap.corpora.corpus import Corpus, Utterance, by_name
+from seqcap.corpora.corpus import Corpus, CorpusRow, by_name
 
 _NAME = re.compile(r"S([MF])(\d+)_F\d+_([AHNS])\d+", re.IGNORECASE)
 _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 
 
-def recognise(path: Path) -> Utterance | None:
+def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker and emotion from one name; the folder says the emotion once more.
 
     Example:
@@ -20,7 +20,7 @@ def recognise(path: Path) -> Utterance | None:
     if match is None:
         return None
     sex, number, emotion = (field.upper() for field in match.groups())
-    return Utterance(
+    return CorpusRow(
         file=path,
         name=path.stem,
         speaker=f"{sex}{int(number)}",
