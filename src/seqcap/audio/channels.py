@@ -67,6 +67,9 @@ class ChannelSelector:
 def mean_of_channels(frames: Samples) -> Samples:
     """Averages channels, ``(frame, channel)`` to ``(frame,)``.
 
+    Args:
+        frames: Shape ``(frame, channel)``.
+
     Example:
         >>> mean_of_channels(np.array([[0.0, 1.0], [0.5, 0.5]], np.float32)).tolist()
         [0.5, 0.5]

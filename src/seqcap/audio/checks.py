@@ -70,6 +70,11 @@ class SignalChecker:
     def add(self, frames: Samples, mono: Samples, start_s: float) -> None:
         """Looks at the next frames, (frames, channels), and at what is made of them, (frames,).
 
+        Args:
+            frames: As decoded, shape ``(frame, channel)``.
+            mono: Their mean, shape ``(frame,)``.
+            start_s: Where they begin, s.
+
         Raises:
             AudioError: NaN, infinity, or samples far beyond full scale.
         """
@@ -96,7 +101,11 @@ class SignalChecker:
         self._count_clipped(frames, peak)
 
     def add_waveform(self, waveform: Samples) -> None:
-        """Looks at the next samples of the 16-kHz waveform, shape ``(samples,)``."""
+        """Looks at the next samples of the 16-kHz waveform, shape ``(samples,)``.
+
+        Args:
+            waveform: 16 kHz mono, shape ``(samples,)``.
+        """
         self._waveform_count += len(waveform)
         if len(waveform) < _FRAME_SAMPLES:
             return

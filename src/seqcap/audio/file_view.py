@@ -85,6 +85,9 @@ class FileView:
 def whole_view(file: BinaryIO) -> FileView:
     """The view of a whole file.
 
+    Args:
+        file: Binary, can be rewound.
+
     Example:
         >>> import io
         >>> len(whole_view(io.BytesIO(b"abc")))
@@ -95,6 +98,10 @@ def whole_view(file: BinaryIO) -> FileView:
 
 def patched_view(file: BinaryIO, patches: dict[int, bytes]) -> FileView:
     """The view of a whole file with other bytes at some positions.
+
+    Args:
+        file: Binary, can be rewound.
+        patches: Bytes by their position.
 
     Example:
         >>> import io

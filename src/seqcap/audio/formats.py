@@ -21,6 +21,9 @@ ENDINGS = (*_CORE.split(), *_MEDIA.split())
 def has_sound_ending(name: str) -> bool:
     """Says whether a file's name ends as those of sound files do, in upper or lower case.
 
+    Args:
+        name: Of a file, with or without its folder.
+
     Example:
         >>> has_sound_ending("call.M4A"), has_sound_ending("notes.txt")
         (True, False)

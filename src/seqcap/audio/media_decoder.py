@@ -85,7 +85,11 @@ class MediaRecording:
             raise
 
     def read(self, frame_count: int) -> Samples:
-        """Reads the next frames, shape ``(frame, channel)``."""
+        """Reads the next frames, shape ``(frame, channel)``.
+
+        Args:
+            frame_count: Frames at most.
+        """
         ready = sum(map(len, self._waiting))
         while ready < frame_count and (chunk := next(self._chunks, None)) is not None:
             self._waiting.append(chunk)
@@ -95,7 +99,11 @@ class MediaRecording:
         return frames[:frame_count]
 
     def seek(self, frame: int) -> int:
-        """Reads on to a frame: decoders entered in the middle give other samples."""
+        """Reads on to a frame: decoders entered in the middle give other samples.
+
+        Args:
+            frame: Its number, from 0.
+        """
         return skip_frames(self, frame)
 
     def close(self) -> None:

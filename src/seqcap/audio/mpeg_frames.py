@@ -60,6 +60,9 @@ class FrameHeader:
 def parse_frame_header(header: bytes) -> FrameHeader | None:
     """Reads a frame's header; None if the four bytes are none, or of a free format.
 
+    Args:
+        header: Four bytes.
+
     Example:
         >>> parse_frame_header(bytes.fromhex("fffb9064")).size
         417
@@ -206,6 +209,11 @@ def scan_frames(
 
 def mpeg_view(file: BinaryIO, scan: FrameScan, name: str) -> FileView:
     """The stream as libsndfile should see it: the true count in front, frames alone behind.
+
+    Args:
+        file: Binary, can be rewound.
+        scan: As `scan_frames` gives it.
+        name: Of the recording, for errors.
 
     Raises:
         AudioError: The encoder counted more frames than there are, or there is none.

@@ -33,6 +33,10 @@ class OggChain:
 def scan_pages(file: BinaryIO, name: str) -> OggChain:
     """Visits all pages of an Ogg file.
 
+    Args:
+        file: Binary, can be rewound.
+        name: Of the recording, for errors.
+
     Raises:
         AudioError: It ends inside a page.
     """

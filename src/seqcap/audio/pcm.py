@@ -86,7 +86,12 @@ def open_pcm(file: BinaryIO, raw: PCMFormat, name: str) -> tuple[PCMFormat, Iter
 
 
 def pcm_frames(kind: PCMFormat, blocks: Iterator[bytes]) -> Iterator[NDArray[Any]]:
-    """Gives the frames of a stream, ``(frame, channel)``, as their bytes come."""
+    """Gives the frames of a stream, ``(frame, channel)``, as their bytes come.
+
+    Args:
+        kind: Of the samples.
+        blocks: Bytes, cut anywhere.
+    """
     rest = b""
     for block in blocks:
         rest += block

@@ -71,10 +71,18 @@ class Recording(Protocol):
     issues: list[tuple[IssueKind, str]]
 
     def read(self, frame_count: int) -> Samples:
-        """Reads the next frames, shape ``(frame, channel)``."""
+        """Reads the next frames, shape ``(frame, channel)``.
+
+        Args:
+            frame_count: Frames at most.
+        """
 
     def seek(self, frame: int) -> int:
-        """Goes to a frame; gives the one that was reached, the end at most."""
+        """Goes to a frame; gives the one that was reached, the end at most.
+
+        Args:
+            frame: Its number, from 0.
+        """
 
 
 class ArrayRecording:
@@ -111,7 +119,11 @@ class ArrayRecording:
         self._position = 0
 
     def read(self, frame_count: int) -> Samples:
-        """Reads the next frames, shape ``(frame, channel)``."""
+        """Reads the next frames, shape ``(frame, channel)``.
+
+        Args:
+            frame_count: Frames at most.
+        """
         chunk = self._samples[self._position : self._position + frame_count]
         self._position += len(chunk)
         if chunk.dtype.kind == "f":
@@ -119,7 +131,11 @@ class ArrayRecording:
         return (chunk.astype(np.float32) - np.float32(self._zero)) * np.float32(self._step)
 
     def seek(self, frame: int) -> int:
-        """Goes to a frame."""
+        """Goes to a frame.
+
+        Args:
+            frame: Its number, from 0.
+        """
         self._position = frame
         return frame
 
@@ -161,7 +177,11 @@ class FileRecording:
         self._position = 0
 
     def read(self, frame_count: int) -> Samples:
-        """Reads the next frames, shape ``(frame, channel)``."""
+        """Reads the next frames, shape ``(frame, channel)``.
+
+        Args:
+            frame_count: Frames at most.
+        """
         promised = frame_count
         if self.frame_count is not None:
             promised = min(frame_count, self.frame_count - self._position)
@@ -190,7 +210,11 @@ class FileRecording:
         return frames
 
     def seek(self, frame: int) -> int:
-        """Goes to a frame."""
+        """Goes to a frame.
+
+        Args:
+            frame: Its number, from 0.
+        """
         # An MP3 entered in its middle starts with a wrong frame: it lacks the bits kept before it.
         by_reading = self._slack or not soundfile.SoundFile.seekable(self._file)
         if by_reading or self.frame_count is None:
@@ -238,7 +262,11 @@ class JoinedRecording:
         self._parts = list(parts)
 
     def read(self, frame_count: int) -> Samples:
-        """Reads the next frames, shape ``(frame, channel)``."""
+        """Reads the next frames, shape ``(frame, channel)``.
+
+        Args:
+            frame_count: Frames at most.
+        """
         chunks = [self._parts[0].read(frame_count)]
         while sum(map(len, chunks)) < frame_count and len(self._parts) > 1:
             del self._parts[0]
@@ -246,12 +274,21 @@ class JoinedRecording:
         return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
     def seek(self, frame: int) -> int:
-        """Reads on to a frame."""
+        """Reads on to a frame.
+
+        Args:
+            frame: Its number, from 0.
+        """
         return skip_frames(self, frame)
 
 
 def checked_rate(rate_hz: Any, name: str) -> float:
-    """Gives a sampling rate in Hz, or refuses it."""
+    """Gives a sampling rate in Hz, or refuses it.
+
+    Args:
+        rate_hz: Anything.
+        name: Of the recording, for errors.
+    """
     try:
         rate = float(rate_hz)
     except (TypeError, ValueError):
@@ -265,13 +302,22 @@ def checked_rate(rate_hz: Any, name: str) -> float:
 
 
 def read_chunk_frames(recording: Recording) -> int:
-    """How many frames are read at a time."""
+    """How many frames are read at a time.
+
+    Args:
+        recording: Tells its sampling rate and channels.
+    """
     of_time = READ_CHUNK_S * recording.rate_hz
     return int(max(1, min(of_time, _READ_CHUNK_VALUES / recording.channel_count)))
 
 
 def skip_frames(recording: Recording, frame_count: float) -> int:
-    """Reads past frames, as many as there are; returns their number."""
+    """Reads past frames, as many as there are; returns their number.
+
+    Args:
+        recording: Is read on.
+        frame_count: Frames at most; may be infinite.
+    """
     skipped = 0
     while skipped < frame_count:
         wanted = int(min(frame_count - skipped, READ_CHUNK_S * recording.rate_hz))

@@ -78,6 +78,9 @@ def source_name(source: Source, name: str | None = None) -> str:
 def printable(path: str) -> str:
     r"""Shows a path as one line of text: odd bytes as ``\xff``, a line break as ``\n``.
 
+    Args:
+        path: May hold bytes that are no text.
+
     Example:
         >>> print(printable("bad\udcff.wav"), printable("two\nlines.wav"), printable("töne.wav"))
         bad\xff.wav two\nlines.wav töne.wav
@@ -116,7 +119,12 @@ def rereadable(source: Source) -> Source:
 
 @contextmanager
 def opened(source: Source, name: str | None) -> Iterator[Recording]:
-    """Opens a source and closes what it opened, not what it was given."""
+    """Opens a source and closes what it opened, not what it was given.
+
+    Args:
+        source: Path, bytes, binary file or array with its rate.
+        name: For errors; the source's own if None.
+    """
     name = source_name(source, name)
     if isinstance(source, tuple):
         yield ArrayRecording(source, name)

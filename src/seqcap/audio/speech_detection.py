@@ -72,7 +72,11 @@ def speech_probabilities(waveforms: Sequence[FloatArray]) -> list[FloatArray]:
 
 
 def speech_probabilities_of_blocks(blocks: Iterable[FloatArray]) -> FloatArray:
-    """The same for one waveform that comes in blocks, with the memory of five minutes."""
+    """The same for one waveform that comes in blocks, with the memory of five minutes.
+
+    Args:
+        blocks: 16 kHz mono, each of shape ``(samples,)``.
+    """
     lanes = _lanes(blocks)
     parts: list[FloatArray] = []
     while group := list(itertools.islice(lanes, _LANES_AT_ONCE)):

@@ -128,6 +128,11 @@ def find_sound_data(file: BinaryIO, start: bytes) -> SoundData | None:
 def check_whole(file: BinaryIO, data: SoundData, name: str) -> HeaderFault | None:
     """Compares what a header promises with what the file holds.
 
+    Args:
+        file: Binary, can be rewound.
+        data: What the header says.
+        name: Of the recording, for errors.
+
     Returns:
         What is wrong and can be read around; None if all is well.
 
@@ -171,6 +176,12 @@ _COUNTED = re.compile(r"^\s*(?:Frames|Rows : \d+\s+Cols|Cols) *: (\d+)", re.MULT
 
 def check_log(log: str, container: str, frame_count: int, name: str) -> None:
     """Looks for truncation in what libsndfile notes about rarer containers.
+
+    Args:
+        log: Of libsndfile.
+        container: Its name in libsndfile.
+        frame_count: Frames that the file says it has.
+        name: Of the recording, for errors.
 
     Raises:
         AudioError: It notes more frames than it can give.

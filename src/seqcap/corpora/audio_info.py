@@ -42,6 +42,9 @@ class AudioInfo:
 def probe_audio(file: str | os.PathLike[str]) -> AudioInfo:
     """Decodes a recording; again only after the file has changed.
 
+    Args:
+        file: Its path.
+
     Raises:
         AudioError: it cannot be used: missing, truncated, no sound, shorter than 0.04 s.
 
@@ -78,6 +81,9 @@ def _probe_audio(file: str, size: int, mtime_ns: int) -> AudioInfo:
 def probe_all_audio(files: Iterable[str]) -> tuple[dict[str, AudioInfo], dict[str, str]]:
     """Hears many recordings; gives those that can be used, and why the others cannot.
 
+    Args:
+        files: Their paths.
+
     Example:
         >>> probe_all_audio(["/absent.wav"])
         ({}, {'/absent.wav': '/absent.wav: no such file; check the path'})
@@ -112,7 +118,11 @@ def durations_s(table: pd.DataFrame) -> "pd.Series[float]":
 
 
 def unique_files(table: pd.DataFrame) -> list[str]:
-    """Lists the files of a table, each once, in order of appearance."""
+    """Lists the files of a table, each once, in order of appearance.
+
+    Args:
+        table: With a column `file`.
+    """
     return [file for file in dict.fromkeys(table["file"]) if file]
 
 

@@ -52,6 +52,9 @@ def of_both_corpora(folder: Path) -> tuple[str, str]:
 def recognise(path: Path) -> CorpusRow | None:
     """Reads one name, taken to be of this corpus.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("Actor 17/03-01-03-02-01-02-17.wav")).emotion
         'anger'
@@ -72,7 +75,11 @@ def recognise(path: Path) -> CorpusRow | None:
 
 
 def read_banglaser(folder: Path) -> Findings:
-    """Reads a folder, unless its names are RAVDESS's."""
+    """Reads a folder, unless its names are RAVDESS's.
+
+    Args:
+        folder: Of the corpus.
+    """
     banglaser, ravdess = of_both_corpora(folder)
     if ravdess:
         return Findings([], [f"{ravdess} is a name of RAVDESS; its reader is called ravdess"])

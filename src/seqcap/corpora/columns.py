@@ -77,6 +77,10 @@ def as_seconds(times: "pd.Series[str]", source: str) -> "pd.Series[float]":
 
     A comma before the last digits is a decimal comma: `1,5` is a second and a half.
 
+    Args:
+        times: One for each row.
+        source: Of the table, for errors.
+
     Raises:
         CorpusError: a value is neither, or not finite; with its row.
 

@@ -130,6 +130,9 @@ def recordings_in(folder: Path) -> Iterator[Path]:
 
     Warns:
         CorpusWarning: some files are left out since a table cannot hold their names.
+
+    Args:
+        folder: Its own links are followed.
     """
     unnamable = []
     for path in files_in(folder, ENDINGS):
@@ -154,6 +157,10 @@ def files_in(folder: Path, endings: tuple[str, ...]) -> Iterator[Path]:
 
     Warns:
         CorpusWarning: a folder cannot be searched.
+
+    Args:
+        folder: Searched with all below it.
+        endings: Lower case, with their dot.
     """
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=_warn_of_folder):
@@ -184,6 +191,10 @@ def without_copies(utterances: list[CorpusRow], folder: Path) -> tuple[list[Corp
     Choice: archives unpacked into a folder of their own name, and mirrors that hold everything
     twice, are common; of two copies the one in the preferred format counts, then the one higher
     up, then the first by name.
+
+    Args:
+        utterances: Rows with their names.
+        folder: Of the corpus; paths in notes start there.
     """
     by_key: dict[str, list[CorpusRow]] = {}
     for utterance in utterances:

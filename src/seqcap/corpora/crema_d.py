@@ -58,6 +58,9 @@ _FEMALE = frozenset({
 def recognise(path: Path) -> CorpusRow | LeftOut | None:
     """Reads speaker, sentence, emotion and level from one name.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("AudioWAV/1001_DFA_ANG_XX.wav")).text
         "Don't forget a jacket."

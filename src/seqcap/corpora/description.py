@@ -26,6 +26,9 @@ class Durations:
 def count_speakers_by_emotions(table: pd.DataFrame) -> pd.DataFrame:
     """Counts utterances, one row a speaker, one column an emotion, with sums at the ends.
 
+    Args:
+        table: Columns `speaker` and `emotion`.
+
     Example:
         >>> table = pd.DataFrame({"speaker": ["a", "a", "b"], "emotion": ["anger", "calm", "calm"]})
         >>> count_speakers_by_emotions(table).loc["all"].to_dict()
@@ -39,6 +42,9 @@ def count_speakers_by_emotions(table: pd.DataFrame) -> pd.DataFrame:
 
 def summarise_durations(table: pd.DataFrame) -> Durations:
     """Sums up how long the utterances are, from the files' headers.
+
+    Args:
+        table: Columns `file`, `start` and `end`.
 
     Example:
         >>> table = pd.DataFrame({"file": "a.wav", "start": [0.0, 2.0], "end": [1.5, 3.0]})

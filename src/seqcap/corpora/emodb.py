@@ -33,6 +33,9 @@ _TEXTS = {
 def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker, sentence and emotion from one name.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("wav/03a01Fa.wav")).emotion
         'happiness'

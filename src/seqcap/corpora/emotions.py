@@ -110,6 +110,9 @@ def emotion_in_name(name: str) -> str | None:
     Numbers count for nothing. Of several words one may be an emotion; codes are read where
     they stand alone.
 
+    Args:
+        name: Of a folder.
+
     Example:
         >>> [emotion_in_name(name) for name in ("02Fearful", "happy_speech", "ANG", "OAF_angry")]
         ['fear', 'happiness', 'anger', 'anger']
@@ -137,6 +140,9 @@ def canonical_spellings(spellings: Iterable[str]) -> dict[str, str]:
     `L`, `E` or `T` occur they are EMO-DB's (A is fear), else the first letters of the English
     names.
 
+    Args:
+        spellings: All of one column.
+
     Example:
         >>> canonical_spellings(["ang", "Neutral", "zen"])
         {'ang': 'anger', 'Neutral': 'neutral'}
@@ -153,6 +159,9 @@ def canonical_spellings(spellings: Iterable[str]) -> dict[str, str]:
 
 def nearest_emotion(spelling: str) -> str | None:
     """Suggests the emotion that a misspelt label was probably meant to be.
+
+    Args:
+        spelling: An unknown label.
 
     Example:
         >>> nearest_emotion("hapiness"), nearest_emotion("qqq")

@@ -36,6 +36,9 @@ _TEXTS = {
 def recognise(path: Path) -> CorpusRow | None:
     """Reads emotion, speaker and sentence from one name.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("f1/dis-f1-b1.wav")).text
         'Gli operai si alzano presto.'

@@ -107,7 +107,12 @@ def fingerprints_of(waveforms: Iterable[FloatArray]) -> Fingerprints:
 
 
 def save_fingerprints(fingerprints: Fingerprints, path: str | os.PathLike[str]) -> None:
-    """Writes fingerprints as a safetensors file."""
+    """Writes fingerprints as a safetensors file.
+
+    Args:
+        fingerprints: Of the recordings that a model knows.
+        path: Of the file, replaced if it exists.
+    """
     frames = fingerprints.frames
     if not (frames >> 16).any():  # no recording is longer than 52 minutes
         frames = frames.astype(np.uint16)
@@ -118,6 +123,9 @@ def save_fingerprints(fingerprints: Fingerprints, path: str | os.PathLike[str]) 
 
 def load_fingerprints(path: str | os.PathLike[str]) -> Fingerprints | None:
     """Reads what `save_fingerprints` wrote.
+
+    Args:
+        path: Of the file.
 
     Returns:
         None where there is no such file: models made before have none.

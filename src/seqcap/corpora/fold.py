@@ -101,6 +101,9 @@ def part_of(table: pd.DataFrame, fold: Fold) -> pd.Series[str]:
 def part_named(word: str) -> str:
     """Reads one word for a part, under the names in use; empty for any other word.
 
+    Args:
+        word: Such as `dev`, in any case.
+
     Example:
         >>> part_named("Dev"), part_named("eval"), part_named("anna")
         ('validation', 'test', '')
@@ -110,6 +113,10 @@ def part_named(word: str) -> str:
 
 def parts_in_column(table: pd.DataFrame, column: str = "split") -> pd.Series[str]:
     """Reads a column of `train`, `dev`, `test` (and their usual other names) as parts.
+
+    Args:
+        table: The corpus.
+        column: Its name.
 
     Raises:
         CorpusError: there is no such column, or another word in it.
@@ -135,7 +142,11 @@ def parts_in_column(table: pd.DataFrame, column: str = "split") -> pd.Series[str
 
 
 def shared_speakers_error(fold: Fold) -> CorpusError:
-    """The error that names shared speakers, and the way out."""
+    """The error that names shared speakers, and the way out.
+
+    Args:
+        fold: Whose parts share speakers.
+    """
     return CorpusError(
         f"fold {fold.name}: speakers in more than one of training, validation and test: "
         f"{', '.join(fold.shared_speakers)}; move each to one part (--allow-shared-speakers "

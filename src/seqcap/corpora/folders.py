@@ -12,7 +12,11 @@ from seqcap.corpora.fold import part_named
 
 
 def read(folder: Path) -> Findings:
-    """Finds out which level of folders says the emotion and which, if any, who speaks."""
+    """Finds out which level of folders says the emotion and which, if any, who speaks.
+
+    Args:
+        folder: Of the corpus.
+    """
     paths = [path.relative_to(folder) for path in recordings_in(folder)]
     usual = _emotion_level(paths)
     if usual is None:

@@ -40,7 +40,11 @@ _PARTS = {"impro": "improvised", "script": "scripted"}
 
 
 def read(folder: Path) -> Findings:
-    """Joins recordings, labels and texts by the utterances' names."""
+    """Joins recordings, labels and texts by the utterances' names.
+
+    Args:
+        folder: Of the corpus.
+    """
     labels = _lines_by_utterance(folder, "emoevaluation", _LABEL)
     texts = _lines_by_utterance(folder, "transcriptions", _TEXT)
     utterances = []

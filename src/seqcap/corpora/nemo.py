@@ -15,6 +15,9 @@ _FEMALE = ("EB0", "IC0", "KD0", "MK0")
 def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker, emotion and number of the sentence from one name.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("samples/EB0_surprised_1.wav")).emotion
         'surprise'

@@ -27,6 +27,9 @@ class Problem(NamedTuple):
 def rows_where(wrong: "pd.Series[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]") -> list[int]:
     """Lists the rows for which something is true.
 
+    Args:
+        wrong: True or false for each row, shape ``(row,)``.
+
     Example:
         >>> rows_where(pd.Series([False, True]))
         [3]
@@ -36,6 +39,10 @@ def rows_where(wrong: "pd.Series[bool] | np.ndarray[tuple[int], np.dtype[np.bool
 
 def said_differently(there: str, here: str) -> str:
     """Names two labels of one recording where they differ.
+
+    Args:
+        there: A label.
+        here: The other label.
 
     Example:
         >>> said_differently("anger", "fear")

@@ -37,6 +37,9 @@ def table_hash(table: pd.DataFrame) -> str:
 def below_shared_folder(files: Iterable[str]) -> list[str]:
     """Names files by their path below the folder that all of them share.
 
+    Args:
+        files: Paths; URIs stay as they are.
+
     Example:
         >>> below_shared_folder(["/data/one/a.wav", "/data/two/b.wav"])
         ['one/a.wav', 'two/b.wav']
@@ -48,6 +51,9 @@ def below_shared_folder(files: Iterable[str]) -> list[str]:
 
 def file_hash(file: str | os.PathLike[str]) -> str:
     """Gives the SHA-256 of a file's bytes; read again only after the file has changed.
+
+    Args:
+        file: Its path.
 
     Raises:
         AudioError: there is no such file.

@@ -24,6 +24,9 @@ _TEXTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the 
 def recognise(path: Path) -> CorpusRow | LeftOut | None:
     """Reads one name; song is another task and is left out.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("Actor_07/03-01-05-02-01-01-07.wav")).speaker
         '07'
@@ -48,7 +51,11 @@ def recognise(path: Path) -> CorpusRow | LeftOut | None:
 
 
 def read_ravdess(folder: Path) -> Findings:
-    """Reads a folder, unless its names are BanglaSER's, which have the same form."""
+    """Reads a folder, unless its names are BanglaSER's, which have the same form.
+
+    Args:
+        folder: Of the corpus.
+    """
     banglaser, _ = of_both_corpora(folder)
     if banglaser:
         return Findings([], [f"{banglaser} is a name of BanglaSER; its reader is called banglaser"])

@@ -21,6 +21,9 @@ _EMOTIONS = {
 def recognise(path: Path) -> CorpusRow | None:
     """Reads one name; the speaker is in front of it or is the folder.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("AudioData/DC/su07.wav")).emotion
         'surprise'

@@ -21,6 +21,9 @@ _EMOTIONS = {
 def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker, word and emotion from one name.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("YAF_pleasant_surprised/YAF_home_ps.wav")).emotion
         'surprise'

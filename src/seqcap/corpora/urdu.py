@@ -12,6 +12,9 @@ _EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 def recognise(path: Path) -> CorpusRow | None:
     """Reads speaker and emotion from one name; the folder says the emotion once more.
 
+    Args:
+        path: Of a recording; nothing of it is read but the name.
+
     Example:
         >>> recognise(Path("Angry/SM5_F10_A010.wav")).speaker
         'M5'

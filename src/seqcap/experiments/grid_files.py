@@ -41,6 +41,9 @@ _KINDS = {
 def grid_file(grid: str | os.PathLike[str]) -> Path:
     """Finds a grid: one of the program's by its name, or a TOML file.
 
+    Args:
+        grid: Name or path.
+
     Raises:
         SettingsError: No such grid.
 

@@ -73,7 +73,11 @@ class PackedRuns:
                 yield json.loads(row["settings"])["settings"], json.loads(row["resources"])
 
     def read(self, name: str) -> RunFiles:
-        """Reads one run; it has nothing if it is not packed here."""
+        """Reads one run; it has nothing if it is not packed here.
+
+        Args:
+            name: Of the run.
+        """
         if name not in self._rows:
             return RunFiles(name)
         row = self._rows[name]
@@ -120,7 +124,11 @@ class PackedRuns:
 
 
 def packed_runs(experiment: Path) -> PackedRuns:
-    """Opens the packed runs of an experiment, again only when their file has changed."""
+    """Opens the packed runs of an experiment, again only when their file has changed.
+
+    Args:
+        experiment: Its folder.
+    """
     try:
         changed_ns = (experiment / RUNS_FILE).stat().st_mtime_ns
     except OSError:
@@ -161,6 +169,9 @@ def _own_columns(rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Reads a packed table.
+
+    Args:
+        path: Of the file.
 
     Raises:
         SettingsError: It is missing or no Parquet.

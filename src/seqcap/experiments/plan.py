@@ -58,7 +58,11 @@ class PlannedRun:
         return f"{self.label}, {self.fold.name}, seed {self.settings.seed}"
 
     def folder(self, experiment: Path) -> Path:
-        """Where it leaves its results, below the experiment's folder."""
+        """Where it leaves its results, below the experiment's folder.
+
+        Args:
+            experiment: Its folder.
+        """
         return experiment / "runs" / self.name
 
 

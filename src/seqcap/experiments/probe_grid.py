@@ -69,6 +69,9 @@ class Cast:
 def choose_probes(names: Iterable[str]) -> list[Places]:
     """Finds probes by name; all of them if there is none.
 
+    Args:
+        names: Of probes; may be empty.
+
     Raises:
         SettingsError: An unknown name.
 

@@ -97,6 +97,9 @@ class Sketch:
 def draw_voice(generator: np.random.Generator) -> Voice:
     """Draws a speaker.
 
+    Args:
+        generator: Decides.
+
     Example:
         >>> 90 <= draw_voice(np.random.default_rng(0)).pitch_hz <= 220
         True

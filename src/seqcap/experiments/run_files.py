@@ -89,6 +89,9 @@ def read_run_folder(folder: Path) -> RunFiles:
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a file of results.
 
+    Args:
+        path: Of the file.
+
     Raises:
         SettingsError: It is missing or no JSON.
     """
@@ -124,7 +127,12 @@ def _current_parts(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Writes what `numpy.load` reads; `numpy.savez` refuses an array named file."""
+    """Writes what `numpy.load` reads; `numpy.savez` refuses an array named file.
+
+    Args:
+        path: Of the file, replaced if it exists.
+        arrays: By name.
+    """
     with (
         atomic_write(path) as scratch,
         zipfile.ZipFile(scratch, "w", zipfile.ZIP_DEFLATED) as archive,

@@ -136,5 +136,9 @@ def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measured_by(settings: TrainingSettings) -> str:
-    """Settings of one step: what has the same ones is measured once."""
+    """Settings of one step: what has the same ones is measured once.
+
+    Args:
+        settings: Of a run.
+    """
     return json.dumps(_comparable(asdict(settings)), sort_keys=True)

@@ -53,7 +53,12 @@ class JobContext:
 
 
 def is_complete(run: PlannedRun, experiment: Path) -> bool:
-    """Says whether a run has left all its results, in its folder or packed."""
+    """Says whether a run has left all its results, in its folder or packed.
+
+    Args:
+        run: One of a plan.
+        experiment: Folder of the experiment.
+    """
     folder = run.folder(experiment)
     if is_done(folder) and (not run.gradients or (folder / GRADIENTS_FILE).is_file()):
         return True
@@ -61,7 +66,12 @@ def is_complete(run: PlannedRun, experiment: Path) -> bool:
 
 
 def state_of(run: PlannedRun, experiment: Path) -> State:
-    """Finds out where a run stands; nothing is changed."""
+    """Finds out where a run stands; nothing is changed.
+
+    Args:
+        run: One of a plan.
+        experiment: Folder of the experiment.
+    """
     if is_complete(run, experiment):
         return State.DONE
     if is_locked(experiment, run.name):
@@ -70,7 +80,12 @@ def state_of(run: PlannedRun, experiment: Path) -> State:
 
 
 def failed_at(run: PlannedRun, experiment: Path) -> int | None:
-    """When the last try of a run failed, by the folder's own clock; None if it did not."""
+    """When the last try of a run failed, by the folder's own clock; None if it did not.
+
+    Args:
+        run: One of a plan.
+        experiment: Folder of the experiment.
+    """
     try:
         return (run.folder(experiment) / ERROR_FILE).stat().st_mtime_ns
     except OSError:
@@ -78,7 +93,12 @@ def failed_at(run: PlannedRun, experiment: Path) -> int | None:
 
 
 def failures(runs: Sequence[PlannedRun], experiment: Path) -> dict[str, int]:
-    """Finds the runs whose last try failed, and when that was; `Work` wants to know."""
+    """Finds the runs whose last try failed, and when that was; `Work` wants to know.
+
+    Args:
+        runs: Of a plan.
+        experiment: Folder of the experiment.
+    """
     times = {run.name: failed_at(run, experiment) for run in runs}
     return {name: time_ns for name, time_ns in times.items() if time_ns is not None}
 
@@ -114,7 +134,12 @@ def run_job(work: JobContext, run: PlannedRun) -> State:
 
 
 def write_error(folder: Path, text: str) -> None:
-    """Leaves the reason why a run failed in its folder."""
+    """Leaves the reason why a run failed in its folder.
+
+    Args:
+        folder: Of the run.
+        text: With a traceback; its last line is shown in reports.
+    """
     with atomic_write(folder / ERROR_FILE) as scratch:
         scratch.write_text(text, "utf-8")
 

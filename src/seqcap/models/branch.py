@@ -62,6 +62,12 @@ class Branch(nn.Module):
         raise NotImplementedError
 
     def forward(self, maps: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns maps ``(batch, channel, step, bin)`` into logits ``(batch, emotion)``."""
+        """Turns maps ``(batch, channel, step, bin)`` into logits ``(batch, emotion)``.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``.
+            step_counts: Steps that count in each, shape ``(batch,)``.
+            trace: Takes what was seen on the way, if given.
+        """
         features, _ = self.encode(maps, step_counts, None, trace)
         return self.decide(features, step_counts, trace)

@@ -117,7 +117,12 @@ class ConvolutionStack(nn.Module):
         return run(frames, step_counts), step_counts
 
     def run_plain(self, frames: Tensor, step_counts: Tensor) -> Tensor:
-        """Runs the stages as Table I writes them: the reference of ``run``."""
+        """Runs the stages as Table I writes them: the reference of ``run``.
+
+        Args:
+            frames: Shape ``(batch, frame, bin)``.
+            step_counts: Steps that count in each, shape ``(batch,)``.
+        """
         maps = frames.unsqueeze(1)
         rows_per_step = self.frames_per_step
         for convolutions, (frequency, time) in self._pooled_layers():
@@ -129,7 +134,12 @@ class ConvolutionStack(nn.Module):
         return maps
 
     def run(self, frames: Tensor, step_counts: Tensor) -> Tensor:
-        """Runs the stages with as few passes over the maps as possible; equal to ``run_plain``."""
+        """Runs the stages with as few passes over the maps as possible; equal to ``run_plain``.
+
+        Args:
+            frames: Shape ``(batch, frame, bin)``.
+            step_counts: Steps that count in each, shape ``(batch,)``.
+        """
         maps = frames.unsqueeze(1)
         rows_per_step = self.frames_per_step
         counts = step_counts.tolist()

@@ -32,7 +32,11 @@ class Convolution(nn.Conv2d):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Convolves ``(batch, channel, time, frequency)``, zeros around it."""
+        """Convolves ``(batch, channel, time, frequency)``, zeros around it.
+
+        Args:
+            maps: Shape ``(batch, channel, time, frequency)``.
+        """
         before, after, above, below = self.margins
         if before == after and above == below:
             return F.conv2d(maps, self.weight, self.bias, self.stride, (above, before))

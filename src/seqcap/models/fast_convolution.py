@@ -17,7 +17,11 @@ from seqcap.models.convolution import Convolution
 
 
 def block_bins(convolution: Convolution) -> int:
-    """Bins taken together as channels: about half the kernel's width was measured fastest."""
+    """Bins taken together as channels: about half the kernel's width was measured fastest.
+
+    Args:
+        convolution: Of the first layer.
+    """
     return 2 if convolution.kernel_size[1] <= 4 else 4
 
 

@@ -40,7 +40,12 @@ def initialise(system: nn.Module, generator: torch.Generator) -> None:
 
 
 def fans(module: nn.Module, weight: Tensor) -> tuple[int, int]:
-    """Values that go into and come out of one unit of a weight, for Xavier's formula."""
+    """Values that go into and come out of one unit of a weight, for Xavier's formula.
+
+    Args:
+        module: That has the weight.
+        weight: Any shape with two axes at least.
+    """
     if isinstance(module, (nn.Conv1d, nn.Conv2d)):
         kernel = weight[0, 0].numel()
         return weight.shape[1] * kernel, weight.shape[0] * kernel

@@ -33,6 +33,9 @@ EXPORTED = (CapsuleBranch, GRUBranch, LSTMBranch, PooledBranch)
 def check_exportable(system: System) -> None:
     """Refuses systems without graphs.
 
+    Args:
+        system: Any.
+
     Raises:
         SettingsError: A branch answers in chunks of bounded length, or is one's own.
     """
@@ -45,7 +48,11 @@ def check_exportable(system: System) -> None:
 
 
 def is_exportable(system: System) -> bool:
-    """Whether all parts of a system have graphs."""
+    """Whether all parts of a system have graphs.
+
+    Args:
+        system: Any.
+    """
     return all(type(branch) in EXPORTED for branch in system.branches)
 
 
@@ -86,6 +93,10 @@ def decide_graph(system: System, half_weights: bool) -> onnx.ModelProto:
     Inputs: ``features_0`` and so on, ``step_counts`` (B,). Outputs: ``logits`` (branch, B, K), and
     of systems with capsules ``utterance_capsules`` (B, K, 16) and ``utterance_couplings``
     (B, W, K).
+
+    Args:
+        system: With graphs for all its parts.
+        half_weights: Store weights in 16 bits.
     """
     check_exportable(system)
     graph = GraphBuilder(half_weights)
@@ -106,7 +117,11 @@ def decide_graph(system: System, half_weights: bool) -> onnx.ModelProto:
 
 
 def branches_of(system: System) -> list[Branch]:
-    """The branches of a system, in their order."""
+    """The branches of a system, in their order.
+
+    Args:
+        system: Any.
+    """
     return [branch for branch in system.branches if isinstance(branch, Branch)]
 
 

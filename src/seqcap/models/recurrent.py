@@ -40,7 +40,11 @@ def attend(steps: Tensor, weights: Tensor, mask: Tensor | None = None) -> tuple[
 
 
 def freeze_second_bias(layer: nn.RNNBase) -> None:
-    """Leaves a recurrent layer one bias per gate, as Table II counts: the second stays zero."""
+    """Leaves a recurrent layer one bias per gate, as Table II counts: the second stays zero.
+
+    Args:
+        layer: GRU or LSTM.
+    """
     for name, parameter in layer.named_parameters():
         if name.startswith("bias_hh"):
             nn.init.zeros_(parameter)
@@ -91,7 +95,11 @@ class DenseHead(nn.Module):
         self.logits = nn.Linear(64, emotion_count)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Turns ``(batch, feature)`` into logits ``(batch, emotion)``."""
+        """Turns ``(batch, feature)`` into logits ``(batch, emotion)``.
+
+        Args:
+            features: Shape ``(batch, feature)``.
+        """
         logits: Tensor = self.logits(self.dropout(F.relu(self.hidden(features))))
         return logits
 

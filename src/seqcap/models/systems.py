@@ -226,7 +226,11 @@ def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
 
 
 def source_hash(name: str) -> str:
-    """Gives the SHA-256 of the file with your own system; "" for those of the paper."""
+    """Gives the SHA-256 of the file with your own system; "" for those of the paper.
+
+    Args:
+        name: As `build` takes it.
+    """
     if ":" not in name:
         return ""
     file = inspect.getsourcefile(own_system(name))

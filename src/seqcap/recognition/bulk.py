@@ -120,6 +120,9 @@ class Bulk:
 def keys_written(output: str) -> Keys:
     """Gives the keys of all items that have a row, sorted.
 
+    Args:
+        output: Folder or URI of `seqcap bulk`.
+
     Raises:
         SettingsError: A file of the output cannot be read.
     """

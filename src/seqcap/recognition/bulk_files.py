@@ -35,6 +35,9 @@ class FoundFile(NamedTuple):
 def is_uri(place: str) -> bool:
     """Tells a URI from a path.
 
+    Args:
+        place: Path or URI.
+
     Example:
         >>> is_uri("s3://calls/2024"), is_uri("/data/calls")
         (True, False)
@@ -45,6 +48,10 @@ def is_uri(place: str) -> bool:
 def join(folder: str, name: str) -> str:
     """Names a file in a folder.
 
+    Args:
+        folder: Path or URI.
+        name: Of a file, or a path below the folder.
+
     Example:
         >>> join("s3://calls/", "a.wav")
         's3://calls/a.wav'
@@ -54,6 +61,9 @@ def join(folder: str, name: str) -> str:
 
 def locate(place: str) -> tuple[Any, str]:
     """Finds the Arrow file system of a place, and its path there.
+
+    Args:
+        place: Path or URI.
 
     Raises:
         SettingsError: Nothing serves such URIs, or the service refuses.
@@ -86,6 +96,9 @@ def _arrow_file_system(scheme: str, bucket: str) -> tuple[Any, str]:
 def read_bytes(place: str) -> bytes:
     """Reads a whole file.
 
+    Args:
+        place: Path or URI.
+
     Raises:
         OSError: It cannot be read.
         SettingsError: As `locate`.
@@ -96,13 +109,22 @@ def read_bytes(place: str) -> bytes:
 
 
 def open_file(place: str) -> Any:
-    """Opens a file that is read here and there; errors as `read_bytes`."""
+    """Opens a file that is read here and there; errors as `read_bytes`.
+
+    Args:
+        place: Path or URI.
+    """
     system, path = locate(place)
     return system.open_input_file(path)
 
 
 def write_bytes(place: str, content: bytes) -> None:
-    """Writes a file that is there whole or not at all; errors as `read_bytes`."""
+    """Writes a file that is there whole or not at all; errors as `read_bytes`.
+
+    Args:
+        place: Path or URI; its folder is made.
+        content: All of the file.
+    """
     if not is_uri(place):
         with atomic_write(place) as temporary:
             temporary.write_bytes(content)
@@ -114,7 +136,11 @@ def write_bytes(place: str, content: bytes) -> None:
 
 
 def kind_of(place: str) -> str:
-    """Says what is at a place: "file", "folder" or "nothing"."""
+    """Says what is at a place: "file", "folder" or "nothing".
+
+    Args:
+        place: Path or URI.
+    """
     if not is_uri(place):
         return "folder" if Path(place).is_dir() else "file" if Path(place).exists() else "nothing"
     system, path = locate(place)
@@ -126,6 +152,9 @@ def files_below(folder: str) -> Iterator[FoundFile]:
     """Gives the files below a folder, folder by folder in alphabetical order.
 
     Hidden files and folders are left out; a link to a folder is followed once.
+
+    Args:
+        folder: Path or URI.
 
     Raises:
         OSError: A folder cannot be listed.
@@ -167,6 +196,9 @@ def _entries(folder: str) -> Iterator[tuple[str, bool, int]]:
 
 def reason_of(error: Exception) -> str:
     """Says in one line why a file could not be read.
+
+    Args:
+        error: Of the operating system or of Arrow.
 
     Example:
         >>> reason_of(FileNotFoundError(2, "No such file or directory"))

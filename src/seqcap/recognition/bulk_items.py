@@ -80,12 +80,19 @@ class Unit(NamedTuple):
 
 
 def pack(items: list[Item]) -> Unit:
-    """Packs items to a tenth of their size."""
+    """Packs items to a tenth of their size.
+
+    Args:
+        items: Of one unit.
+    """
     return Unit(len(items), zlib.compress(pickle.dumps([tuple(item) for item in items]), 1))
 
 
 def unpack(unit: Unit) -> list[Item]:
     """Gives the items of a unit.
+
+    Args:
+        unit: As `find_units` gives it.
 
     Example:
         >>> unpack(pack([Item("a.wav"), Item("b.wav", 0.5)]))[1].start
@@ -95,7 +102,12 @@ def unpack(unit: Unit) -> list[Item]:
 
 
 def split(unit: Unit, size: int) -> list[Unit]:
-    """Cuts a unit into smaller ones."""
+    """Cuts a unit into smaller ones.
+
+    Args:
+        unit: As `find_units` gives it.
+        size: Items in each at most.
+    """
     items = unpack(unit)
     return [pack(items[first : first + size]) for first in range(0, len(items), size)]
 
@@ -235,6 +247,9 @@ def _rows(place: str, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[Item,
 
 def content_column(schema: pa.Schema) -> str:
     """Names the column that holds recordings as bytes; "" if there is none.
+
+    Args:
+        schema: Of a Parquet file.
 
     Example:
         >>> content_column(pa.schema({"file": pa.string(), "bytes": pa.binary()}))

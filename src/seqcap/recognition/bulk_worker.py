@@ -98,6 +98,9 @@ class BulkWorker:
     def rows(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
         """Recognises items, in their order.
 
+        Args:
+            items: Recordings, or parts of them.
+
         Yields:
             A row of the output for each.
         """
@@ -114,6 +117,9 @@ class BulkWorker:
 
     def write(self, rows: Sequence[dict[str, Any]]) -> Tally:
         """Writes rows as one file, named by what it holds; the same rows replace it.
+
+        Args:
+            rows: As `rows` gives them.
 
         Raises:
             SettingsError: The output cannot be written.
@@ -146,7 +152,12 @@ class BulkWorker:
 
 
 def failed_row(item: Item, reason: str) -> dict[str, Any]:
-    """The row of an item without an answer."""
+    """The row of an item without an answer.
+
+    Args:
+        item: The recording.
+        reason: One line.
+    """
     return {
         "key": item.key,
         "file": _text(item.file),
@@ -161,6 +172,9 @@ def failed_row(item: Item, reason: str) -> dict[str, Any]:
 
 def schema_of(emotions: Sequence[str]) -> pa.Schema:
     """Columns of the output.
+
+    Args:
+        emotions: In the model's order.
 
     Example:
         >>> schema_of(["anger"]).names[:6]

@@ -112,6 +112,10 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
 def check_shapes(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     """Compares the weights of a file with those that the settings need.
 
+    Args:
+        expected: Weights of a new system, by name.
+        tensors: Those of the file, by name.
+
     Raises:
         ValueError: A weight is missing, of another shape or type, or not finite.
     """

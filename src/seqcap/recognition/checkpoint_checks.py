@@ -23,6 +23,9 @@ _MOST = {"window_steps": 1000, "shift_steps": 1000, "primary_stride": 16, "routi
 def read_json(path: Path) -> dict[str, Any]:
     """Reads a model's settings.
 
+    Args:
+        path: Of the file.
+
     Raises:
         ValueError: Too large, or no JSON object.
     """
@@ -36,6 +39,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Looks at a model's settings before anything is made from them.
+
+    Args:
+        settings: As read.
 
     Raises:
         KeyError: One is missing.
@@ -66,6 +72,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 def check_normalisation(normalisation: Normalisation) -> None:
     """Looks at a model's normalisation.
+
+    Args:
+        normalisation: As read.
 
     Raises:
         ValueError: Its statistics or settings are of another size, not finite, or out of bounds.

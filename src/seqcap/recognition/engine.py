@@ -209,7 +209,11 @@ class Rows:
         return self.room[:, self.count - 1]
 
     def add(self, units: FloatArray) -> None:
-        """Takes the next units, ``(1, unit, feature)``."""
+        """Takes the next units, ``(1, unit, feature)``.
+
+        Args:
+            units: Shape ``(1, unit, feature)``.
+        """
         needed = self.count + units.shape[1]
         if needed > self.room.shape[1]:
             grown = np.empty((1, max(needed, 2 * self.count), units.shape[2]), np.float32)

@@ -21,6 +21,9 @@ _PAGE_FILE = "README.md"
 def is_repository(name: str) -> bool:
     """Says whether a name can be that of a model on the hub: "name/model" or "name/model@revision".
 
+    Args:
+        name: What was typed.
+
     Example:
         >>> is_repository("anna/calls"), is_repository("anna/calls@v1"), is_repository("a/b/c")
         (True, True, False)

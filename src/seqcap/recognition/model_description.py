@@ -115,6 +115,9 @@ def settings_of(model: ModelDescription, capsule_settings: dict[str, Any]) -> di
 def read_settings(source: Path) -> dict[str, Any]:
     """Reads a model's settings file, of this format or of an earlier one.
 
+    Args:
+        source: Folder of the model.
+
     Raises:
         CheckpointError: A later version of seqcap wrote it.
     """

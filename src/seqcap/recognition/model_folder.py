@@ -66,5 +66,9 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
 
 
 def has_graphs(source: Path) -> bool:
-    """Whether a model's folder holds the graphs that onnxruntime runs."""
+    """Whether a model's folder holds the graphs that onnxruntime runs.
+
+    Args:
+        source: Folder of the model.
+    """
     return (source / ENCODE_FILE).is_file() and (source / DECIDE_FILE).is_file()

@@ -238,6 +238,10 @@ def pieces_of(block: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
 def regrouped(blocks: Iterable[FloatArray], sizes: Iterable[int]) -> Iterator[FloatArray]:
     """Gives the rows of blocks in groups of these sizes.
 
+    Args:
+        blocks: Each of shape ``(row, ...)``.
+        sizes: Rows of each group.
+
     Example:
         >>> [rows.tolist() for rows in regrouped([np.arange(3), np.arange(3, 5)], [2, 3])]
         [[0, 1], [2, 3, 4]]
@@ -300,6 +304,9 @@ def _groups(
 def piece_bounds(frame_count: int) -> list[tuple[int, int]]:
     """Cuts a recording into pieces of 2 s; a rest under half a second joins the last.
 
+    Args:
+        frame_count: Of the recording, 100 a second.
+
     Returns:
         First frame and the frame behind the last one, of each piece.
 
@@ -316,6 +323,9 @@ def piece_bounds(frame_count: int) -> list[tuple[int, int]]:
 
 def batches_by_length(frame_counts: Sequence[int]) -> Iterator[list[int]]:
     """Puts recordings of similar length together, as many as a minute of frames holds.
+
+    Args:
+        frame_counts: Of each recording.
 
     Yields:
         Indices into `frame_counts`.

@@ -35,6 +35,9 @@ _LEAST_STEPS = 10
 def check_running(model: ModelDescription) -> None:
     """Refuses models whose answer so far needs sound that is still to come.
 
+    Args:
+        model: Any.
+
     Raises:
         SettingsError: The system looks back over the whole recording, or its normalisation does.
     """

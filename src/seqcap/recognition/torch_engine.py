@@ -110,7 +110,11 @@ def _output(logits: Tensor, trace: Trace) -> Output:
 
 
 def with_network(model: ModelDescription) -> Checkpoint:
-    """Gives a model its network: the one it has, or that of its folder."""
+    """Gives a model its network: the one it has, or that of its folder.
+
+    Args:
+        model: Any.
+    """
     if isinstance(model, Checkpoint):
         return model
     return dataclasses.replace(load_checkpoint(model.folder), normalisation=model.normalisation)

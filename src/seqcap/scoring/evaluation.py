@@ -31,6 +31,9 @@ from seqcap.scoring.metrics import (
 def load_rows(table: pd.DataFrame) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
     """Loads the sound of every row, from its start to its end.
 
+    Args:
+        table: Columns `file`, `start` and `end`.
+
     Raises:
         AudioError: A recording cannot be read.
     """
@@ -38,7 +41,11 @@ def load_rows(table: pd.DataFrame) -> list[np.ndarray[Any, np.dtype[np.float32]]
 
 
 def row_waveforms(table: pd.DataFrame) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
-    """Loads the sound of one row after the other, as `load_rows`."""
+    """Loads the sound of one row after the other, as `load_rows`.
+
+    Args:
+        table: Columns `file`, `start` and `end`.
+    """
     for file, start, end in zip(table["file"], table["start"], table["end"], strict=True):
         yield load_waveform(file, start_s=start or 0.0, end_s=None if pd.isna(end) else end)
 

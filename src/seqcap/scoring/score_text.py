@@ -156,6 +156,11 @@ def _calibration(score: Mapping[str, Any]) -> str:
 def write_card(card: Path, text: str, marker: str = CARD_MARKER) -> None:
     """Puts text into a model card, between two lines of a marker.
 
+    Args:
+        card: The file.
+        text: Markdown.
+        marker: A comment, before and after the text.
+
     Raises:
         CorpusError: The card is missing or has not the marker twice.
     """
