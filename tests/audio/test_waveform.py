@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rights import folder_of_a_common_user
 
 from seqcap.audio.waveform import (
     SAMPLE_RATE_HZ,
@@ -281,12 +282,14 @@ def test_a_folder_is_refused(tmp_path):
     )
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read anything")
-def test_a_file_without_rights_is_refused(tmp_path):
-    path = tmp_path / "mine.wav"
-    path.write_bytes(encode(make_tone()))
-    path.chmod(0)
-    assert message_of(path) == f"{path}: cannot be opened (Permission denied); check its rights"
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of Unix")
+def test_a_file_without_rights_is_refused():
+    with folder_of_a_common_user() as folder:
+        path = folder / "mine.wav"
+        path.write_bytes(encode(make_tone()))
+        path.chmod(0)
+        reason = "cannot be opened (Permission denied); check its rights"
+        assert message_of(path) == f"{path}: {reason}"
 
 
 def test_an_empty_file_is_refused(tmp_path):

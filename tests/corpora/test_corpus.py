@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from lookalikes import SILENCE_16K
+from rights import folder_of_a_common_user
 
 from seqcap.corpora.corpus import files_in, recordings_in
 from seqcap.errors import CorpusWarning
@@ -32,10 +33,13 @@ def test_names_that_are_no_utf8_are_left_out_and_named(make_tree):
         assert [path.name for path in recordings_in(folder)] == ["a.wav"]
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read anything")
-def test_a_folder_without_rights_is_named(make_tree):
-    folder = make_tree(["a.wav", "locked/b.wav"])
-    (folder / "locked").chmod(0)
-    with pytest.warns(CorpusWarning, match="locked: cannot be searched"):
-        assert len(list(files_in(folder, (".wav",)))) == 1
-    (folder / "locked").chmod(0o755)
+@pytest.mark.skipif(sys.platform == "win32", reason="rights of Unix")
+def test_a_folder_without_rights_is_named():
+    with folder_of_a_common_user() as folder:
+        (folder / "locked").mkdir()
+        for name in ("a.wav", "locked/b.wav"):
+            (folder / name).touch()
+        (folder / "locked").chmod(0)
+        with pytest.warns(CorpusWarning, match="locked: cannot be searched"):
+            assert len(list(files_in(folder, (".wav",)))) == 1
+        (folder / "locked").chmod(0o755)

@@ -53,15 +53,7 @@ def find_recordings(paths: Sequence[str]) -> Found:
     """
     found = Found()
     for path in paths:
-        try:
-            if path == STANDARD_INPUT:
-                found.recordings.setdefault(path, _standard_input())
-            else:
-                _add(path, found)
-        except AudioError as error:
-            found.problems.append(str(error))
-        except OSError as error:
-            found.problems.append(f"{path}: cannot be read ({error.strerror}); check its rights")
+        _add_or_name(path, found)
     return found
 
 
@@ -108,6 +100,19 @@ def _standard_input() -> Source:
     return _Content(sys.stdin.buffer.read(), "<stdin>")
 
 
+def _add_or_name(path: str, found: Found) -> None:
+    """Adds what a path means, or why it means nothing."""
+    try:
+        if path == STANDARD_INPUT:
+            found.recordings.setdefault(path, _standard_input())
+        else:
+            _add(path, found)
+    except AudioError as error:
+        found.problems.append(str(error))
+    except OSError as error:
+        found.problems.append(f"{path}: cannot be read ({error.strerror}); check its rights")
+
+
 def _add(path: str, found: Found) -> None:
     try:
         mode = Path(path).stat().st_mode
@@ -120,7 +125,7 @@ def _add(path: str, found: Found) -> None:
         if not matches:
             raise AudioError(f"{path}: no file has such a name; check the pattern")
         for match in matches:
-            _add(match, found)
+            _add_or_name(match, found)
     elif stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # a pipe can be read once
         if path not in found.recordings:
             found.recordings[path] = _Content(Path(path).read_bytes(), path)
@@ -129,14 +134,14 @@ def _add(path: str, found: Found) -> None:
 
 
 def _add_folder(folder: str, found: Found) -> None:
-    count = 0
+    count, named = 0, len(found.problems)
     for file in _walk(Path(folder), found.problems, set()):
         if has_sound_ending(file):
             found.recordings[file] = file
             count += 1
         else:
             found.passed_over[PurePath(file).suffix.lower() or _NO_ENDING] += 1
-    if not count:
+    if not count and len(found.problems) == named:
         raise AudioError(f"{folder}: no recordings in this folder, by the endings of its files")
 
 
