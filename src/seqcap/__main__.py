@@ -1,6 +1,17 @@
-"""`python -m seqcap`: the command line where its script is not on the path."""
+"""`seqcap` and `python -m seqcap`: the command line, quiet if Ctrl-C comes while it is imported."""
 
-from seqcap.apps.cli import main
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Imports the command line and runs it."""
+    try:
+        from seqcap.apps import cli
+    except KeyboardInterrupt:
+        sys.exit(130)
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

@@ -186,6 +186,27 @@ def test_an_interruption_is_quiet_and_leaves_no_output(tmp_path, model_folder):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize(("sent", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interruption_that_a_compiled_module_swallows_is_quiet_too(sent, status):
+    # As onnxruntime does, if the signal comes while it is imported.
+    code = f"""
+import os, signal
+from seqcap.apps import cli
+def swallow(**options):
+    try:
+        os.kill(os.getpid(), signal.{sent})
+        signal.sigtimedwait([], 60)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.app = swallow
+cli.main()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
+    assert (run.returncode, run.stdout, run.stderr) == (status, b"", b"")
+
+
 @pytest.mark.slow
 def test_the_library_imports_no_torch_for_the_shipped_model():
     code = (

@@ -29,7 +29,7 @@ from seqcap.apps.predict import predict
 from seqcap.apps.push import push
 from seqcap.apps.serve import serve
 from seqcap.apps.static_page import page
-from seqcap.apps.stopping import stop_by_sigterm, was_terminated
+from seqcap.apps.stopping import stop_by_signals, was_asked_to_stop, was_terminated
 from seqcap.apps.systems import systems
 from seqcap.apps.train import train
 from seqcap.errors import SeqcapError
@@ -80,7 +80,7 @@ def seqcap(
 
 def main() -> NoReturn:
     """Runs the command line; what goes wrong by a user's hand becomes one line."""
-    stop_by_sigterm()
+    stop_by_signals()
     _buffer_standard_output()
     try:
         try:
@@ -98,7 +98,11 @@ def main() -> NoReturn:
         if was_terminated(end):
             sys.exit(143)
         sys.exit(130 if isinstance(end, KeyboardInterrupt) else end.code)
-    except OSError as error:
+    except Exception as error:
+        if was_asked_to_stop():
+            sys.exit(143 if was_terminated(error) else 130)
+        if not isinstance(error, OSError):
+            raise
         if error.filename is None and error.errno not in _FULL:
             raise
         tell(f"{error.filename2 or error.filename or 'standard output'}: {error.strerror}")
