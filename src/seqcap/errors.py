@@ -1,4 +1,4 @@
-"""What can go wrong by a user's hand: every text says what came, what was expected, the way out."""
+"""Errors a user can cause: each text says what came, what was expected, the way out."""
 
 import re
 import warnings
@@ -9,7 +9,7 @@ _NAMED = 3  # recordings that a warning about many of them names
 
 
 class SeqcapError(Exception):
-    """Something came that cannot be worked with; the text is one line meant for the user."""
+    """Something cannot be used; the text is one line meant for the user."""
 
 
 class AudioError(SeqcapError):
@@ -33,11 +33,11 @@ class MissingExtraError(SeqcapError):
 
 
 class AudioWarning(UserWarning):
-    """A recording that is worked with, but whose answer deserves doubt (silence, clipping)."""
+    """A recording that is used, but whose answer is less certain (silence, clipping)."""
 
 
 class CorpusWarning(UserWarning):
-    """A corpus that is worked with, but is incomplete or unusual."""
+    """A corpus that is used, but is incomplete or unusual."""
 
 
 @contextmanager

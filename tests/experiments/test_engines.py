@@ -183,7 +183,7 @@ def test_gradients_are_those_of_the_same_utterance_and_come_later_too(
 
 @pytest.fixture
 def own_system(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A system of one's own, beside the grid, that fails as long as there is a file."""
+    """A system of your own, beside the grid, that fails as long as there is a file."""
     flag = experiment.folder / "flag"
     (experiment.folder / "my_system.py").write_text(OWN_SYSTEM.format(flag=str(flag)))
     monkeypatch.chdir(experiment.folder)

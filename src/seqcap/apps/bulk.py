@@ -102,7 +102,7 @@ def bulk(
 
 
 def _watch(tallies: "Iterable[Tally]", total: int) -> "Tally":
-    """Shows how far it is: a bar on a terminal, a line now and then elsewhere."""
+    """Shows progress: a bar on a terminal, a line every half minute elsewhere."""
     from seqcap.recognition.bulk_worker import Tally
 
     done = Tally()

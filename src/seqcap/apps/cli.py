@@ -79,7 +79,7 @@ def seqcap(
 
 
 def main() -> NoReturn:
-    """Runs the command line; what goes wrong by a user's hand becomes one line."""
+    """Runs the command line; a user's mistake becomes one line."""
     stop_by_signals()
     _buffer_standard_output()
     try:

@@ -1,4 +1,4 @@
-"""`seqcap experiment run`: does the runs of one grid or several, and says how far it is."""
+"""`seqcap experiment run`: does the runs of one grid or several, and shows progress."""
 
 import shlex
 import sys

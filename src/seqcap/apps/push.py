@@ -1,4 +1,4 @@
-"""`seqcap push`: a model of one's own on the Hugging Face hub."""
+"""`seqcap push`: a model of your own on the Hugging Face hub."""
 
 from pathlib import Path
 from typing import Annotated

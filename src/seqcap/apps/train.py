@@ -1,4 +1,4 @@
-"""`seqcap train`: a model of one's own from a corpus table."""
+"""`seqcap train`: a model of your own from a corpus table."""
 
 import warnings
 from collections.abc import Mapping, Sequence

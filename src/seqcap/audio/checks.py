@@ -1,4 +1,4 @@
-"""What makes a recording worth refusing or doubting: its samples, looked at as they pass by."""
+"""Signal checks: why a recording is refused or gets a warning, chunk by chunk."""
 
 import math
 import warnings
@@ -49,7 +49,7 @@ _WARNED = (
 
 
 class SignalChecker:
-    """What is remembered of the chunks, to refuse or to doubt a recording.
+    """What is kept of the chunks, to refuse a recording or to warn of it.
 
     Args:
         recording: Whose name, rate and largest sample count.

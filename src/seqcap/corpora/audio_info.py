@@ -79,7 +79,7 @@ def _probe_audio(file: str, size: int, mtime_ns: int) -> AudioInfo:
 
 
 def probe_all_audio(files: Iterable[str]) -> tuple[dict[str, AudioInfo], dict[str, str]]:
-    """Hears many recordings; gives those that can be used, and why the others cannot.
+    """Decodes many recordings; gives those that can be used, and why the others cannot.
 
     Args:
         files: Their paths.

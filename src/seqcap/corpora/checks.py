@@ -45,7 +45,7 @@ def check_table(
         >>> for problem in check_table(table):
         ...     print(f"row {problem.row}: {problem.kind}: {problem.text}")
         row 2: no file: the column 'file' is empty
-        row 2: unknown emotion: 'angr' in row 2; did you mean 'anger'? (one's own can be allowed)
+        row 2: unknown emotion: 'angr' in row 2; did you mean 'anger'? (your own can be allowed)
     """
     rows = table.reset_index(drop=True)
     problems = [
@@ -104,7 +104,7 @@ def _emotion_problems(rows: pd.DataFrame, known: Collection[str]) -> Iterable[Pr
         yield Problem(
             numbers[0],
             "unknown emotion",
-            f"{label!r} in {_in_rows(numbers)}; {hint} (one's own can be allowed)",
+            f"{label!r} in {_in_rows(numbers)}; {hint} (your own can be allowed)",
         )
 
 

@@ -186,7 +186,7 @@ def _warn_of_folder(error: OSError) -> None:
 
 
 def without_copies(utterances: list[CorpusRow], folder: Path) -> tuple[list[CorpusRow], list[str]]:
-    """Keeps one of the files that bear one name, and says so.
+    """Keeps one of several files of one name, and says so.
 
     Choice: archives unpacked into a folder of their own name, and mirrors that hold everything
     twice, are common; of two copies the one in the preferred format counts, then the one higher

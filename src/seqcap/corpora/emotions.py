@@ -105,7 +105,7 @@ def canonical_emotion(spelling: str) -> str | None:
 
 
 def emotion_in_name(name: str) -> str | None:
-    """Names the emotion that a folder's name speaks of: `01Neutral`, `happy_speech`, `ANG`.
+    """Names the emotion in a folder's name: `01Neutral`, `happy_speech`, `ANG`.
 
     Numbers count for nothing. Of several words one may be an emotion; codes are read where
     they stand alone.

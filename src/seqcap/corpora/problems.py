@@ -15,7 +15,7 @@ TOLERANCE_S = 0.01  # tables round times
 class Problem(NamedTuple):
     """Something wrong: in which row (of several, the first), of what kind, in words.
 
-    A note is a blemish that one can live with: nothing about it is wrong for sure.
+    A note is no error: the corpus can be used as it is.
     """
 
     row: int

@@ -123,7 +123,7 @@ def choose(
     for override in overrides:
         if override.partition("=")[0].strip() in _OWNED:
             raise SettingsError(
-                f"setting '{override}' belongs to the grid; give --seeds, or a grid of one's own"
+                f"setting '{override}' belongs to the grid; give --seeds, or a grid of your own"
             )
     return replace(grid, last_overrides=tuple(overrides), **chosen)
 
@@ -157,7 +157,7 @@ def _entry(values: Mapping[str, Any], where: str) -> Entry:
         near = difflib.get_close_matches(system, SYSTEMS, n=1)
         known = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SYSTEMS)}"
         raise SettingsError(
-            f"{where}system '{system}' is unknown; {known} (one's own is module:function)"
+            f"{where}system '{system}' is unknown; {known} (your own is module:function)"
         )
     return Entry(chosen.get("label", system), system, _overrides(chosen.get("set", {}), where))
 

@@ -160,7 +160,7 @@ def in_order(plans: Sequence[Plan], only: Sequence[str] = ()) -> list[PlannedRun
 
 
 def check_own_systems(runs: Iterable[PlannedRun]) -> None:
-    """Tries each system of one's own once, so that a mistake in it does not fail run after run.
+    """Tries each system of your own once, so that a mistake in it does not fail run after run.
 
     Args:
         runs: Those to be done.

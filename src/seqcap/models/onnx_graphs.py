@@ -37,7 +37,7 @@ def check_exportable(system: System) -> None:
         system: Any.
 
     Raises:
-        SettingsError: A branch answers in chunks of bounded length, or is one's own.
+        SettingsError: A branch answers in chunks of bounded length, or is your own.
     """
     if not is_exportable(system):
         names = ", ".join(type(branch).__name__ for branch in system.branches)

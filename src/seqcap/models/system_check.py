@@ -1,4 +1,4 @@
-"""Tries a system of one's own on a little noise, so that its mistakes show before a training."""
+"""Tries a system of your own on a little noise, so that its mistakes show before a training."""
 
 import inspect
 import traceback
@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 def check_own_system(
     name: str, emotion_count: int, settings: CapsuleSettings | None = None
 ) -> None:
-    """Builds a system of one's own and tries a step of training and an answer.
+    """Builds a system of your own and tries a step of training and an answer.
 
     Args:
         name: As `build` takes it; the paper's systems are not tried.
@@ -103,7 +103,7 @@ def _try_padding(name: str, system: System, noise: Tensor) -> None:
 
 
 def _tried(name: str, what: str, work: Callable[[], _T]) -> _T:
-    """Does some work of one's own system; what it raises becomes a line that names the place."""
+    """Does some work of your own system; what it raises becomes a line that names the place."""
     try:
         return work()
     except Exception as error:

@@ -164,7 +164,7 @@ def build(
     if name not in SYSTEMS and ":" not in name:
         raise SettingsError(
             f"system '{name}' is unknown; one of {', '.join(SYSTEMS)}, "
-            "or one's own as module:function, is expected"
+            "or your own as module:function, is expected"
         )
     make = SYSTEMS[name].build if name in SYSTEMS else own_system(name)
     if emotion_count < 2:
@@ -217,7 +217,7 @@ def own_system(name: str) -> Callable[[int, CapsuleSettings], System]:
         make: Callable[[int, CapsuleSettings], System] = getattr(
             importlib.import_module(module), function
         )
-    except Exception as error:  # a module of one's own may raise anything
+    except Exception as error:  # a module of your own may raise anything
         told = f"{error}" if isinstance(error, (ImportError, AttributeError)) else repr(error)
         raise SettingsError(
             f"system '{name}': {told}; a function that Python can import is expected"

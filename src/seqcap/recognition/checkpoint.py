@@ -71,7 +71,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: str | os.PathLike[str]) -> N
         fresh = Path(scratch) / "checkpoint"
         fresh.mkdir()
         save_file(tensors, fresh / WEIGHTS_FILE)
-        (fresh / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it for one's own eyes
+        (fresh / WEIGHTS_FILE).chmod(0o644)  # safetensors lets only its owner read it
         (fresh / SETTINGS_FILE).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
         if target.exists():
             if (target / CARD_FILE).exists():

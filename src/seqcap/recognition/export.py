@@ -112,7 +112,7 @@ def _round_weights(file: Path) -> None:
         for name, tensor in tensors.items()
     }
     save_file(rounded, file)
-    file.chmod(0o644)  # safetensors makes it for one's own eyes
+    file.chmod(0o644)  # safetensors lets only its owner read it
 
 
 def _check_graphs(checkpoint: Checkpoint, folder: Path) -> None:

@@ -137,7 +137,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _refuse_code(name: str, folder: Path) -> None:
-    """A system of one's own is named by a Python path, which would be imported."""
+    """A system of your own is named by a Python path, which would be imported."""
     try:
         system = _settings(folder)["system"]
     except (OSError, ValueError, KeyError) as error:

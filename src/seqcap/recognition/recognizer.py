@@ -81,7 +81,7 @@ class Recognizer(GroupRecognizer):
         abstain_below: float = 0.0,
         engine: str = "auto",
     ) -> "Recognizer":
-        """Loads a model: the one inside the package, or one's own.
+        """Loads a model: the one inside the package, or your own.
 
         Args:
             model: Folder of a model; None or "-" takes the shipped model, without network.
@@ -216,7 +216,7 @@ class Recognizer(GroupRecognizer):
         """Gives a recording's utterance capsules, one vector for each emotion.
 
         Their lengths, 0 to 1, tell how strongly each emotion is there; their directions differ
-        between ways to show it. Of use as features for a classifier of one's own.
+        between ways to show it. Of use as features for a classifier of your own.
 
         Args:
             source: As for `recognize`.

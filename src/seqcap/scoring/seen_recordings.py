@@ -21,7 +21,7 @@ def seen_recordings(
         model: Folder of the model; None or "-" for the shipped one. One without fingerprints
             has seen nothing.
         table: Rows with file, start and end.
-        progress: Show how far it is.
+        progress: Show progress.
 
     Raises:
         AudioError: A recording cannot be read.
