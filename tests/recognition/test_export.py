@@ -23,6 +23,7 @@ def exported(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_samples_become_probabilities_as_the_recognizer_gives_them(exported, samples):
     session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
     recognizer = Recognizer.from_pretrained(exported, engine="torch")
@@ -75,6 +76,7 @@ def test_weights_are_rounded_once_for_both_engines(exported, tmp_path, model_fol
         assert torch.equal(rounded[name], weight.half().float())
 
 
+@pytest.mark.slow
 def test_a_graph_that_answers_otherwise_is_not_written(model_folder, tmp_path, monkeypatch):
     checkpoint = load_checkpoint(model_folder)
     other = build("CNN_SeqCap", 4, seed=9).eval()
@@ -102,6 +104,7 @@ def test_a_folder_with_other_files_is_left_alone(model_folder, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.slow
 def test_saving_a_model_removes_graphs_of_other_weights(model_folder, tmp_path):
     folder = tmp_path / "model"
     export_model(model_folder, folder)

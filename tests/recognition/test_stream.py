@@ -105,6 +105,7 @@ def test_a_running_answer_is_that_of_all_so_far(running, speech):
         assert (answer.end, answer.predicted) == (expected.end, expected.predicted)
 
 
+@pytest.mark.slow
 def test_a_running_answer_keeps_little(running, speech):
     stream = running.stream(horizon_s=None, refresh_s=100)
     for start in range(0, 480000, 1000):

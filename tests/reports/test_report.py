@@ -493,6 +493,7 @@ def test_grids_of_validation_speakers_are_judged_by_them(tmp_path: Path) -> None
     assert "on validation speakers" in text[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plan",
     [{"shows": []}, {"emotions": ["neutral", "anger", "happiness", "fear"]}, {"recipe": "mine"}],
