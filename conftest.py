@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+# No test depends on time.
+hypothesis.settings.register_profile("seqcap", deadline=None)
+hypothesis.settings.load_profile("seqcap")
 
 ROOT = Path(__file__).parent
 RECOGNITION = ROOT / "src" / "seqcap" / "recognition"

@@ -184,7 +184,7 @@ def test_an_end_may_pass_the_recordings_by_a_frame():
     assert load_waveform((make_tone(), SAMPLE_RATE_HZ), end_s=1.005).shape == (SAMPLE_RATE_HZ,)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rate_hz=st.sampled_from(RATES_HZ),
     source_duration_s=st.floats(0.05, 3.0),
