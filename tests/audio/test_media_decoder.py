@@ -116,6 +116,21 @@ def test_a_part_is_that_part_of_the_whole():
 
 
 @pytest.mark.parametrize(
+    ("container", "codec", "rate_hz"),
+    [("ipod", "aac", 16000), ("mp4", "aac", 16000), ("mov", "pcm_s16le", 16000),
+     ("3gp", "libopencore_amrnb", 8000)],
+)  # fmt: skip
+def test_a_film_that_is_cut_before_its_table_of_contents_is_named_as_truncated(
+    container, codec, rate_hz
+):
+    content = encode_media(make_speech_like(3.0, rate_hz), rate_hz, container, codec)
+    load_waveform(content)
+    load_waveform(content + b"TAG" + bytes(125))
+    with pytest.raises(AudioError, match=r"truncated, its last [\d]+ bytes are missing"):
+        load_waveform(content[: 2 * len(content) // 5])
+
+
+@pytest.mark.parametrize(
     ("container", "codec", "rate_hz", "kind"),
     [
         ("ac3", "ac3", 48000, "unfinished"),
@@ -139,7 +154,7 @@ def test_a_cut_off_film_is_refused_as_a_truncated_wav_is():
     content = encode_media(make_speech_like(3.0), 16000, "matroska", "flac")
     with pytest.raises(AudioError, match=r"truncated or damaged after [01]\.\d+ s of the 3\.00 s"):
         load_waveform(content[: len(content) // 2])
-    with pytest.raises(AudioError, match="not a sound file that can be read"):
+    with pytest.raises(AudioError, match="truncated, its last"):
         load_waveform(encode_media(make_speech_like(), 16000, "ipod", "aac")[:9000])
 
 

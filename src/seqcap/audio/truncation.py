@@ -1,7 +1,8 @@
 """How much sound a header promises, and whether the file holds it.
 
 libsndfile shortens a truncated recording to what is there and says nothing. So the sizes in the
-headers are read here: WAV (RIFF, RIFX, RF64), AIFF and 8SVX, Wave64, CAF, AU, VOC and NIST SPHERE.
+headers are read here: WAV (RIFF, RIFX, RF64), AIFF and 8SVX, Wave64, CAF, AU, VOC, NIST SPHERE and
+the boxes of MP4, whose table of contents often comes last.
 FLAC is found truncated while it is decoded; MP3 and Ogg have files of their own.
 """
 
@@ -21,6 +22,8 @@ _UNKNOWN_64_BIT = 2**62
 _MOST_CHUNKS = 10_000  # a file of zeros is not walked through by chunks of nothing
 _ASF_START = b"0&\xb2u"
 _ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+# The outermost boxes of MP4, M4A, MOV and 3GP; what else stands there may be a tag.
+_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"mfra", b"sidx", b"styp")
 _VOC_SOUND = (1, 2, 9)  # types of blocks
 # Bytes behind the sound that are no chunk: up to so many are padding or a tag.
 _MOST_TRAILING = 4096
@@ -118,6 +121,8 @@ def find_sound_data(file: BinaryIO, start: bytes) -> SoundData | None:
         order = ">" if magic == b".snd" else "<"
         begin, size = struct.unpack(f"{order}II", header)
         return SoundData(begin, _known(size, 4), (8, f"{order}I", 0))
+    if start[4:8] == b"ftyp":
+        return _in_boxes(file)
     if magic == b"NIST":
         return _in_nist(file)
     if magic == b"Crea":
@@ -245,6 +250,24 @@ def _in_asf(file: BinaryIO) -> SoundData | None:
         return None
     size = int.from_bytes(head[at + 40 : at + 48], "little")
     return SoundData(0, size if _MOST_CHUNKS < size < _UNKNOWN_64_BIT else None)
+
+
+def _in_boxes(file: BinaryIO) -> SoundData | None:
+    """Finds the box that the file ends in; None if it ends behind one."""
+    end = file.seek(0, os.SEEK_END)
+    position = 0
+    for _ in range(_MOST_CHUNKS):
+        file.seek(position)
+        header = file.read(16)
+        size, start = int.from_bytes(header[:4], "big"), 8
+        if size == 1:
+            size, start = int.from_bytes(header[8:], "big"), 16
+        if header[4:8] not in _BOXES or size < start:  # 0: up to the end
+            return None
+        if position + size > end:
+            return SoundData(position + start, size - start)
+        position += size
+    return None
 
 
 def _in_nist(file: BinaryIO) -> SoundData | None:
