@@ -19,7 +19,7 @@ from seqcap.apps.static_page import write_page
 from seqcap.errors import SettingsError
 from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
 from seqcap.recognition.export import export_model
-from seqcap.recognition.model_folder import CARD_FILE, GRAPH_FILE, PRETRAINED_FOLDER
+from seqcap.recognition.model_folder import CARD_FILE, ENCODE_FILE, PRETRAINED_FOLDER
 
 WAIT_MS = 120_000
 
@@ -149,6 +149,61 @@ def test_the_time_line_can_be_taken_away(page, samples):
 
 
 @pytest.mark.slow
+def test_pieces_of_a_long_recording_get_the_answers_of_the_command_line(
+    page, model, samples, tmp_path
+):
+    import numpy as np
+    import soundfile
+
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in samples]
+    louder = np.concatenate([gain * sound for gain in (1, 0.1, 0.01) for sound in sounds])
+    soundfile.write(tmp_path / "long.wav", louder, 16000)  # longer than one chunk of 10 s
+    page.locator("#files").set_input_files(str(tmp_path / "long.wav"))
+    wait_for_answers(page, 1)
+    expected = Recognizer.from_pretrained(model).recognize(tmp_path / "long.wav")
+    (whole,) = rows_of(downloaded(page, "#all-csv"))
+    pieces = rows_of(downloaded(page, "text=Time line as CSV"))
+    assert len(pieces) == len(expected.timeline) > 5
+    for row, answer in zip((whole, *pieces), (expected, *expected.timeline), strict=True):
+        assert (float(row["start"]), float(row["end"])) == (answer.start, answer.end)
+        for emotion, probability in answer.probabilities.items():
+            assert float(row[emotion] or "nan") == pytest.approx(probability, abs=1e-3, nan_ok=True)
+
+
+@pytest.mark.slow
+def test_warnings_are_those_of_the_command_line(page, model, samples, tmp_path):
+    import numpy as np
+    import soundfile
+
+    sound, _ = soundfile.read(samples[0], dtype="float32")
+    noise = np.random.default_rng(0).normal(0, 0.1, 32000)
+    spectrum = np.fft.rfft(sound)
+    spectrum[round(3500 * len(sound) / 16000) :] = 0
+    made = {
+        "clipped": np.clip(8 * sound, -1, 1),
+        "opposed": np.stack((sound, -0.9 * sound), 1),
+        "offset": 0.5 * sound + 0.1,
+        "short": sound[8000:14000],
+        "narrow": np.fft.irfft(spectrum, len(sound)),
+        "noisy": noise,
+        "plain": sound,
+    }
+    for name, samples_made in made.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples_made, 16000)
+    files = [tmp_path / f"{name}.wav" for name in made]
+    page.locator("#files").set_input_files([str(file) for file in files])
+    wait_for_answers(page, len(files))
+    recognizer = Recognizer.from_pretrained(model)
+    expected = {
+        answer.file: answer.to_rows()[0]["warnings"]
+        for answer in recognizer.recognize_many(map(str, files), warn=False)
+    }
+    assert len(set(expected.values())) >= 6  # each kind is among them
+    for row in rows_of(downloaded(page, "#all-csv")):
+        assert row["warnings"] == expected[str(tmp_path / row["file"])]
+
+
+@pytest.mark.slow
 def test_warnings_are_shown(page, tmp_path):
     import numpy as np
     import soundfile
@@ -231,11 +286,11 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path, model_folder):
     (tmp_path / "empty").mkdir()
     write_page(tmp_path / "empty", model_folder)
     about = json.loads((tmp_path / "empty" / "model" / "model.json").read_text())
-    assert about["graph"] is None
+    assert about["graphs"] is None
     assert (tmp_path / "empty" / "index.html").is_file()
 
 
 def test_a_model_without_a_graph_is_no_page_of_its_own(seqcap, model_folder, tmp_path):
     run = seqcap("page", tmp_path / "site", "--model", model_folder)
     assert run.status == 2
-    assert f"no {GRAPH_FILE}, which browsers need; 'seqcap export' writes it" in run.err
+    assert f"no {ENCODE_FILE}, which browsers need; 'seqcap export' writes it" in run.err

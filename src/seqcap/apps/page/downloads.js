@@ -12,10 +12,10 @@ const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""'
 const rounded = (value, digits) => String(Number(value.toFixed(digits)));
 
 export function csv(emotions, rows) {
-  const lines = [["file", "start", "end", ...emotions, "predicted"]];
-  for (const { file, start, end, probabilities, predicted } of rows) {
+  const lines = [["file", "start", "end", ...emotions, "predicted", "warnings"]];
+  for (const { file, start, end, probabilities, predicted, warnings } of rows) {
     const values = emotions.map((_, i) => (probabilities ? rounded(probabilities[i], 6) : ""));
-    lines.push([file, rounded(start, 3), rounded(end, 3), ...values, predicted]);
+    lines.push([file, rounded(start, 3), rounded(end, 3), ...values, predicted, warnings.join("; ")]);
   }
   return lines.map((line) => `${line.map(cell).join(",")}\n`).join("");
 }

@@ -1,9 +1,10 @@
 // The page: record or drop sound, see answers.
 
+import { SENTENCES, warningsOf } from "./checks.js";
 import { csv, save, textGrid } from "./downloads.js";
 import { bars, timelinePicture } from "./pictures.js";
 import { decide, loadRecognizer } from "./recognition.js";
-import { decode, Microphone, RATE, warningsOf, wav } from "./sound.js";
+import { decode, Microphone, RATE, wav } from "./sound.js";
 
 const HORIZON_S = 5, REFRESH_MS = 500, LIVE_S = 30;
 const at = (id) => document.getElementById(id);
@@ -29,7 +30,7 @@ function button(text, action) {
 }
 
 function rowsOf(answer) {
-  return answer.pieces.map((piece) => ({ ...piece, file: answer.name, predicted: named(piece.probabilities) }));
+  return answer.pieces.map((piece) => ({ ...piece, file: answer.name, predicted: named(piece.probabilities), warnings: [] }));
 }
 
 function show(answer) {
@@ -41,7 +42,7 @@ function show(answer) {
   const chart = element("div", "", "bars");
   bars(chart, emotions)(answer.probabilities);
   card.append(element("h2", answer.name), head);
-  card.append(...answer.warnings.map((warning) => element("p", `Warning: ${warning}`, "warning")), chart);
+  card.append(...answer.warnings.map((warning) => element("p", `Warning: ${SENTENCES[warning] ?? warning}`, "warning")), chart);
   const cells = answer.pieces.map(({ start, end, probabilities }) => ({ start, end, values: probabilities }));
   card.append(timelinePicture(emotions, answer.samples, answer.seconds, cells, "Probabilities of every 2 seconds"));
   if (answer.couplings) card.append(couplingsPicture(answer));
@@ -74,16 +75,17 @@ function couplingsPicture({ couplings: { values, windows }, times, seconds }) {
   return details;
 }
 
-async function recognize(name, samples) {
+async function recognize(name, samples, warnings) {
   const found = await recognizer.recognize(samples);
-  show({ ...found, name, samples, seconds: samples.length / RATE, warnings: warningsOf(samples) });
+  show({ ...found, name, samples, seconds: samples.length / RATE, warnings });
 }
 
 async function takeFiles(files) {
   tell("");
   for (const file of files) {
     try {
-      await recognize(file.name, await decode(await file.arrayBuffer(), file.name));
+      const { samples, warnings } = await decode(await file.arrayBuffer(), file.name);
+      await recognize(file.name, samples, warnings);
     } catch (error) {
       tell(error.message);
     }
@@ -137,7 +139,7 @@ async function stop() {
   try {
     const samples = await current.stop();
     recordingCount += 1;
-    await recognize(`recording ${recordingCount}`, samples);
+    await recognize(`recording ${recordingCount}`, samples, warningsOf(samples));
   } catch (error) {
     tell(error.message);
   }

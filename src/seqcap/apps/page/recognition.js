@@ -1,8 +1,6 @@
 // Who recognises: this browser, or the server where it cannot.
 
-import { keptBounds, RATE, wav } from "./sound.js";
-
-const PIECE_S = 2, SHORTEST_PIECE_S = 0.5, FRAME = RATE / 100;
+import { wav } from "./sound.js";
 
 export async function loadRecognizer() {
   const model = await (await fetch("model/model.json")).json();
@@ -17,7 +15,7 @@ export async function loadRecognizer() {
 }
 
 async function inBrowser(model) {
-  if (!model.graph) throw new Error("this page came without a model for browsers");
+  if (!model.graphs) throw new Error("this page came without a model for browsers");
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   const asked = new Map();
   let count = 0;
@@ -33,22 +31,12 @@ async function inBrowser(model) {
   worker.onerror = (event) => {
     asked.forEach(({ reject }) => reject(new Error(event.message || "the worker does not start")));
   };
-  await ask({ graph: model.graph, input: model.input, detector: model.detector });
+  await ask({ model });
   return {
     model,
     place: "Recognised in this browser: no sound leaves your machine.",
-    live: async (samples) => (await ask({ samples, bounds: [] })).probabilities,
-    async recognize(samples) {
-      const [first, behind] = keptBounds(samples, model.trim_db);
-      const bounds = pieceBounds(behind - first).map(([start, end]) => [first + start, first + end]);
-      const found = await ask({ samples, bounds });
-      const pieces = bounds.map(([start, end], i) => (
-        { start: start / RATE, end: end / RATE, probabilities: found.pieces[i] }));
-      // When each frame begins that the model saw.
-      const seen = Array.from({ length: Math.ceil((behind - first) / FRAME) }, (_, i) => first / FRAME + i);
-      const times = seen.filter((frame) => !found.kept || found.kept[frame]).map((frame) => frame * FRAME / RATE);
-      return { ...found, pieces, times };
-    },
+    live: async (samples) => (await ask({ samples, timeline: false })).probabilities,
+    recognize: (samples) => ask({ samples, timeline: true }),
   };
 }
 
@@ -60,6 +48,7 @@ function onServer(model) {
     const values = (row) => (row.predicted === NO_SPEECH ? null : model.emotions.map((emotion) => row[emotion]));
     return {
       probabilities: values(found[0]),
+      warnings: found[0].warnings,
       pieces: (found[0].timeline ?? []).map((row) => ({ start: row.start, end: row.end, probabilities: values(row) })),
     };
   };
@@ -71,20 +60,9 @@ function onServer(model) {
   };
 }
 
-// Pieces of 2 s; a rest under half a second joins the last.
-export function pieceBounds(count) {
-  const bounds = [];
-  for (let start = 0; start < count; start += PIECE_S * RATE) {
-    if (start && count - start < SHORTEST_PIECE_S * RATE) break;
-    bounds.push([start, count]);
-    if (bounds.length > 1) bounds.at(-2)[1] = start;
-  }
-  return bounds;
-}
-
 export const UNCERTAIN = "uncertain", NO_SPEECH = "no speech";
 
-// Probabilities are null where there is no speech.
+// Probabilities are null where nobody speaks.
 export function decide(emotions, probabilities, abstainBelow) {
   if (!probabilities) return NO_SPEECH;
   const best = probabilities.indexOf(Math.max(...probabilities));

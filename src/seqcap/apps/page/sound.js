@@ -1,12 +1,19 @@
-// Sound as the model wants it: 16 kHz, mono, float32; and what is wrong with it.
+// Sound as the model wants it: 16 kHz, mono, float32.
+
+import { warningsOf } from "./checks.js";
 
 export const RATE = 16000;
-const SHORTEST_S = 0.04;
+const SHORTEST_S = 0.04, CANCELLING = 0.4; // seqcap/audio/channels.py
 
+// The mean of all channels; where they cancel in it, the loudest stands for all.
 export function mono(buffer) {
   const channels = Array.from({ length: buffer.numberOfChannels }, (_, i) => buffer.getChannelData(i));
-  if (channels.length === 1) return channels[0].slice();
-  return channels[0].map((_, i) => channels.reduce((sum, c) => sum + c[i], 0) / channels.length);
+  if (channels.length === 1) return { samples: channels[0].slice(), cancels: false, channels };
+  const samples = channels[0].map((_, i) => channels.reduce((sum, c) => sum + c[i], 0) / channels.length);
+  const power = (values) => values.reduce((sum, x) => sum + x * x, 0);
+  const powers = channels.map(power), sum = powers.reduce((a, b) => a + b);
+  if (power(samples) >= CANCELLING * sum / channels.length ** 2) return { samples, cancels: false, channels };
+  return { samples: channels[powers.indexOf(Math.max(...powers))].slice(), cancels: true, channels };
 }
 
 // Whatever the browser can decode; a browser resamples nearly as soxr does.
@@ -17,11 +24,11 @@ export async function decode(bytes, name) {
   } catch {
     throw new Error(`${name}: not a recording that this browser can decode`);
   }
-  const samples = mono(buffer);
+  const { samples, cancels, channels } = mono(buffer);
   if (samples.length < SHORTEST_S * RATE) {
     throw new Error(`${name}: ${(samples.length / RATE).toFixed(2)} s of audio; at least ${SHORTEST_S} s is needed`);
   }
-  return samples;
+  return { samples, warnings: [...(cancels ? ["channels_cancel"] : []), ...warningsOf(samples, channels)] };
 }
 
 export async function resample(samples, rate) {
@@ -33,31 +40,6 @@ export async function resample(samples, rate) {
   source.connect(context.destination);
   source.start();
   return (await context.startRendering()).getChannelData(0);
-}
-
-// Where, in samples, what the model keeps of a recording begins and ends: without the quiet edges
-// that lie so far below the loudest 10 ms, and 0.1 s around.
-export function keptBounds(samples, trimDb) {
-  const size = RATE / 100, count = Math.ceil(samples.length / size), margin = 10;
-  if (!trimDb) return [0, samples.length];
-  const powers = Array.from({ length: count }, (_, i) => samples
-    .subarray(i * size, (i + 1) * size).reduce((sum, x) => sum + x * x, 0));
-  const quiet = powers.reduce((a, b) => Math.max(a, b)) * 10 ** (-trimDb / 10);
-  const first = powers.findIndex((p) => p > quiet), last = powers.findLastIndex((p) => p > quiet);
-  if (first < 0) return [0, samples.length];
-  return [Math.max(0, first - margin) * size, Math.min(samples.length, (last + 1 + margin) * size)];
-}
-
-export function warningsOf(samples) {
-  const peak = samples.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
-  if (peak <= 2 ** -16) return ["digital silence; speech is expected, its emotions would mean nothing"];
-  let run = 0, clipped = 0;
-  for (const x of samples) {
-    run = Math.abs(x) >= 32767 / 32768 ? run + 1 : 0;
-    if (run >= 3) clipped += 1;
-  }
-  const share = 100 * clipped / samples.length;
-  return share > 0.1 ? [`${share.toFixed(1)} % of the samples are clipped; record at a lower level`] : [];
 }
 
 // A WAV file of 32-bit floats: these samples, not rounded.

@@ -1,10 +1,13 @@
 // Recognition beside the page: samples in, probabilities out, by onnxruntime-web.
 
+import { Network } from "./network.js";
 import { highPass, joined, speechFrames, speechProbabilities } from "./speech.js";
+import { BINS, blockPowers, FRAME, gainOf, isSilent, logSpectrogram, normalised } from "./spectrogram.js";
 import * as ort from "./vendor/ort.wasm.min.mjs";
 
-const LEAST_SAMPLES = 20 * 160; // of a piece; fewer are what is left around speech
-let session, detector, input;
+const PIECE_FRAMES = 200, SHORTEST_PIECE_FRAMES = 50, MARGIN_FRAMES = 10;
+const LEAST_FRAMES = 20; // of a piece; fewer are what is left around speech
+let network, detector, about;
 
 // A server may have unpacked it already.
 async function unpacked(response) {
@@ -15,21 +18,21 @@ async function unpacked(response) {
   return new Response(stream).arrayBuffer();
 }
 
-async function load({ graph, input: wanted, detector: detecting }) {
+async function load(model) {
   const vendor = new URL("./vendor/", import.meta.url);
-  const [runtime, model] = await Promise.all(
-    [new URL("ort-wasm-simd-threaded.wasm.gz", vendor), new URL(graph, import.meta.url)]
-      .map(async (url) => unpacked(await fetch(url))),
+  const fetched = async (path, base = import.meta.url) => unpacked(await fetch(new URL(path, base)));
+  about = model;
+  const graphs = model.normalisation.speech_only ? [...model.graphs, model.detector] : model.graphs;
+  const [runtime, ...files] = await Promise.all(
+    [fetched("ort-wasm-simd-threaded.wasm.gz", vendor), ...graphs.map((path) => fetched(path))],
   );
   ort.env.wasm.numThreads = 1; // more would need headers that a folder of files cannot send
   ort.env.wasm.wasmBinary = runtime;
   ort.env.wasm.wasmPaths = { mjs: new URL("ort-wasm-simd-threaded.mjs", vendor).href };
-  const options = { executionProviders: ["wasm"] };
-  session = await ort.InferenceSession.create(model, options);
-  input = wanted;
-  if (!input.speech_only) return;
-  const bytes = await unpacked(await fetch(new URL(detecting, import.meta.url)));
-  detector = await ort.InferenceSession.create(bytes, options);
+  const sessions = [];
+  for (const file of files) sessions.push(await ort.InferenceSession.create(file, { executionProviders: ["wasm"] }));
+  network = new Network(ort, sessions[0], sessions[1], model);
+  detector = sessions[2];
 }
 
 async function detect(input, state) {
@@ -41,31 +44,78 @@ async function detect(input, state) {
   return { probability: found.output.data[0], state: found.stateN.data };
 }
 
-// Of a whole recording and, if there are several, of its pieces; null where there is no speech.
-async function recognize(samples, bounds) {
-  const filtered = input.high_pass_hz ? highPass(samples, input.high_pass_hz) : samples;
-  const kept = input.speech_only
-    && speechFrames(await speechProbabilities(filtered, detect), filtered.length);
-  const part = (start, end) => (kept ? joined(filtered, kept, start, end) : filtered.slice(start, end));
-  const whole = await answer(part(0, samples.length));
-  const pieces = [];
-  for (const [start, end] of bounds) {
-    const piece = part(start, end);
-    const own = bounds.length === 1 ? whole : kept && piece.length < LEAST_SAMPLES ? null : await answer(piece);
-    pieces.push(own && own.probabilities);
-  }
-  return { probabilities: null, ...whole, pieces, kept };
+// First frame that is kept and the frame behind the last one: without quiet edges.
+function trimBounds(powers, trimDb) {
+  const quiet = powers.reduce((a, b) => Math.max(a, b), 0) * 10 ** (-trimDb / 10);
+  const first = powers.findIndex((p) => p > quiet), last = powers.findLastIndex((p) => p > quiet);
+  if (!trimDb || first < 0) return [0, powers.length];
+  return [Math.max(0, first - MARGIN_FRAMES), Math.min(powers.length, last + 1 + MARGIN_FRAMES)];
 }
 
-async function answer(samples) {
-  if (!samples.length) return null;
-  const tensor = new ort.Tensor("float32", samples, [1, samples.length]);
-  const found = await session.run({ samples: tensor });
-  const couplings = found.couplings; // (1, window, emotion)
+// Pieces of 2 s; a rest under half a second joins the last.
+function pieceBounds(first, behind) {
+  const bounds = [];
+  for (let start = first; start < behind; start += PIECE_FRAMES) {
+    if (start > first && behind - start < SHORTEST_PIECE_FRAMES) break;
+    bounds.push([start, behind]);
+    if (bounds.length > 1) bounds.at(-2)[1] = start;
+  }
+  return bounds;
+}
+
+// What the model sees of a recording, at its level, as seqcap/recognition/recordings.py prepares it.
+async function prepare(samples) {
+  const { high_pass_hz: cutoff, speech_only: speechOnly, trim_db: trimDb, target_rms: target } = about.normalisation;
+  const filtered = cutoff ? highPass(samples, cutoff) : samples;
+  const powers = blockPowers(filtered);
+  const [first, behind] = trimBounds(powers, trimDb);
+  const speech = speechOnly && speechFrames(await speechProbabilities(filtered, detect), filtered.length);
+  const kept = powers.map((_, i) => Number(i >= first && i < behind && (!speech || speech[i])));
   return {
-    probabilities: Array.from(found.probabilities.data),
-    couplings: couplings && { values: Array.from(couplings.data), windows: couplings.dims[1] },
+    sound: speech ? joined(filtered, kept, 0, filtered.length) : filtered,
+    offset: speech ? 0 : first, // of the first frame that is seen
+    gain: gainOf(powers.filter((_, i) => kept[i]), target),
+    kept,
+    bounds: speech ? pieceBounds(0, kept.length) : pieceBounds(first, behind),
   };
+}
+
+async function answer({ sound, offset, gain }, first, count) {
+  if (!count) return { probabilities: null };
+  let silent = true;
+  const spectrogramOf = (from, rows) => {
+    const found = logSpectrogram(sound, gain, offset + first + from, rows);
+    silent = silent && isSilent(found);
+    return found;
+  };
+  // A recording's own mean is taken over all of it.
+  const share = about.normalisation.utterance_mean_norm;
+  const whole = share ? normalised(spectrogramOf(0, count), about.normalisation) : null;
+  const framesOf = (from, rows) => (whole
+    ? whole.slice(from * BINS, (from + rows) * BINS)
+    : normalised(spectrogramOf(from, rows), about.normalisation));
+  const found = await network.answer(framesOf, count);
+  if (silent) found.probabilities.fill(1 / found.probabilities.length);
+  return found;
+}
+
+async function recognize(samples, timeline) {
+  const prepared = await prepare(samples);
+  const { kept, bounds } = prepared;
+  const whole = await answer(prepared, 0, kept.reduce((a, b) => a + b, 0));
+  if (!timeline) return whole;
+  const pieces = [];
+  let first = 0;
+  for (const [start, behind] of bounds) {
+    const count = kept.subarray(start, behind).reduce((a, b) => a + b, 0);
+    let own = whole;
+    if (bounds.length > 1) own = count < LEAST_FRAMES ? null : await answer(prepared, first, count);
+    first += count;
+    const end = Math.min(behind * FRAME, samples.length) / 16000;
+    pieces.push({ start: start / 100, end, probabilities: own && own.probabilities });
+  }
+  const times = [...kept.keys()].filter((frame) => kept[frame]).map((frame) => frame / 100);
+  return { ...whole, pieces, times };
 }
 
 // One after the other, in the order they came.
@@ -73,7 +123,7 @@ let before = Promise.resolve();
 onmessage = ({ data }) => {
   before = before.then(async () => {
     try {
-      const result = data.graph ? await load(data) : await recognize(data.samples, data.bounds);
+      const result = data.model ? await load(data.model) : await recognize(data.samples, data.timeline);
       postMessage({ id: data.id, result });
     } catch (error) {
       postMessage({ id: data.id, error: String(error.message ?? error) });
