@@ -71,7 +71,7 @@ def test_blocks_of_a_long_recording_give_what_the_whole_gives(sentences):
 def test_lanes_hear_what_one_pass_over_all_hears(sentences, monkeypatch):
     long = np.concatenate(sentences * 3)
     in_lanes = detected(long)
-    monkeypatch.setattr("seqcap.audio.speech_detection._LANE_CHUNKS", 10**6)
+    monkeypatch.setattr("seqcap.audio.speech_detection.LANE_CHUNKS", 10**6)
     assert np.mean(in_lanes != detected(long)) < 0.01
 
 

@@ -149,21 +149,31 @@ def test_integers_are_scaled_as_in_a_recording(recognizer, speech):
     assert answer.probabilities == expected.probabilities
 
 
-def test_events_tell_when_speech_starts_ends_and_changes(recognizer):
-    generator = np.random.default_rng(2)
-    noise = generator.uniform(-0.5, 0.5, 16000).astype(np.float32)
-    silence = np.zeros(16000, np.float32)
+def test_events_tell_when_speech_starts_ends_and_changes(recognizer, samples):
+    first, second = (soundfile.read(path, dtype="float32")[0] for path in samples[:2])
+    pause = np.zeros(24000, np.float32)
     stream = recognizer.stream(refresh_s=0.5, horizon_s=1.0)
-    found = answers_of(stream, np.concatenate((silence, noise, silence, noise)), endless(500))
+    whole = np.concatenate((pause, first, pause, second))
+    found = answers_of(stream, whole, endless(500))
     events = [each for each in found if isinstance(each, Event)]
-    turns = [(e.kind, e.at_s) for e in events if e.kind != EMOTION]
-    assert turns == [(SPEECH_START, 1), (SPEECH_END, 2), (SPEECH_START, 3), (SPEECH_END, 4)]
+    turns = [event for event in events if event.kind != EMOTION]
+    assert [turn.kind for turn in turns] == 2 * [SPEECH_START, SPEECH_END]
+    starts = np.array([1.5, 3 + len(first) / 16000])
+    ends = np.array([1.5 + len(first) / 16000, len(whole) / 16000])
+    assert [turn.at_s for turn in turns[::2]] == pytest.approx(starts, abs=0.4)
+    assert [turn.at_s for turn in turns[1::2]] == pytest.approx(ends, abs=0.4)
     told = [event.emotion for event in events if event.kind == EMOTION]
     answers = [answer.predicted for answer in answers_in(found)]
     changes = [a for a, before in zip(answers, ["", *answers], strict=False) if a != before]
     assert told == changes
     assert told[0] == "uncertain"
     assert len(told) > 1
+
+
+def test_noise_is_no_speech(recognizer):
+    noise = np.random.default_rng(2).uniform(-0.5, 0.5, 32000).astype(np.float32)
+    found = answers_of(recognizer.stream(), noise, endless(1600))
+    assert {each.kind for each in found if isinstance(each, Event)} == {EMOTION}
 
 
 def test_models_that_need_whole_recordings_are_refused_by_name(recognizer):

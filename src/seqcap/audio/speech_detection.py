@@ -21,16 +21,16 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ
 
 MODEL_FILE = Path(__file__).parent / "silero" / "silero_vad_16k_op15.onnx"
 CHUNK_SAMPLES = 512  # 32 ms
-_CONTEXT_SAMPLES = 64
-_LANE_CHUNKS = 312  # 10 s
+CONTEXT_SAMPLES = 64
+LANE_CHUNKS = 312  # 10 s
 _WARM_UP_CHUNKS = 32  # 1 s
 _LANES_AT_ONCE = 32
 
 # Choice: speech is what rises above .5 for 0.13 s; it reaches as far as .1. Silero's own, .5 and
 # .35, lose nearly twice as much of anger.
-_SPOKEN, _REACHES = 0.5, 0.1
-_SHORTEST_CHUNKS = 4
-_PAUSE_FRAMES = 50  # shorter pauses belong to speech
+SPOKEN, REACHES = 0.5, 0.1
+SHORTEST_CHUNKS = 4
+PAUSE_FRAMES = 50  # shorter pauses belong to speech
 _MARGIN_FRAMES = 10  # kept before and after it
 # Choice: of a recording that is 40 dB too quiet the detector misses a fifth. So each lane is
 # brought up to this RMS; what is louder stays.
@@ -86,46 +86,71 @@ def speech_probabilities_of_blocks(blocks: Iterable[FloatArray]) -> FloatArray:
 
 def _lanes(blocks: Iterable[FloatArray]) -> Iterator[_Lane]:
     """Cuts a waveform that comes in blocks, never an empty one, into lanes."""
-    waiting = np.zeros(_CONTEXT_SAMPLES, np.float32)
-    warm_up, full = 0, _CONTEXT_SAMPLES + _LANE_CHUNKS * CHUNK_SAMPLES
+    waiting = np.zeros(CONTEXT_SAMPLES, np.float32)
+    warm_up, full = 0, CONTEXT_SAMPLES + LANE_CHUNKS * CHUNK_SAMPLES
     for block in blocks:
         waiting = np.concatenate((waiting, block))
         while len(waiting) > full:
-            yield _Lane(waiting[:full], warm_up, _LANE_CHUNKS)
+            yield _Lane(waiting[:full], warm_up, LANE_CHUNKS)
             warm_up = _WARM_UP_CHUNKS
-            kept = _CONTEXT_SAMPLES + warm_up * CHUNK_SAMPLES
+            kept = CONTEXT_SAMPLES + warm_up * CHUNK_SAMPLES
             waiting = waiting[full - kept :]
-            full = kept + _LANE_CHUNKS * CHUNK_SAMPLES
-    chunks = -(-(len(waiting) - _CONTEXT_SAMPLES) // CHUNK_SAMPLES)
+            full = kept + LANE_CHUNKS * CHUNK_SAMPLES
+    chunks = -(-(len(waiting) - CONTEXT_SAMPLES) // CHUNK_SAMPLES)
     yield _Lane(waiting, warm_up, chunks - warm_up)
 
 
 def _probabilities(lanes: Sequence[_Lane]) -> list[FloatArray]:
     """Probabilities of each lane's kept chunks."""
     longest = max(lane.warm_up_chunks + lane.kept_chunks for lane in lanes)
-    padded = np.zeros((len(lanes), _CONTEXT_SAMPLES + longest * CHUNK_SAMPLES), np.float32)
+    padded = np.zeros((len(lanes), CONTEXT_SAMPLES + longest * CHUNK_SAMPLES), np.float32)
     for row, lane in zip(padded, lanes, strict=True):
-        row[: len(lane.samples)] = lane.samples * _gain(lane.samples)
+        row[: len(lane.samples)] = lane.samples * level_gain(_lane_powers(lane.samples))
     state = np.zeros((2, len(lanes), 128), np.float32)
-    rate = np.array(SAMPLE_RATE_HZ, np.int64)
     result = np.empty((len(lanes), longest), np.float32)
-    session = _session()
     for chunk in range(longest):
         begin = chunk * CHUNK_SAMPLES
-        seen = padded[:, begin : begin + _CONTEXT_SAMPLES + CHUNK_SAMPLES]
-        found, state = session.run(None, {"input": seen, "state": state, "sr": rate})
-        result[:, chunk] = found[:, 0]
+        seen = padded[:, begin : begin + CONTEXT_SAMPLES + CHUNK_SAMPLES]
+        result[:, chunk], state = run_detector(seen, state)
     return [
         row[lane.warm_up_chunks :][: lane.kept_chunks]
         for row, lane in zip(result, lanes, strict=True)
     ]
 
 
-def _gain(samples: FloatArray) -> np.float32:
-    blocks = samples[: len(samples) // SHIFT_SAMPLES * SHIFT_SAMPLES].reshape(-1, SHIFT_SAMPLES)
-    powers = np.sort(np.square(blocks).mean(axis=1, dtype=float))
-    rms = float(np.sqrt(powers[len(powers) // 2 :].mean())) if len(powers) else 0.0
+def run_detector(chunks: FloatArray, state: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Runs the detector on one chunk of each of several sounds.
+
+    Args:
+        chunks: Each with the 64 samples before it, shape ``(sound, 576)``.
+        state: What it remembers of the chunks before, ``(2, sound, 128)``; zeros at the start.
+
+    Returns:
+        Probabilities of speech, ``(sound,)``, and the state behind these chunks.
+    """
+    rate = np.array(SAMPLE_RATE_HZ, np.int64)
+    found, state = _session().run(None, {"input": chunks, "state": state, "sr": rate})
+    return found[:, 0], state
+
+
+def level_gain(powers: NDArray[np.float64]) -> np.float32:
+    """What brings the louder half of a sound up to the detector's level; 1 for what is louder.
+
+    Args:
+        powers: Mean squares of its parts, all of one length, shape ``(part,)``.
+
+    Example:
+        >>> float(level_gain(np.array([0.0, 0.0001])).round(2)), float(level_gain(np.array([1.0])))
+        (5.0, 1.0)
+    """
+    louder = np.sort(powers)[len(powers) // 2 :]
+    rms = float(np.sqrt(louder.mean())) if len(louder) else 0.0
     return np.float32(np.clip(_LEAST_RMS / max(rms, 1e-9), 1.0, _LARGEST_GAIN))
+
+
+def _lane_powers(samples: FloatArray) -> NDArray[np.float64]:
+    blocks = samples[: len(samples) // SHIFT_SAMPLES * SHIFT_SAMPLES].reshape(-1, SHIFT_SAMPLES)
+    return np.square(blocks).mean(axis=1, dtype=float)
 
 
 @functools.cache
@@ -153,10 +178,10 @@ def speech_frames(probabilities: FloatArray, sample_count: int) -> NDArray[np.bo
         [149, 361]
     """
     frames = np.zeros(frame_count(sample_count), bool)
-    end = -_PAUSE_FRAMES - 1
+    end = -PAUSE_FRAMES - 1
     for first, behind in _spoken_chunks(probabilities):
         start = first * CHUNK_SAMPLES // SHIFT_SAMPLES
-        if start - end <= _PAUSE_FRAMES:
+        if start - end <= PAUSE_FRAMES:
             frames[end:start] = True
         end = -(-behind * CHUNK_SAMPLES // SHIFT_SAMPLES)
         frames[max(0, start - _MARGIN_FRAMES) : end + _MARGIN_FRAMES] = True
@@ -165,8 +190,8 @@ def speech_frames(probabilities: FloatArray, sample_count: int) -> NDArray[np.bo
 
 def _spoken_chunks(probabilities: FloatArray) -> Iterator[tuple[int, int]]:
     """Spans that reach above the lower probability, and long enough above the higher one."""
-    within = probabilities >= _REACHES
+    within = probabilities >= REACHES
     edges = np.flatnonzero(np.diff(within, prepend=False, append=False))
     for first, behind in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        if (probabilities[first:behind] >= _SPOKEN).sum() >= _SHORTEST_CHUNKS:
+        if (probabilities[first:behind] >= SPOKEN).sum() >= SHORTEST_CHUNKS:
             yield first, behind

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import soundfile
+
+from seqcap.audio.live_speech import LiveSpeechDetector
+from seqcap.audio.speech_detection import speech_frames, speech_probabilities
+
+MARGIN_S = 0.1  # that `speech_frames` adds on either side
+
+
+@pytest.fixture(scope="module")
+def waveform(samples):
+    """Three sentences with pauses of a second between them, louder and softer."""
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in samples[:3]]
+    pause = np.random.default_rng(0).normal(0, 1e-4, 16000).astype(np.float32)
+    parts = [
+        part
+        for sound, gain in zip(sounds, (1, 0.1, 1), strict=True)
+        for part in (pause, sound * gain)
+    ]
+    return np.concatenate((*parts, pause)).astype(np.float32)
+
+
+def turns_of(waveform, size):
+    detector = LiveSpeechDetector()
+    found = []
+    for start in range(0, len(waveform), size):
+        found += detector.push(waveform[start : start + size])
+    return found + list(detector.finish())
+
+
+def test_turns_are_those_of_the_whole_recording(waveform):
+    found = turns_of(waveform, 1600)
+    frames = speech_frames(speech_probabilities([waveform])[0], len(waveform))
+    edges = np.flatnonzero(np.diff(frames, prepend=False, append=False)) / 100
+    expected = edges + np.tile([MARGIN_S, -MARGIN_S], len(edges) // 2)
+    assert [speaks for speaks, _ in found] == [True, False] * (len(edges) // 2)
+    assert len(found) >= 6
+    assert [at_s for _, at_s in found] == pytest.approx(expected, abs=0.15)
+
+
+@pytest.mark.parametrize("size", [1, 513, 100_000])
+def test_the_size_of_pieces_changes_nothing(waveform, size):
+    short = waveform[: 3 * 16000]
+    found, expected = turns_of(short, size), turns_of(short, 1600)
+    assert np.array(found) == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_speech_that_goes_on_ends_with_the_sound(samples):
+    sound = soundfile.read(samples[0], dtype="float32")[0][:24000]
+    (started, _), (ended, at_s) = turns_of(sound, 1600)
+    assert (started, ended) == (True, False)
+    assert at_s == 1.5
+
+
+def test_an_offset_is_no_speech_and_hides_none(waveform):
+    assert turns_of(np.full(32000, 0.3, np.float32), 1600) == []
+    shifted = turns_of(waveform + np.float32(0.2), 1600)
+    assert [s for s, _ in shifted] == [s for s, _ in turns_of(waveform, 1600)]
