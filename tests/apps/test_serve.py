@@ -259,6 +259,24 @@ def test_live_sound_gets_what_a_stream_says(client, samples, recognizer):
         assert_rows_equal(row, other)
 
 
+def test_warnings_come_by_both_ways(client, samples, recognizer):
+    waveform, rate = soundfile.read(samples[1], dtype="float32")
+    clipped = np.clip(20 * waveform[8000:14000], -1, 1)
+    (answer,) = recognizer.recognize_many([(clipped, rate)], warn=False)
+    expected = answer.to_dict()["warnings"]
+    assert {"clipped", "short"} <= set(expected)
+    file = io.BytesIO()
+    soundfile.write(file, clipped, rate, format="WAV", subtype="FLOAT")
+    (row,) = client.post("/v1/recognize", content=file.getvalue()).json()
+    assert row["warnings"] == expected
+    with client.websocket_connect(f"/v1/stream?rate={rate}&samples=f32le&refresh=60") as socket:
+        socket.send_bytes(clipped.astype("<f4").tobytes())
+        socket.send_text("end")
+        while "predicted" not in (row := socket.receive_json()):
+            assert "event" in row
+        assert row["warnings"] == expected
+
+
 @pytest.mark.parametrize(
     ("query", "message", "reason"),
     [

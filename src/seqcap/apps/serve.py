@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the command imports what it needs when it runs
 
 TOKEN_VARIABLE = "SEQCAP_TOKEN"  # the name of a variable, no token
 _GRACE_S = 60  # that requests under way may take after SIGTERM
+_KEEP_ALIVE_S = 130  # proxies keep unused connections for two minutes, and expect us to
 
 ModelOption = Annotated[
     list[Path] | None,
@@ -116,6 +117,7 @@ def serve(
             log_level="warning",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
             ws_max_size=settings.greatest_bytes,
         )

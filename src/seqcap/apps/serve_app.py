@@ -25,13 +25,15 @@ from seqcap import __version__
 from seqcap.apps.serve_batches import Answer, Failure, Job, QueueFullError, Workers
 from seqcap.apps.serve_metrics import Metrics
 from seqcap.apps.serve_stream import add_stream
-from seqcap.apps.serve_upload import RefusedError, Upload, read_upload
+from seqcap.apps.serve_upload import RefusedError, read_upload
 from seqcap.apps.writers import as_row
 from seqcap.audio.channels import MIX
-from seqcap.audio.waveform import SAMPLE_RATE_HZ, duration_s, load_waveform
+from seqcap.audio.source import printable
+from seqcap.audio.waveform import duration_s
 from seqcap.errors import AudioError
 from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.recognizer import Recognizer
+from seqcap.recognition.recordings import Segment
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ class Service:
         name = wanted or next(iter(self.recognizers))
         if name not in self.recognizers:
             raise RefusedError(
-                422, f"model '{name}' is unknown; one of {', '.join(self.recognizers)} is expected"
+                422,
+                f"model '{printable(name)}' is unknown; one of {', '.join(self.recognizers)} is "
+                "expected",
             )
         return name
 
@@ -281,23 +285,13 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
                     422,
                     f"{upload.name}: {length_s:.1f} s; at most {settings.longest_s:g} s is allowed",
                 )
-            if channel == MIX:
-                job = Job(model, timeline, upload)
-            else:
-                recognizer = service.recognizers[model]
-                job = Job(work=lambda: _of_channel(recognizer, upload, channel, timeline))
-            answer = await service.recognize(job)
+            answer = await service.recognize(Job(model, timeline, Segment(upload, channel=channel)))
         except AudioError as error:
             raise RefusedError(422, str(error)) from error
         if isinstance(answer, Failure):
             raise RefusedError(422, answer.reason)
         service.metrics.count("seqcap_audio_seconds_total", amount=answer.end - answer.start)
         return _as_json(answer, answer_format)
-
-
-def _of_channel(recognizer: Recognizer, upload: Upload, channel: str, timeline: bool) -> Answer:
-    waveform = load_waveform(upload, channel=channel)
-    return recognizer.recognize((waveform, SAMPLE_RATE_HZ), name=upload.name, timeline=timeline)
 
 
 def _as_json(answer: Answer, answer_format: AnswerFormat) -> list[dict[str, Any]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqcap.apps.serve_metrics import Metrics
-from seqcap.audio.source import Source
 from seqcap.recognition.recognizer import Answer, Failure, Recognizer
+from seqcap.recognition.recordings import Segment
 
 # Choice: more recordings together gain little and make the first of them wait.
 BATCH_JOBS = 8
@@ -34,7 +34,7 @@ class Job:
 
     model: str = ""
     timeline: bool = False
-    source: Source | None = None
+    source: Segment | None = None
     work: Callable[[], Any] | None = None
     future: "Future[Any]" = field(default_factory=Future)
 

@@ -1,11 +1,15 @@
 """Recordings out of requests: in memory, never on disk, and never more than is allowed."""
 
 import io
+import logging
 from collections.abc import AsyncGenerator
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+
+# It would log bytes of forms that it cannot read.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class RefusedError(Exception):

@@ -87,7 +87,7 @@ def _channel_number(channel: str | int, name: str) -> int | None:
     if channel == MIX:
         return None
     text = str(channel).strip().lower()
-    number = _NAMED.get(text, int(text) if text.isdecimal() else 0)
+    number = _NAMED.get(text, int(text) if text.isdecimal() and len(text) < 10 else 0)
     if number < 1:
         raise AudioError(
             f"{name}: channel {channel!r}; mix, left, right or a number from 1 on is expected"
