@@ -1,18 +1,21 @@
 """Is what an explanation names what the answer comes from? A deletion test.
 
     python benchmarks/explanation.py [FILE ...] [--limit 40] [--csv deletion.csv]
+    python benchmarks/explanation.py --table emodb.csv --folds development.json
 
 What an explanation ranks first is removed first, in steps of a tenth, until nothing is left. The
 probability of the first answer is recorded on the way. The smaller the area under that curve, the
 truer the account. Removed means: replaced by the recording's own mean spectrum. By *time*,
 segments of 0.1 s are ranked; by *patch*, 0.1 s x 320 Hz. Each account is paired with random order
 (the mean of 10 draws) and with energy (the loudest first), on the same recordings; intervals are 95
-% of 2,000 draws of recordings. Without FILE the samples are taken; the shipped model was not
-trained on their speakers.
+% of 2,000 draws of recordings. With `--table` the recordings of the fold's test speakers are taken,
+those with emotions that the model knows; without it and without FILE, the samples. The shipped
+model was not trained on the speakers of either.
 """
 
 import argparse
 import csv
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,9 +23,13 @@ import numpy as np
 import torch
 
 from seqcap.audio.spectrogram import FloatArray
+from seqcap.corpora.fold import part_of
+from seqcap.corpora.folds import choose_fold
+from seqcap.corpora.table import read_table
 from seqcap.recognition.explanation import Explanation
 from seqcap.recognition.recognizer import Recognizer
 from seqcap.recognition.torch_engine import with_network
+from seqcap.scoring.evaluation import labelled_for
 
 SEGMENT_FRAMES, PATCH_BINS = 10, 32
 SHARES = np.linspace(0, 1, 11)
@@ -92,8 +99,9 @@ def area(
     return float(np.trapezoid(answer(batch.astype(np.float32)), SHARES))
 
 
-def scores_of(recognizer: Recognizer, path: str, generator: np.random.Generator) -> Scores:
-    """Areas of every account for one recording."""
+def scores_of(recognizer: Recognizer, path: str) -> Scores:
+    """Areas of every account for one recording; its name seeds the random orders."""
+    generator = np.random.default_rng(zlib.crc32(Path(path).name.encode()))
     explanation = recognizer.explain(path)
     emotion = recognizer.emotions.index(explanation.emotion)
     checkpoint = with_network(recognizer.checkpoint)
@@ -148,20 +156,30 @@ def tell(all_scores: list[Scores]) -> None:
             print(line)
 
 
+def files_of_test_speakers(recognizer: Recognizer, table: Path, folds: str) -> list[str]:
+    """Recordings of a corpus table whose speakers test in the first fold."""
+    labelled, _ = labelled_for(recognizer, read_table(table))
+    fold = choose_fold(labelled, folds, "0", allow_shared_speakers=False)
+    return sorted(set(labelled["file"][part_of(labelled, fold) == "test"]))
+
+
 def main() -> None:
     """Explains recordings, deletes, and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("files", nargs="*", help="recordings of speakers that did not train")
+    parser.add_argument("--table", type=Path, help="corpus table; needs --folds")
+    parser.add_argument("--folds", help="file of folds whose test speakers are taken")
     parser.add_argument("--model", help="a model; the shipped one by default")
     parser.add_argument("--limit", type=int, help="no more recordings than this, evenly chosen")
     parser.add_argument("--csv", type=Path, help="where to write every area")
     options = parser.parse_args()
+    recognizer = Recognizer.from_pretrained(options.model, device="cpu")
     files = options.files or sorted(map(str, SAMPLES.glob("*.wav")))
+    if options.table:
+        files = files_of_test_speakers(recognizer, options.table, options.folds)
     if options.limit and len(files) > options.limit:
         files = [files[i] for i in np.linspace(0, len(files) - 1, options.limit).astype(int)]
-    recognizer = Recognizer.from_pretrained(options.model, device="cpu")
-    generator = np.random.default_rng(0)
-    all_scores = [scores_of(recognizer, path, generator) for path in files]
+    all_scores = [scores_of(recognizer, path) for path in files]
     if options.csv:
         with options.csv.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)

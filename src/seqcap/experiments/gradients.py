@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import torch
-from captum.attr import Saliency
-from torch import Tensor
 
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray
 from seqcap.corpora.audio_info import durations_s
@@ -17,7 +14,7 @@ from seqcap.corpora.fold import Fold
 from seqcap.corpora.folds import rows_of_part
 from seqcap.corpora.provenance import below_shared_folder
 from seqcap.experiments.run_files import GRADIENTS_FILE, save_arrays
-from seqcap.models.system import System
+from seqcap.recognition.explanation import gradient_of_logit
 from seqcap.recognition.recognizer import Recognizer
 from seqcap.recognition.torch_engine import with_network
 from seqcap.scoring.evaluation import load_rows
@@ -32,7 +29,7 @@ class Sensitivity(NamedTuple):
 
 
 def sensitivity(recognizer: Recognizer, waveform: FloatArray) -> Sensitivity:
-    """Computes the gradient of the predicted emotion's logit, by captum.
+    """Computes the gradient of the predicted emotion's logit.
 
     Args:
         recognizer: A trained system, on the CPU.
@@ -40,22 +37,14 @@ def sensitivity(recognizer: Recognizer, waveform: FloatArray) -> Sensitivity:
 
     Returns:
         The normalised spectrogram, and at each of its points how much the logit rises with it.
-        Choice: the logit of a system with two branches is their sum, weighted as their
-        probabilities are.
     """
     normalisation = recognizer.checkpoint.normalisation
-    spectrogram = normalisation(normalisation.spectrogram(waveform))
-    system: System = with_network(recognizer.checkpoint).system
-
-    def answer(spectrograms: Tensor) -> Tensor:
-        counts = torch.full((len(spectrograms),), spectrograms.shape[1])
-        return torch.einsum("r,rbk->bk", system.branch_shares, system(spectrograms, counts))
-
-    inputs = torch.from_numpy(spectrogram).unsqueeze(0)
-    probabilities = recognizer.probabilities([normalisation.spectrogram(waveform)])
-    best = int(probabilities[0].argmax())
-    gradient = Saliency(answer).attribute(inputs.requires_grad_(), target=best, abs=False)
-    return Sensitivity(spectrogram, gradient[0].detach().numpy(), recognizer.emotions[best])
+    spectrogram = normalisation.spectrogram(waveform)
+    best = int(recognizer.probabilities([spectrogram])[0].argmax())
+    system = with_network(recognizer.checkpoint).system
+    normalised = normalisation(spectrogram)
+    gradient = gradient_of_logit(system, normalised, best)
+    return Sensitivity(normalised, gradient, recognizer.emotions[best])
 
 
 def typical_row(table: pd.DataFrame) -> int:
