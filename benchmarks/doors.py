@@ -1,9 +1,11 @@
-"""Do all ways in give the same answer? The largest difference of a probability for each.
+"""Do all ways in give the same answer? A table of the largest difference for each.
 
-    python benchmarks/doors.py [FILE ...] [--browser]
+    python benchmarks/doors.py [FILE ...] [--browser] [--markdown table.md]
 
-The reference is `Recognizer.recognize(path)`. Without FILE the samples are taken. `--browser`
-drives Debian's Chromium.
+The reference is `Recognizer.recognize(path)`. Without FILE there are twenty recordings: the eight
+samples, and twelve made from them (other rates, formats, levels and channels; a pause, an offset,
+clipping, a long one). `--browser` drives Debian's Chromium. The last column counts the recordings
+with the same codes of warnings; a door that tells none has none.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import soundfile
+import soxr
 from fastapi.testclient import TestClient
 
 from seqcap.apps.serve_app import make_app
@@ -34,10 +37,38 @@ from seqcap.recognition.model_folder import GRAPH_FILE, PRETRAINED_FOLDER
 from seqcap.recognition.recognizer import Recognizer
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "emodb"
-Probabilities = dict[str, float]
+Row = dict[str, Any]  # a probability for each emotion, and `warnings`
 
 
-def command_line(arguments: list[str], content: bytes | None = None) -> list[Probabilities]:
+def made_recordings(folder: Path) -> Iterator[Path]:
+    """Writes twelve recordings that are unlike the samples."""
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in sorted(SAMPLES.glob("*.wav"))]
+    one, other = sounds[3], sounds[6]
+    noise = np.random.default_rng(0).normal(0, 0.0005, 32000).astype(np.float32)
+    stereo = soxr.resample(one, 16000, 44100)
+    louder = np.concatenate(
+        [sound * gain for sound, gain in zip(sounds, 4 * (1, 0.1), strict=True)]
+    )
+    made: dict[str, tuple[Any, int, str | None]] = {
+        "telephone.wav": (soxr.resample(one, 16000, 8000), 8000, "ULAW"),
+        "rate-48000.wav": (soxr.resample(other, 16000, 48000), 48000, "PCM_24"),
+        "stereo.flac": (np.stack((stereo, 0.3 * stereo), 1), 44100, None),
+        "opposed.wav": (np.stack((one, -0.9 * one), 1), 16000, None),
+        "vorbis.ogg": (other, 16000, None),
+        "layer-3.mp3": (soxr.resample(other, 16000, 44100), 44100, None),
+        "clipped.wav": (np.clip(8 * one, -1, 1), 16000, None),
+        "quiet.wav": (0.003 * other, 16000, "FLOAT"),
+        "offset.wav": (other * 0.5 + 0.1, 16000, None),
+        "pause.wav": (np.concatenate((one, noise, other)), 16000, None),
+        "short.wav": (other[8000:14000], 16000, None),
+        "long.wav": (louder, 16000, None),
+    }
+    for name, (samples, rate, subtype) in made.items():
+        soundfile.write(folder / name, samples, rate, subtype=subtype)
+        yield folder / name
+
+
+def command_line(arguments: list[str], content: bytes | None = None) -> list[Row]:
     """What `seqcap predict --format jsonl` says."""
     run = subprocess.run(
         [sys.executable, "-m", "seqcap", "predict", *arguments, "--format", "jsonl"],
@@ -48,25 +79,43 @@ def command_line(arguments: list[str], content: bytes | None = None) -> list[Pro
     return [json.loads(line) for line in run.stdout.decode().splitlines()]
 
 
-def of_stream(recognizer: Recognizer, path: Path) -> Probabilities:
+def of_folder(files: list[Path], folder: Path) -> list[Row]:
+    """What it says of a folder that holds links to the files."""
+    links = [folder / f"{place:03}{path.suffix}" for place, path in enumerate(files)]
+    for link, path in zip(links, files, strict=True):
+        link.symlink_to(path.absolute())
+    return sorted(command_line([str(folder)]), key=lambda row: str(row["file"]))
+
+
+def of_table(files: list[Path], folder: Path) -> list[Row]:
+    """What it says of a table of the files."""
+    table = folder / "table.csv"
+    table.write_text("file\n" + "".join(f"{path.absolute()}\n" for path in files), "utf-8")
+    return command_line([str(table)])
+
+
+def of_stream(recognizer: Recognizer, path: Path) -> Row:
     """The last answer of a stream whose horizon holds all."""
-    samples, rate = soundfile.read(path, dtype="int16")
-    stream = recognizer.stream(rate, horizon_s=600.0, refresh_s=600.0)
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    stream = recognizer.stream(
+        rate, channel_count=samples.shape[1], horizon_s=600.0, refresh_s=600.0
+    )
     found = [
         each for i in range(0, len(samples), 777) for each in stream.push(samples[i : i + 777])
     ]
     (answer,) = [each for each in found + stream.finish() if isinstance(each, Answer)]
-    return answer.probabilities
+    return answer.to_dict()
 
 
-def of_websocket(client: TestClient, path: Path) -> Probabilities:
+def of_websocket(client: TestClient, path: Path) -> Row:
     """The same over the service's WebSocket."""
-    samples, rate = soundfile.read(path, dtype="int16")
-    with client.websocket_connect(f"/v1/stream?rate={rate}&horizon=60&refresh=60") as socket:
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    query = f"rate={rate}&channels={samples.shape[1]}&samples=f32le&horizon=60&refresh=60"
+    with client.websocket_connect(f"/v1/stream?{query}") as socket:
         socket.send_bytes(samples.tobytes())
         socket.send_text("end")
         while True:
-            row: dict[str, Any] = socket.receive_json()
+            row: Row = socket.receive_json()
             if "predicted" in row:
                 return row
 
@@ -76,7 +125,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
-def of_browser(files: list[Path]) -> Iterator[Probabilities]:
+def of_browser(files: list[Path], emotions: Sequence[str]) -> Iterator[Row]:
     """What the page says in Chromium."""
     from playwright.sync_api import sync_playwright
 
@@ -96,9 +145,65 @@ def of_browser(files: list[Path]) -> Iterator[Probabilities]:
         with page.expect_download() as download:
             page.locator("#all-csv").click()
         rows = csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8")))
-        yield from ({k: float(v) for k, v in r.items() if v and k[0] in "nahs"} for r in rows)
+        for row in rows:
+            probabilities = {emotion: float(row[emotion]) for emotion in emotions if row[emotion]}
+            yield {**probabilities, "warnings": row["warnings"].split("; ")}
         browser.close()
         server.shutdown()
+
+
+def compare(
+    found: Sequence[Row], expected: Sequence[Row], emotions: Sequence[str]
+) -> tuple[float, int]:
+    """The largest difference of a probability; and how many have the same warnings."""
+    difference, alike = 0.0, 0
+    for row, own in zip(found, expected, strict=True):
+        for emotion in emotions:
+            value, wanted = row.get(emotion), own[emotion]
+            if value is None or wanted is None:
+                difference = max(difference, float(value is not wanted))
+            else:
+                difference = max(difference, abs(value - wanted))
+        codes = [code for code in row.get("warnings", ()) if code]
+        alike += sorted(codes) == sorted(own["warnings"])
+    return difference, alike
+
+
+def doors_of(
+    recognizer: Recognizer, client: TestClient, files: list[Path], scratch: Path
+) -> dict[str, Callable[[], list[Row]]]:
+    """Every way in that needs no browser."""
+    session = onnxruntime.InferenceSession(PRETRAINED_FOLDER / GRAPH_FILE)
+
+    def of_graph(path: Path) -> Row:
+        speech = recognizer.checkpoint.normalisation.cut_to_speech(load_waveform(path))
+        if not len(speech):
+            return {}
+        (row,) = session.run(["probabilities"], {"samples": speech[None]})[0].tolist()
+        return dict(zip(recognizer.emotions, row, strict=True))
+
+    def many(sources: list[Any]) -> list[Row]:
+        found = recognizer.recognize_many(sources, warn=False)
+        return [each.to_dict() for each in found if isinstance(each, Answer)]
+
+    def of_rest(path: Path) -> Row:
+        row: Row = client.post("/v1/recognize", content=path.read_bytes()).json()[0]
+        return row
+
+    for name in ("folder", "table"):
+        (scratch / name).mkdir()
+    return {
+        "file, command line": lambda: command_line([str(p) for p in files]),
+        "array": lambda: many([soundfile.read(p, dtype="float32") for p in files]),
+        "bytes": lambda: many([p.read_bytes() for p in files]),
+        "folder": lambda: of_folder(files, scratch / "folder"),
+        "table": lambda: of_table(files, scratch / "table"),
+        "standard input": lambda: [r for p in files for r in command_line(["-"], p.read_bytes())],
+        "stream": lambda: [of_stream(recognizer, p) for p in files],
+        "REST": lambda: [of_rest(p) for p in files],
+        "WebSocket": lambda: [of_websocket(client, p) for p in files],
+        "exported graph": lambda: [of_graph(p) for p in files],
+    }
 
 
 def main() -> None:
@@ -106,50 +211,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--browser", action="store_true", help="also in Chromium")
+    parser.add_argument("--markdown", type=Path, help="where to write the table, too")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    files: list[Path] = options.files or sorted(SAMPLES.glob("*.wav"))
     recognizer = Recognizer.from_pretrained()
-    expected = [recognizer.recognize(path, timeline=False).probabilities for path in files]
-    session = onnxruntime.InferenceSession(PRETRAINED_FOLDER / GRAPH_FILE)
-
-    def of_graph(path: Path) -> Probabilities:
-        (row,) = session.run(["probabilities"], {"samples": load_waveform(path)[None]})[0].tolist()
-        return dict(zip(recognizer.emotions, row, strict=True))
-
-    def many(sources: list[Any]) -> list[Probabilities]:
-        found = recognizer.recognize_many(sources, warn=False)
-        return [each.probabilities for each in found if isinstance(each, Answer)]
-
-    with TestClient(make_app({"shipped": recognizer})) as client:
-
-        def of_rest(path: Path) -> Probabilities:
-            row: dict[str, Any] = client.post("/v1/recognize", content=path.read_bytes()).json()[0]
-            return row
-
-        doors: dict[str, Callable[[], list[Probabilities]]] = {
-            "array": lambda: many([soundfile.read(p, dtype="float32") for p in files]),
-            "bytes": lambda: many([p.read_bytes() for p in files]),
-            "command line": lambda: command_line([str(p) for p in files]),
-            "standard input": lambda: [
-                row for p in files for row in command_line(["-"], p.read_bytes())
-            ],
-            "stream": lambda: [of_stream(recognizer, p) for p in files],
-            "REST": lambda: [of_rest(p) for p in files],
-            "WebSocket": lambda: [of_websocket(client, p) for p in files],
-            "exported graph": lambda: [of_graph(p) for p in files],
-        }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        TestClient(make_app({"shipped": recognizer})) as client,
+    ):
+        made = Path(folder) / "made"
+        made.mkdir()
+        files: list[Path] = options.files or [
+            *sorted(SAMPLES.glob("*.wav")),
+            *made_recordings(made),
+        ]
+        expected = [recognizer.recognize(path, timeline=False).to_dict() for path in files]
+        doors = doors_of(recognizer, client, files, Path(folder))
         if options.browser:
-            doors["browser"] = lambda: list(of_browser(files))
-        print(f"{len(files)} recordings; largest difference of a probability from that of the file")
+            doors["browser"] = lambda: list(of_browser(files, recognizer.emotions))
+        lines = ["| door | largest difference | same warnings |", "|---|--:|--:|"]
+        print("\n".join(lines))
         for name, door in doors.items():
-            found = door()
-            differences = [
-                abs(row[emotion] - own[emotion])
-                for row, own in zip(found, expected, strict=True)
-                for emotion in recognizer.emotions
-            ]
-            print(f"{name:15} {np.max(differences):.1e}", flush=True)
+            difference, alike = compare(door(), expected, recognizer.emotions)
+            lines.append(f"| {name} | {difference:.1e} | {alike} of {len(files)} |")
+            print(lines[-1], flush=True)
+        if options.markdown:
+            options.markdown.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

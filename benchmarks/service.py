@@ -1,12 +1,14 @@
 """How much of the bare model's speed the service keeps, how long it takes, what overload does.
 
     python benchmarks/service.py [--seconds 20] [--length 3]
+    python benchmarks/service.py --overload-only 600
 
 A service with one recognition thread runs as a process of its own, pinned to one core where the
 system can; this process is the client, on another. All goes over the loopback interface. Printed
 are requests a second beside the bare model's in the same process and minute, the median and the
-99th percentile of answers at half that load, and statuses and memory with twice as many clients
-as allowed.
+99th percentile of answers at half that load, and statuses and memory with four times as many
+clients as may wait. `--overload-only` measures this alone, so many seconds, and memory ten times on
+the way; refused clients come again after half a second.
 """
 
 import argparse
@@ -18,6 +20,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import numpy as np
@@ -25,6 +29,7 @@ import psutil
 import soundfile
 
 QUEUE = 16
+NO_ANSWER = 0  # in place of a status: the connection broke
 
 
 def recording(length_s: float) -> bytes:
@@ -88,7 +93,7 @@ def start_service() -> tuple[subprocess.Popen[bytes], str]:
 
 
 async def ask_at_once(
-    url: str, content: bytes, clients: int, seconds: float
+    url: str, content: bytes, clients: int, seconds: float, pause_s: float = 0.05
 ) -> tuple[float, collections.Counter[int]]:
     """Lets so many clients ask one after the other; answers a second, and statuses."""
     statuses: collections.Counter[int] = collections.Counter()
@@ -97,10 +102,14 @@ async def ask_at_once(
 
         async def ask() -> None:
             while time.perf_counter() - start < seconds:
-                response = await client.post(f"{url}/v1/recognize", content=content)
+                try:
+                    response = await client.post(f"{url}/v1/recognize", content=content)
+                except httpx.TransportError:
+                    statuses[NO_ANSWER] += 1
+                    continue
                 statuses[response.status_code] += 1
                 if response.status_code == 429:
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(pause_s)  # refused
 
         await asyncio.gather(*(ask() for _ in range(clients)))
         return statuses[200] / (time.perf_counter() - start), statuses
@@ -129,24 +138,50 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=20, help="of each measurement")
+    parser.add_argument("--overload-only", type=float, metavar="SECONDS", help="nothing else")
     parser.add_argument("--length", type=float, default=3, help="of the recording, s")
     options = parser.parse_args()
     content = recording(options.length)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if options.overload_only:
+        with running_service() as (process, url):
+            overload(process, url, content, options.overload_only)
+        return
     path = f"/tmp/seqcap-service-{os.getpid()}.wav"
     with open(path, "wb") as file:  # noqa: PTH123
         file.write(content)
-    os.environ["OMP_NUM_THREADS"] = "1"
     try:
         bare = bare_rate(path, options.seconds)
     finally:
         os.unlink(path)  # noqa: PTH108
+    with running_service() as (process, url):
+        measure(process, url, content, bare, options.seconds)
+
+
+@contextmanager
+def running_service() -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A service on one core, this process on another."""
     process, url = start_service()
     pin(1)
     try:
-        measure(process, url, content, bare, options.seconds)
+        yield process, url
     finally:
         process.terminate()
         print(f"stopped by SIGTERM with exit status {process.wait()}")
+
+
+def overload(process: "subprocess.Popen[bytes]", url: str, content: bytes, seconds: float) -> None:
+    """Prints statuses and memory while four times as many ask as may wait."""
+    asyncio.run(ask_at_once(url, content, QUEUE, seconds / 10, 0.5))  # warm
+    statuses: collections.Counter[int] = collections.Counter()
+    sizes = [psutil.Process(process.pid).memory_info().rss]
+    for _ in range(10):
+        _, found = asyncio.run(ask_at_once(url, content, 4 * QUEUE, seconds / 10, 0.5))
+        statuses += found
+        sizes.append(psutil.Process(process.pid).memory_info().rss)
+    counts = ", ".join(f"{count:,} x {status}" for status, count in sorted(statuses.items()))
+    print(f"overload of {seconds:g} s: {counts}")
+    print("memory, MiB: " + " ".join(f"{size / 2**20:.0f}" for size in sizes), flush=True)
 
 
 def measure(
