@@ -14,6 +14,7 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -126,7 +127,8 @@ def draw_from_description(url: str, examples: int) -> int:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"]
     options = ["--checks", ",".join(_CHECKS), "--max-examples", str(examples), "--seed", "0"]
     options += ["--phases", "examples,coverage,fuzzing"]
-    return subprocess.run([*command, *options], check=False).returncode
+    with tempfile.TemporaryDirectory() as scratch:  # it keeps what it finds where it runs
+        return subprocess.run([*command, *options], cwd=scratch, check=False).returncode
 
 
 def main() -> None:

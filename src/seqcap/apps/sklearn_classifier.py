@@ -113,7 +113,7 @@ class SeqcapClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             >>> SeqcapClassifier().fit(["a.wav", "b.wav"], ["anger", "anger"])
             Traceback (most recent call last):
                 ...
-            seqcap.errors.SettingsError: one class, anger, among the labels; two at least are expected
+            seqcap.errors.SettingsError: one class, anger; two are needed among the labels
         """
         from seqcap.training.settings import read_settings
 
@@ -124,9 +124,7 @@ class SeqcapClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_consistent_length(sources, labels, speakers)
         self.classes_, targets = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise SettingsError(
-                f"one class, {self.classes_[0]}, among the labels; two at least are expected"
-            )
+            raise SettingsError(f"one class, {self.classes_[0]}; two are needed among the labels")
         settings = read_settings(
             self.recipe,
             self.overrides,
