@@ -1,6 +1,7 @@
 # make demo    recognises the sample recordings (sets up .venv first)
 # make test    everything that continuous integration checks (sets up .venv first)
 # make fuzz    reads 10,000 damaged sound files, and tables and models (some minutes)
+# make faults  kills long jobs 100 times each and fills their disks (an hour)
 # make pretrained CORPORA=DIR   makes the shipped model again, from DIR/emodb, ravdess, nemo,
 #                crema_d and banglaser; SEQCAP_NOISE=DIR/noise mixes in recorded noises
 # make pictures   draws the pictures of page, explanation and report (needs chromium)
@@ -25,7 +26,7 @@ SAY = @printf '\033[1m%s\033[0m\n'
 
 export PIP_REQUIRE_VIRTUALENV := true
 
-.PHONY: help demo test fuzz test-matrix docs pretrained pictures page-runtime format python
+.PHONY: help demo test fuzz faults test-matrix docs pretrained pictures page-runtime format python
 
 help:
 	@awk '!/^#/ {exit} {sub(/^# ?/, ""); print}' Makefile
@@ -69,6 +70,9 @@ pictures: $(VENV)/.seqcap-dev
 
 fuzz: $(VENV)/.seqcap-dev
 	@$(BIN)/python fuzz/run.py
+
+faults: $(VENV)/.seqcap-dev
+	@$(BIN)/python fuzz/faults.py
 
 THREE := runs/emodb.csv runs/ravdess.csv runs/nemo.csv
 TABLES := $(THREE) runs/crema_d.csv runs/banglaser.csv
