@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -43,6 +44,16 @@ def peak_mb() -> float:
     """The most memory that this process has held so far, in MB (Linux)."""
     status = Path("/proc/self/status").read_text()  # ru_maxrss would begin with the parent's
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def child_peak_mb(command: list[str]) -> float:
+    """The most memory that a command held, looked at every few milliseconds (Linux)."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    status, peak = Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        peak = max(peak, *(int(kb) for kb in re.findall(r"VmHWM:\s*(\d+)", status.read_text())), 0)
+        time.sleep(0.002)
+    return peak / 1024
 
 
 def child(program: str, *arguments: str) -> str:

@@ -7,18 +7,16 @@ Python itself and beside the imports of onnxruntime and torch, one of which any 
 Seconds by the clock, and those that the processor worked, which tell more on a busy machine.
 """
 
-import re
 import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from measuring import machine, medians
+from measuring import child_peak_mb, machine, medians
 
 SAMPLE = Path(__file__).parent.parent / "samples" / "emodb" / "15b09Wb.wav"
 
@@ -69,16 +67,6 @@ def child_processor_s(run: Callable[[], object]) -> float:
     run()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def child_peak_mb(command: list[str]) -> float:
-    """The most memory that a command held, looked at every few milliseconds (Linux)."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    status, peak = Path(f"/proc/{process.pid}/status"), 0
-    while process.poll() is None:
-        peak = max(peak, *(int(kb) for kb in re.findall(r"VmHWM:\s*(\d+)", status.read_text())), 0)
-        time.sleep(0.002)
-    return peak / 1024
 
 
 if __name__ == "__main__":

@@ -27,17 +27,17 @@ RESULTS = [
 
 def test_results_come_back_as_they_were_even_after_an_end_within_a_line(tmp_path):
     journal = Journal(tmp_path / "out.csv", {"job": 1})
-    for result in RESULTS:
-        journal.append(result)
+    journal.append(RESULTS[:2])
+    journal.append(RESULTS[2:])
     journal.close(keep=True)
     with journal.path.open("a") as file:
-        file.write('{"answer": {"fi')
+        file.write('[{"answer": {"fi')
     again = Journal(tmp_path / "out.csv", {"job": 1})
     assert again.done == 3
     found = list(again.results())
     assert found == RESULTS
     assert found[0].warnings == (ISSUE,)
-    again.append(PIECE)
+    again.append([PIECE])
     assert list(again.results()) == [*RESULTS, PIECE]
     again.close(keep=False)
     assert list(tmp_path.iterdir()) == []
@@ -48,7 +48,7 @@ def test_another_job_and_a_second_process_are_refused(tmp_path):
     if sys.platform != "win32":
         with pytest.raises(SettingsError, match="another 'seqcap predict' is writing it"):
             Journal(tmp_path / "out.csv", {"job": 1})
-    journal.append(PIECE)
+    journal.append([PIECE])
     journal.close(keep=True)
     with pytest.raises(SettingsError, match="rows of another job"):
         Journal(tmp_path / "out.csv", {"job": 2})

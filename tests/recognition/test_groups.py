@@ -76,6 +76,15 @@ def test_recordings_beyond_what_memory_keeps_are_answered_alike(
     assert len(decoded) > len(samples)
 
 
+def test_what_begins_again_with_a_whole_group_ends_with_the_same_bits(adapting):
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(700, 3000, 70)
+    sources = [(generator.normal(0, 0.1, n).astype(np.float32), 16000) for n in lengths]
+    first, second = adapting.recognize_in_groups(sources)
+    assert [len(first), len(second)] == [64, 6]
+    assert list(adapting.recognize_in_groups(sources[64:])) == [second]
+
+
 def test_a_speaker_of_long_and_short_recordings_keeps_their_order(adapting):
     generator = np.random.default_rng(0)
     noise = [generator.uniform(-0.5, 0.5, 16000 * s).astype(np.float32) for s in (1, 61, 2)]

@@ -1,7 +1,7 @@
 """What a long job has done so far, in a file beside its output, so that it can be resumed.
 
-``emotions.csv.partial`` holds a line of JSON for the job and one for each recording, in order. It
-is gone when the output is whole.
+``emotions.csv.partial`` holds a line of JSON for the job and one for each group of recordings that
+went through the network together, in order. It is gone when the output is whole.
 """
 
 import contextlib
@@ -50,21 +50,26 @@ class Journal:
             )
         if not lines:
             self._write(dict(job))
-        self.done = max(0, len(lines) - 1)
+        self.done = sum(len(json.loads(line)) for line in lines[1:])
 
-    def append(self, result: Answer | Failure) -> None:
-        """Keeps the next result; it survives whatever ends the process."""
-        kind = "answer" if isinstance(result, Answer) else "failure"
-        self._write({kind: dataclasses.asdict(result)})
-        self.done += 1
+    def append(self, group: Sequence[Answer | Failure]) -> None:
+        """Keeps the next results; all of them survive whatever ends the process, or none."""
+        self._write(
+            [
+                {"answer" if isinstance(each, Answer) else "failure": dataclasses.asdict(each)}
+                for each in group
+            ]
+        )
+        self.done += len(group)
 
     def results(self) -> Iterator[Answer | Failure]:
         """All results so far, in order."""
         with self.path.open(encoding="ascii") as file:
             next(file)
             for line in file:
-                ((kind, fields),) = json.loads(line).items()
-                yield _answer(fields) if kind == "answer" else Failure(**fields)
+                for each in json.loads(line):
+                    ((kind, fields),) = each.items()
+                    yield _answer(fields) if kind == "answer" else Failure(**fields)
 
     def clear(self) -> None:
         """Forgets the results of a job whose answers depend on all recordings together."""
@@ -84,9 +89,9 @@ class Journal:
         with contextlib.suppress(OSError):
             self._file.close()
 
-    def _write(self, fields: Mapping[str, Any]) -> None:
+    def _write(self, content: Mapping[str, Any] | Sequence[Any]) -> None:
         try:
-            self._file.write(f"{json.dumps(fields)}\n")
+            self._file.write(f"{json.dumps(content)}\n")
             self._file.flush()
         except OSError as error:
             raise SettingsError(f"{self.path}: cannot be written ({error.strerror})") from error
@@ -124,7 +129,7 @@ def describe_job(
                 with path.open("rb") as file:
                     weights.update(hashlib.file_digest(file, "sha256").digest())
     return {
-        "job": "seqcap predict",
+        "job": "seqcap predict, in groups",
         "recordings": len(items),
         "inputs": inputs.hexdigest(),
         "models": weights.hexdigest(),

@@ -154,7 +154,8 @@ def _to_stream(job: Job, early: Sequence[Failure], counts: _Counts) -> None:
     with open_output(job.output) as file:
         recognizer = job.recognizer()
         writer = stream_writer(job, file, recognizer.emotions)
-        results = _results(job, recognizer, early, counts)
+        groups = _results(job, recognizer, early, counts)
+        results = (result for group in groups for result in group)
         try:
             for columns, answer in answers_with_columns(job, results):
                 writer.write(answer, columns)
@@ -181,8 +182,8 @@ def _to_file(job: Job, output: Path, early: Sequence[Failure], counts: _Counts) 
         for result in journal.results():
             counts.add(result)
         recognizer = job.recognizer()
-        for result in _results(job, recognizer, early, counts, journal.done):
-            journal.append(result)
+        for group in _results(job, recognizer, early, counts, journal.done):
+            journal.append(group)
         if counts.recognised:
             write_answers(job, output, recognizer.emotions, journal.results())
         keep = False
@@ -202,20 +203,20 @@ def _results(
     early: Sequence[Failure],
     counts: _Counts,
     done: int = 0,
-) -> Iterator[Answer | Failure]:
+) -> Iterator[Sequence[Answer | Failure]]:
     """Recognises the items behind those that are done; tells failures and shows progress."""
     for failure in early[done:]:
         counts.add(failure)
-        yield failure
+    if early[done:]:
+        yield early[done:]
     done = max(done, len(early))
-    sources = [item.segment for item in job.items[done:]]
     fewest = min(map(len, by_speaker(job.items)))
     if job.balanced_prior and fewest < _FEW:
         tell(
             f"--balanced-prior: {fewest} recordings tell little about a speaker; "
             f"{_FEW} or more are expected"
         )
-    answers: Iterator[Answer | Failure]
+    groups: Iterator[list[Answer | Failure]]
     if job.is_by_speaker:
         answers = recognize_by_speaker(
             recognizer,
@@ -224,19 +225,23 @@ def _results(
             balanced_prior=job.balanced_prior,
             timeline=job.timeline,
         )
+        groups = ([answer] for answer in answers)
     else:
-        answers = recognizer.recognize_many(sources, timeline=job.timeline)
+        groups = recognizer.recognize_in_groups(
+            [item.segment for item in job.items[done:]], timeline=job.timeline
+        )
     many = len(job.items) >= _MANY and not job.writes_to_a_terminal
     with (
         gather_warnings(),
         progress_of(len(job.items), "recordings", done) if many else nullcontext(_nothing) as tick,
     ):
-        for result in answers:
-            counts.add(result)
-            if isinstance(result, Answer):
-                warn_of(result.warnings, less_certain=True)  # of the others the reader has warned
-            tick()
-            yield result
+        for group in groups:
+            for result in group:
+                counts.add(result)
+                if isinstance(result, Answer):  # of the others the reader has warned
+                    warn_of(result.warnings, less_certain=True)
+                tick()
+            yield group
 
 
 def _nothing() -> None:

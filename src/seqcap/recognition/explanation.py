@@ -101,7 +101,7 @@ def explain(
     if wanted not in emotions:
         raise SettingsError(f"emotion '{wanted}'; one of {', '.join(emotions)} is expected")
     recording = read_recording(source, start_s=start_s, end_s=end_s, name=name, warn=False)
-    if not recording.is_short or recording.waveform is None:
+    if recording.waveform is None:
         raise AudioError(
             f"{recording.name}: {recording.end_s - recording.start_s:.0f} s; at most "
             f"{LONGEST_HELD_S:g} s can be explained, name a part of it"

@@ -143,6 +143,8 @@ def _session(file: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _ERRORS_ONLY
+    # Plans of memory are kept for each shape, and lengths of recordings have many.
+    options.enable_mem_pattern = False
     # Threads that wait actively would slow down the one that reads the next recordings.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

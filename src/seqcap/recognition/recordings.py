@@ -29,14 +29,14 @@ PIECE_S = 2.0  # of a timeline; the length of a training segment, Sec. VI-A
 SHORTEST_PIECE_S = 0.5  # a shorter rest joins the piece before it
 
 # Choice: while one group is recognised the next one is read. Many recordings in a group waste
-# less padding; more than these would only cost memory (5 minutes of spectrograms are 61 MB).
+# less padding; more than these would only cost memory (`benchmarks/memory.py`).
 _GROUP_FILES = 64
-_GROUP_S = 300.0
-_BATCH_FRAMES = 6000  # padding included: a minute of sound
+_GROUP_S = 120.0
+_BATCH_FRAMES = 1200  # padding included: 12 s of sound
 
-# Longer recordings are read again in blocks instead of being held; half a minute, 15 pieces.
-LONGEST_HELD_S = 60.0
-BLOCK_PIECES = 15
+LONGEST_WHOLE_S = 20.0  # longer recordings go through the network in chunks
+LONGEST_HELD_S = 60.0  # longer ones are decoded again in blocks instead of being held
+BLOCK_PIECES = 15  # half a minute
 _LEAST_FRAMES = 20
 
 
@@ -86,8 +86,12 @@ class LoadedRecording:
 
     @property
     def is_short(self) -> bool:
-        """Whether it lasts a minute at most, so that it is recognised as one block."""
-        return len(self.powers) <= LONGEST_HELD_S * FRAMES_PER_S
+        """Whether it lasts 20 s at most, so that it is recognised as one block."""
+        return len(self.powers) <= LONGEST_WHOLE_S * FRAMES_PER_S
+
+    def blocks(self) -> Iterator[FloatArray]:
+        """Its samples: those in memory, or decoded again in blocks of 30 s."""
+        return self.decode() if self.waveform is None else iter((self.waveform,))
 
     def release(self) -> "LoadedRecording":
         """The same without its samples in memory; they are decoded again when needed."""
@@ -177,8 +181,8 @@ def _prepare(
 ) -> PreparedRecording:
     powers = recording.powers
     if normalisation.settings.high_pass_hz:
-        again = recording.decode() if recording.waveform is None else iter([recording.waveform])
-        powers = np.concatenate([block_powers(b) for b in normalisation.filtered(again)])
+        filtered = normalisation.filtered(recording.blocks())
+        powers = np.concatenate([block_powers(block) for block in filtered])
     gain, kept = normalisation.measure(powers, speech)
     # Pieces of what is trimmed begin with its first frame, those of speech with the recording.
     first = 0 if speech is not None else int(kept.argmax())
@@ -188,13 +192,10 @@ def _prepare(
     sizes = [int(kept[start:end].sum()) for start, end in bounds]
 
     def whole() -> Iterator[FloatArray]:
-        waveform = recording.waveform
-        if waveform is None:
-            waveform = np.concatenate(list(recording.decode()))
-        yield normalisation.spectrogram(waveform, speech)
+        yield normalisation.spectrogram(np.concatenate(list(recording.blocks())), speech)
 
     def in_blocks() -> Iterator[FloatArray]:
-        blocks = normalisation.filtered(recording.decode())
+        blocks = normalisation.filtered(recording.blocks())
         starts = range(0, len(sizes), BLOCK_PIECES)
         groups = [sum(sizes[start : start + BLOCK_PIECES]) for start in starts]
         if speech is None:
@@ -265,7 +266,8 @@ def read_ahead(
         warn: Of silence and clipping.
 
     Yields:
-        Up to 64 recordings, or 5 minutes of them, each read or failed, in their order.
+        Up to 64 recordings, or 2 minutes of them, each read or failed, in their order. The same
+        sources always make up the same groups.
     """
     groups = _groups(sources, warn)
     with ThreadPoolExecutor(1, "seqcap-reader") as reader:
@@ -322,7 +324,7 @@ def piece_bounds(frame_count: int) -> list[tuple[int, int]]:
 
 
 def batches_by_length(frame_counts: Sequence[int]) -> Iterator[list[int]]:
-    """Puts recordings of similar length together, as many as a minute of frames holds.
+    """Puts recordings of similar length together, as many as 12 s of frames hold.
 
     Args:
         frame_counts: Of each recording.
@@ -331,7 +333,7 @@ def batches_by_length(frame_counts: Sequence[int]) -> Iterator[list[int]]:
         Indices into `frame_counts`.
 
     Example:
-        >>> list(batches_by_length([5000, 100, 6000, 90]))
+        >>> list(batches_by_length([1000, 100, 1200, 90]))
         [[3, 1], [0], [2]]
     """
     batch: list[int] = []
