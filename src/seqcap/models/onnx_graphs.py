@@ -26,6 +26,9 @@ from seqcap.models.routing import SMALLEST_SQUARED_LENGTH
 from seqcap.models.satt import LSTMBranch, PooledBranch
 from seqcap.models.system import BINS, System
 
+# Choice: votes of so many windows are kept at once, 2.6 MB.
+WINDOWS_AT_ONCE = 8
+
 CHUNKING = "seqcap.chunking"  # metadata: what a program needs to go through a recording in chunks
 EXPORTED = (CapsuleBranch, GRUBranch, LSTMBranch, PooledBranch)
 
@@ -198,10 +201,8 @@ def convolve(graph: GraphBuilder, system: System, frames: str, counts: str) -> t
     for layer, stage in zip(cnn.layers, cnn.stages, strict=True):
         frequency, time = stage.pooling
         rows_per_step //= time
-        convolved = _side_by_side(graph, list(cast("Iterable[Convolution]", layer)), maps)
-        window = [time, frequency]
-        pooled = graph.op("MaxPool", convolved, kernel_shape=window, strides=window)
-        maps = graph.op("Relu", pooled)
+        kernels = list(cast("Iterable[Convolution]", layer))
+        maps = _side_by_side(graph, kernels, maps, [time, frequency])
         rows = graph.op("Mul", steps, graph.ints(rows_per_step))
         mask = length_mask(graph, rows, size_of(graph, maps, 2))
         mask = graph.op("Cast", _unsqueeze(graph, mask, 1, 3), to=FLOAT)
@@ -209,8 +210,14 @@ def convolve(graph: GraphBuilder, system: System, frames: str, counts: str) -> t
     return maps, steps
 
 
-def _side_by_side(graph: GraphBuilder, kernels: list[Convolution], maps: str) -> str:
-    """Convolves by several kernels; adding widened ones is faster than to concatenate."""
+def _side_by_side(
+    graph: GraphBuilder, kernels: list[Convolution], maps: str, window: list[int]
+) -> str:
+    """Convolves by several kernels, rectifies (fused by runtimes) and pools by a window.
+
+    Each kernel is widened to all channels, with zeros in those of the others: to add is faster
+    than to concatenate.
+    """
     total, before, added = sum(kernel.out_channels for kernel in kernels), 0, ""
     for kernel in kernels:
         weight = np.zeros((total, *kernel.weight.shape[1:]), np.float32)
@@ -218,8 +225,9 @@ def _side_by_side(graph: GraphBuilder, kernels: list[Convolution], maps: str) ->
         here = slice(before, before + kernel.out_channels)
         weight[here], bias[here] = _array(kernel.weight), _array(cast("Tensor", kernel.bias))
         before += kernel.out_channels
-        convolved = _convolution(graph, kernel, maps, weight, bias)
-        added = graph.op("Add", added, convolved) if added else convolved
+        convolved = graph.op("Relu", _convolution(graph, kernel, maps, weight, bias))
+        pooled = graph.op("MaxPool", convolved, kernel_shape=window, strides=window)
+        added = graph.op("Add", added, pooled) if added else pooled
     return added
 
 
@@ -255,8 +263,12 @@ def encode(graph: GraphBuilder, branch: Branch, maps: str, steps: str, previous:
         "Slice", _pad(graph, maps, 2, 4, by_step - 1), graph.ints(0), end, graph.ints(2)
     )
     maps = graph.op("Transpose", maps, perm=[0, 2, 3, 1])  # (B, S, F, C)
-    width = branch.gru.input_size if isinstance(branch, GRUBranch) else _lstm(branch).input_size
-    return _reshape(graph, maps, 0, stacks, width)
+    if not isinstance(branch, GRUBranch):
+        return _reshape(graph, maps, 0, stacks, _lstm(branch).input_size)
+    # What the gates take from a step: 384 values in place of 2,048 to keep of long recordings.
+    features = _reshape(graph, maps, 0, stacks, branch.gru.input_size)
+    weight = _gates(branch.gru, "weight_ih").reshape(-1, branch.gru.input_size)
+    return graph.op("MatMul", features, graph.weight(weight.T))
 
 
 def _lstm(branch: Branch) -> nn.LSTM:
@@ -287,59 +299,111 @@ def _encode_windows(
     features = _convolution(
         graph, kernel, cut, _array(kernel.weight), _array(cast("Tensor", kernel.bias))
     )
-    # Lower capsules go by row, column, convolution.
     features = _reshape(graph, features, 0, 8, PRIMARY_DIM, primary.rows * bins)
-    features = graph.op("Transpose", features, perm=[3, 1, 0, 2])
-    together = graph.op("Mul", batch, windows)  # B x W
-    capsules = squash(graph, _reshape(graph, features, primary.per_window, together, PRIMARY_DIM))
-
-    upper, dim = branch.votes.bias.shape
-    weight = _array(branch.votes.weight).reshape(primary.per_window, upper * dim, PRIMARY_DIM)
-    votes = graph.op("MatMul", capsules, graph.weight(weight.transpose(0, 2, 1)))  # (L, B x W, JD)
-    votes = graph.op("Transpose", votes, perm=[1, 0, 2])
     rows = graph.ints(*(row * settings.primary_stride for row in range(primary.rows)))
     mask = graph.op("Less", graph.op("Add", starts, rows), _unsqueeze(graph, steps, 1, 2))
     counted = length_mask(graph, _window_counts(graph, branch, steps), windows)
     mask = graph.op("And", mask, _unsqueeze(graph, counted, 2))  # (B, W, row)
     mask = graph.op("Cast", _unsqueeze(graph, mask, 3), to=FLOAT)
     ones = graph.constant(np.ones((1, 1, 1, primary.per_row)))
-    mask = _reshape(graph, graph.op("Mul", mask, ones), together, primary.per_window)  # (B x W, L)
-    bias = graph.weight(_array(branch.votes.bias))
-    iterations = settings.routing_iterations
+    mask = _reshape(graph, graph.op("Mul", mask, ones), -1, primary.per_window)  # (B x W, L)
+    weight = _array(branch.votes.weight).reshape(primary.per_window, -1, PRIMARY_DIM)
+    votes = _Votes(
+        graph.weight(weight.transpose(0, 2, 1)),
+        graph.weight(_array(branch.votes.bias)),
+        settings.routing_iterations,
+        cast("tuple[int, int]", tuple(branch.votes.bias.shape)),
+    )
     if branch.recurrent_weight is None:
-        sums, _ = route(graph, votes, mask, bias, iterations, (upper, dim))
-        outputs = output_vectors(graph, squash(graph, sums))
+        outputs = _route_in_blocks(graph, votes, features, mask)
         return _reshape(graph, outputs, batch, windows, -1)
+    features = graph.op("Transpose", features, perm=[3, 1, 0, 2])
+    capsules = _reshape(graph, features, primary.per_window, -1, PRIMARY_DIM)
+    cast_votes = votes.cast(graph, capsules, mask)
+    upper, dim = votes.shape
     context = graph.weight(_array(branch.recurrent_weight).reshape(upper * dim, -1).T)
-    votes = _reshape(graph, votes, batch, windows, primary.per_window, upper * dim)
+    cast_votes = _reshape(graph, cast_votes, batch, windows, primary.per_window, upper * dim)
     mask = _reshape(graph, mask, batch, windows, primary.per_window)
-    return _scan(graph, votes, mask, bias, context, previous, iterations, (upper, dim))
+    return _scan(graph, votes, cast_votes, mask, context, previous)
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """Of a window's primary capsules: weights (L, 8, J x D), bias (J, D), iterations, J and D."""
+
+    weight: str
+    bias: str
+    iterations: int
+    shape: tuple[int, int]
+
+    def cast(self, graph: GraphBuilder, capsules: str, mask: str) -> str:
+        """Squashes capsules (L, N, 8), of which (N, L) count, and votes: (N, L, J x D)."""
+        counted = _unsqueeze(graph, graph.op("Transpose", mask, perm=[1, 0]), 2)
+        votes = graph.op("MatMul", squash(graph, capsules, counted), self.weight)
+        return graph.op("Transpose", votes, perm=[1, 0, 2])
+
+
+def _route_in_blocks(graph: GraphBuilder, votes: _Votes, features: str, mask: str) -> str:
+    """SeqCap: outputs (N, 72) of windows, some at a time, whose votes stay in a core's cache.
+
+    Args:
+        graph: Where the nodes go.
+        votes: How they vote.
+        features: Of primary capsules, by window, convolution, value and place, (N, 8, 8, place).
+        mask: 1 where a primary capsule counts, (N, L).
+    """
+    total = size_of(graph, mask, 0)
+    count = ceil_div(graph, total, WINDOWS_AT_ONCE)
+    size = graph.op("Div", graph.op("Add", total, graph.op("Sub", count, graph.ints(1))), count)
+    missing = graph.op("Sub", graph.op("Mul", count, size), total)
+    none = graph.ints(0)
+    pads = graph.op("Concat", *[none] * 4, missing, *[none] * 3, axis=0)
+    features = graph.op("Pad", features, pads)
+    places = size_of(graph, features, 3)
+    eight = graph.ints(8)
+    features = _reshape(graph, features, count, size, eight, graph.ints(PRIMARY_DIM), places)
+    # Lower capsules go by row, column, convolution: (block, place, convolution, window, value).
+    features = graph.op("Transpose", features, perm=[0, 4, 2, 1, 3])
+    features = _reshape(graph, features, count, graph.ints(-1), size, graph.ints(PRIMARY_DIM))
+    mask = graph.op("Pad", mask, graph.op("Concat", none, none, missing, none, axis=0))
+    mask = _reshape(graph, mask, count, size, graph.ints(-1))
+
+    first_node = len(graph.nodes)
+    features_here, mask_here = graph.fresh(), graph.fresh()
+    cast_votes = votes.cast(graph, features_here, mask_here)
+    sums, _ = route(graph, cast_votes, mask_here, votes.bias, votes.iterations, votes.shape)
+    outputs = output_vectors(graph, squash(graph, sums))
+    body = graph.subgraph(
+        first_node,
+        [
+            (features_here, FLOAT, ["lower", "window", PRIMARY_DIM]),
+            (mask_here, FLOAT, ["window", "lower"]),
+        ],
+        [(outputs, FLOAT, ["window", OUTPUT_FEATURES])],
+    )
+    (found,) = graph.ops("Scan", 1, features, mask, body=body, num_scan_inputs=2)
+    found = _reshape(graph, found, -1, OUTPUT_FEATURES)
+    return graph.op("Slice", found, none, total, none)
 
 
 def _scan(
-    graph: GraphBuilder,
-    votes: str,
-    mask: str,
-    bias: str,
-    context: str,
-    previous: str,
-    iterations: int,
-    shape: tuple[int, int],
+    graph: GraphBuilder, votes: _Votes, cast_votes: str, mask: str, context: str, previous: str
 ) -> str:
     """RecCap: windows one after the other, Eqs. (9) and (10)."""
+    upper, dim = votes.shape
     first_node = len(graph.nodes)
     output, votes_here, mask_here = graph.fresh(), graph.fresh(), graph.fresh()
-    added = _reshape(graph, graph.op("MatMul", output, context), -1, *shape)  # W^o o_{t-1}
-    here = graph.op("Add", added, bias)
-    sums, _ = route(graph, votes_here, mask_here, here, iterations, shape)
+    added = _reshape(graph, graph.op("MatMul", output, context), -1, upper, dim)  # W^o o_{t-1}
+    here = graph.op("Add", added, votes.bias)
+    sums, _ = route(graph, votes_here, mask_here, here, votes.iterations, votes.shape)
     following = output_vectors(graph, squash(graph, sums))
     scanned = graph.op("Identity", following)
-    size = shape[0] * (shape[1] + 1)
+    size = upper * (dim + 1)
     body = graph.subgraph(
         first_node,
         [
             (output, FLOAT, ["batch", size]),
-            (votes_here, FLOAT, ["batch", "lower", shape[0] * shape[1]]),
+            (votes_here, FLOAT, ["batch", "lower", upper * dim]),
             (mask_here, FLOAT, ["batch", "lower"]),
         ],
         [(following, FLOAT, ["batch", size]), (scanned, FLOAT, ["batch", size])],
@@ -348,7 +412,7 @@ def _scan(
         "Scan",
         2,
         previous,
-        votes,
+        cast_votes,
         mask,
         body=body,
         num_scan_inputs=2,
@@ -358,12 +422,13 @@ def _scan(
     return outputs  # (B, W, 72)
 
 
-def squash(graph: GraphBuilder, vectors: str) -> str:
-    """Eq. (6) on the last axis."""
+def squash(graph: GraphBuilder, vectors: str, counted: str = "") -> str:
+    """Eq. (6) on the last axis; zero where `counted`, if there is one, is 0."""
     squared = graph.op("ReduceSumSquare", vectors, graph.ints(-1), keepdims=1)
     squared = graph.op("Max", squared, graph.constant(SMALLEST_SQUARED_LENGTH))
     divisor = graph.op("Add", squared, graph.constant(1.0))
-    return graph.op("Mul", vectors, graph.op("Div", graph.op("Sqrt", squared), divisor))
+    scale = graph.op("Div", graph.op("Sqrt", squared), divisor)
+    return graph.op("Mul", vectors, graph.op("Mul", scale, counted) if counted else scale)
 
 
 def output_vectors(graph: GraphBuilder, capsules: str) -> str:
@@ -385,14 +450,14 @@ def route(
 
     Args:
         graph: Where the nodes go.
-        votes: Without bias, (N, L, J x D).
+        votes: Without bias, zero where a lower capsule does not count, (N, L, J x D).
         mask: 1 where a lower capsule counts, else 0, (N, L).
         bias: What is added to every vote, (J, D) or (N, J, D).
         iterations: As for `seqcap.models.routing.route`.
         shape: J and D.
 
     Returns:
-        Sums s_j (N, J, D) and couplings (N, L, J).
+        Sums s_j (N, J, D) and couplings (N, L, J), also of lower capsules that do not count.
     """
     upper, dim = shape
     eye = np.eye(upper, dtype=np.float32)
@@ -402,8 +467,7 @@ def route(
     sums = _reshape(graph, graph.op("MatMul", row, votes), -1, upper, dim)
     voters = graph.op("ReduceSum", row, graph.ints(2), keepdims=1)  # (N, 1, 1)
     sums = graph.op("Add", sums, graph.op("Mul", voters, bias))
-    column = _unsqueeze(graph, mask, 2)  # (N, L, 1)
-    couplings = graph.op("Mul", column, graph.constant(np.full((1, 1, upper), 1 / upper)))
+    couplings = ""
     agreed = ""  # the sum of all v_j so far: d_ij is its product with the vote
     for _ in range(iterations - 1):
         capsules = squash(graph, sums)
@@ -412,12 +476,16 @@ def route(
         logits = graph.op("MatMul", votes, _reshape(graph, blocks, 0, upper * dim, upper))
         common = graph.op("ReduceSum", graph.op("Mul", agreed, bias), graph.ints(2), keepdims=0)
         logits = graph.op("Add", logits, _unsqueeze(graph, common, 1))  # Eq. (7)
-        couplings = graph.op("Mul", graph.op("Softmax", logits, axis=2), column)  # Eq. (4)
+        couplings = graph.op("Softmax", logits, axis=2)  # Eq. (4)
         products = graph.op("MatMul", graph.op("Transpose", couplings, perm=[0, 2, 1]), votes)
         products = graph.op("Mul", _reshape(graph, products, 0, upper, upper, dim), own_rows)
         sums = graph.op("ReduceSum", products, graph.ints(1), keepdims=0)  # Eq. (5)
-        voters = graph.op("ReduceSum", couplings, graph.ints(1), keepdims=0)  # (N, J)
-        sums = graph.op("Add", sums, graph.op("Mul", _unsqueeze(graph, voters, 2), bias))
+        voters = graph.op("MatMul", _unsqueeze(graph, mask, 1), couplings)  # (N, 1, J)
+        voters = graph.op("Transpose", voters, perm=[0, 2, 1])
+        sums = graph.op("Add", sums, graph.op("Mul", voters, bias))
+    if not couplings:
+        equal = graph.constant(np.full((1, 1, upper), 1 / upper))
+        couplings = graph.op("Mul", _unsqueeze(graph, mask, 2), equal)
     return sums, couplings
 
 
@@ -440,12 +508,15 @@ def decide(graph: GraphBuilder, branch: Branch, features: str, steps: str) -> De
         return Decided(_dense(graph, branch.head, graph.op("Div", sums, counts)))
     if isinstance(branch, GRUBranch):
         counts = ceil_div(graph, steps, STEPS_PER_STACK)
-        outputs, last = _recurrent(graph, branch.gru, features, counts)
+        outputs, last = _recurrent(
+            graph, branch.gru, _own_gates(graph, branch.gru), features, counts
+        )
         if isinstance(branch.head, DenseHead):
             return Decided(_dense(graph, branch.head, last))
         return Decided(_attend(graph, branch, outputs, counts))
     layer = _lstm(branch)
-    _, last = _recurrent(graph, layer, features, steps)
+    weight = graph.weight(_gates(layer, "weight_ih"))
+    _, last = _recurrent(graph, layer, weight, features, steps)
     return Decided(_dense(graph, cast("LSTMBranch", branch).head, last))
 
 
@@ -456,6 +527,8 @@ def _decide_by_capsules(
     counts = _window_counts(graph, branch, steps)
     mask = length_mask(graph, counts, size_of(graph, features, 1))
     mask = graph.op("Cast", mask, to=FLOAT)
+    column = _unsqueeze(graph, mask, 2)
+    features = graph.op("Mul", features, column)
     weight = _array(branch.utterance_weight).reshape(emotions * dim, -1).T
     votes = graph.op("MatMul", features, graph.weight(weight))
     bias = graph.weight(_array(branch.utterance_bias))
@@ -463,7 +536,7 @@ def _decide_by_capsules(
     sums, couplings = route(graph, votes, mask, bias, iterations, (emotions, dim))
     capsules = squash(graph, sums)
     logits = _dense(graph, branch.head, output_vectors(graph, capsules))
-    return Decided(logits, capsules, couplings)
+    return Decided(logits, capsules, graph.op("Mul", couplings, column))
 
 
 def _dense(graph: GraphBuilder, head: DenseHead, values: str) -> str:
@@ -489,29 +562,40 @@ def _attend(graph: GraphBuilder, branch: GRUBranch, outputs: str, counts: str) -
     return graph.op("MatMul", pooled, graph.weight(_array(cast("Tensor", head.top_down)).T))
 
 
-def _recurrent(graph: GraphBuilder, layer: nn.RNNBase, steps: str, counts: str) -> tuple[str, str]:
-    """A bidirectional layer over (B, step, feature), each to its own end, as `run_padded`."""
+def _gates(layer: nn.RNNBase, name: str) -> NDArray[np.float32]:
+    """A parameter of both directions, (2, gates x cells, ...)."""
     cells = layer.hidden_size
     # PyTorch's gates are r, z, n and i, f, g, o; ONNX's are z, r, h and i, o, f, c.
     order = [1, 0, 2] if isinstance(layer, nn.GRU) else [0, 3, 1, 2]
+    ways = []
+    for suffix in ("_l0", "_l0_reverse"):
+        parameter = _array(cast("Tensor", getattr(layer, name + suffix)))
+        ways.append(np.concatenate([parameter[g * cells : (g + 1) * cells] for g in order]))
+    return np.stack(ways)
 
-    def gates(name: str) -> NDArray[np.float32]:
-        ways = []
-        for suffix in ("_l0", "_l0_reverse"):
-            parameter = _array(cast("Tensor", getattr(layer, name + suffix)))
-            parts = [parameter[gate * cells : (gate + 1) * cells] for gate in order]
-            ways.append(np.concatenate(parts))
-        return np.stack(ways)
 
-    biases = np.concatenate((gates("bias_ih"), gates("bias_hh")), axis=1)
+def _own_gates(graph: GraphBuilder, layer: nn.GRU) -> str:
+    """Takes what was multiplied with the weights already: ones at each direction's own gates."""
+    count = 6 * layer.hidden_size
+    places = graph.ints(*range(count))
+    same = graph.op("Equal", _unsqueeze(graph, places, 0), _unsqueeze(graph, places, 1))
+    return _reshape(graph, graph.op("Cast", same, to=FLOAT), 2, count // 2, count)
+
+
+def _recurrent(
+    graph: GraphBuilder, layer: nn.RNNBase, weight: str, steps: str, counts: str
+) -> tuple[str, str]:
+    """A bidirectional layer over (B, step, feature), each to its own end, as `run_padded`."""
+    cells = layer.hidden_size
+    biases = np.concatenate((_gates(layer, "bias_ih"), _gates(layer, "bias_hh")), axis=1)
     kind = "GRU" if isinstance(layer, nn.GRU) else "LSTM"
     attributes = {"linear_before_reset": 1} if kind == "GRU" else {}
     outputs, last = graph.ops(
         kind,
         2,
         graph.op("Transpose", steps, perm=[1, 0, 2]),
-        graph.weight(gates("weight_ih")),
-        graph.weight(gates("weight_hh")),
+        weight,
+        graph.weight(_gates(layer, "weight_hh")),
         graph.weight(biases),
         graph.op("Cast", counts, to=onnx.TensorProto.INT32),
         direction="bidirectional",
