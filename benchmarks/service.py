@@ -29,7 +29,6 @@ import psutil
 import soundfile
 
 QUEUE = 16
-NO_ANSWER = 0  # in place of a status: the connection broke
 
 
 def recording(length_s: float) -> bytes:
@@ -94,9 +93,9 @@ def start_service() -> tuple[subprocess.Popen[bytes], str]:
 
 async def ask_at_once(
     url: str, content: bytes, clients: int, seconds: float, pause_s: float = 0.05
-) -> tuple[float, collections.Counter[int]]:
+) -> tuple[float, collections.Counter[str]]:
     """Lets so many clients ask one after the other; answers a second, and statuses."""
-    statuses: collections.Counter[int] = collections.Counter()
+    statuses: collections.Counter[str] = collections.Counter()
     async with httpx.AsyncClient(timeout=120, limits=httpx.Limits(max_connections=None)) as client:
         start = time.perf_counter()
 
@@ -104,15 +103,15 @@ async def ask_at_once(
             while time.perf_counter() - start < seconds:
                 try:
                     response = await client.post(f"{url}/v1/recognize", content=content)
-                except httpx.TransportError:
-                    statuses[NO_ANSWER] += 1
+                except httpx.TransportError as error:  # the connection broke
+                    statuses[type(error).__name__] += 1
                     continue
-                statuses[response.status_code] += 1
+                statuses[str(response.status_code)] += 1
                 if response.status_code == 429:
                     await asyncio.sleep(pause_s)  # refused
 
         await asyncio.gather(*(ask() for _ in range(clients)))
-        return statuses[200] / (time.perf_counter() - start), statuses
+        return statuses["200"] / (time.perf_counter() - start), statuses
 
 
 async def ask_at_rate(url: str, content: bytes, rate: float, seconds: float) -> list[float]:
@@ -173,7 +172,7 @@ def running_service() -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
 def overload(process: "subprocess.Popen[bytes]", url: str, content: bytes, seconds: float) -> None:
     """Prints statuses and memory while four times as many ask as may wait."""
     asyncio.run(ask_at_once(url, content, QUEUE, seconds / 10, 0.5))  # warm
-    statuses: collections.Counter[int] = collections.Counter()
+    statuses: collections.Counter[str] = collections.Counter()
     sizes = [psutil.Process(process.pid).memory_info().rss]
     for _ in range(10):
         _, found = asyncio.run(ask_at_once(url, content, 4 * QUEUE, seconds / 10, 0.5))
