@@ -90,12 +90,11 @@ pretrained: $(VENV)/.seqcap-dev
 	$(SAY) "Training on three corpora, half an hour; once interrupted, it goes on where it stopped"
 	@$(BIN)/seqcap train $(THREE) --folds $(RECIPES)/pretrained.json --labels paper4 \
 	  --recipe $(RECIPES)/pretrained.toml --name seqcap-paper4-2 --output runs/three-corpora
-	$(SAY) "Training on five corpora, begun with that; then once more, with codecs and more noise"
-	@$(FIVE) --init-from runs/three-corpora/model --set epochs=4 --set augmentation.noise_share=0.5 \
-	  --set augmentation.codec_share=0.0 --name seqcap-paper4-3 --output runs/five-corpora
-	@$(FIVE) --init-from runs/five-corpora/model --name seqcap-paper4-4 --output runs/pretrained
-	$(SAY) "Training the model that adapts to speakers"
-	@$(FIVE) --init-from runs/five-corpora/model --set normalisation.speaker_mean_norm=1.0 \
+	$(SAY) "Training on five corpora, begun with that"
+	@$(FIVE) --init-from runs/three-corpora/model --name seqcap-paper4-3 --output runs/pretrained
+	$(SAY) "Training the model that adapts to speakers, begun with that"
+	@$(FIVE) --init-from runs/pretrained/model --set normalisation.speaker_mean_norm=1.0 \
+	  --set epochs=5 --set augmentation.noise_share=0.6 --set augmentation.codec_share=0.15 \
 	  --name seqcap-paper4-adaptive-1 --output runs/adaptive
 	@for name in pretrained adaptive; do \
 	  folder=$(PRETRAINED); [ $$name = pretrained ] || folder+=/$$name; \
