@@ -101,6 +101,7 @@ pretrained: $(VENV)/.seqcap-dev
 	  rm -rf runs/exported; \
 	  $(BIN)/seqcap export runs/$$name/model runs/exported --licence CC-BY-NC-SA-4.0; \
 	  cp runs/exported/{model.*,*.onnx,fingerprints.safetensors} $$folder; done
+	@rm $(PRETRAINED)/adaptive/samples.onnx  # one graph cannot adapt
 	$(SAY) "Writing their scores into their cards"
 	@for folder in $(PRETRAINED) $(PRETRAINED)/adaptive; do \
 	  $(BIN)/seqcap evaluate $$folder $(TABLES) --folds $(RECIPES)/development.json \

@@ -7,7 +7,7 @@ import pytest
 from seqcap import Recognizer
 from seqcap.models.systems import count_parameters
 from seqcap.recognition.checkpoint import load_checkpoint
-from seqcap.recognition.model_folder import CARD_FILE, PRETRAINED_FOLDER
+from seqcap.recognition.model_folder import CARD_FILE, shipped_models
 
 EMOTION_OF_LETTER = {"N": "neutral", "W": "anger", "F": "happiness", "T": "sadness"}
 
@@ -41,10 +41,24 @@ def test_it_recognises_most_of_the_samples_and_is_never_wrong_about_arousal(reco
     assert right >= 6  # of 8; chance is 2
 
 
-def test_its_card_tells_its_scores_licence_and_limits():
-    card = (PRETRAINED_FOLDER / CARD_FILE).read_text("utf-8")
+def test_the_adaptive_model_adapts_to_the_speakers_of_the_samples(samples):
+    adaptive = Recognizer.from_pretrained("adaptive")
+    assert adaptive.is_speaker_adaptive
+    fold = adaptive.checkpoint.provenance["fold"]
+    assert not set(fold["test"]) & {*fold["train"], *fold["validation"]}
+    right = 0
+    for speaker in ("15", "16"):
+        own = [path for path in samples if path.name.startswith(speaker)]
+        for path, answer in zip(own, adaptive.recognize_speaker(own), strict=True):
+            right += answer.predicted == EMOTION_OF_LETTER[path.stem[5]]
+    assert right >= 6  # of 8; chance is 2
+
+
+@pytest.mark.parametrize("folder", shipped_models().values(), ids=shipped_models())
+def test_its_card_tells_its_scores_licence_and_limits(folder):
+    card = (folder / CARD_FILE).read_text("utf-8")
     for text in ("WA", "UA", "CC BY-NC-SA 4.0", "EMO-DB", "RAVDESS", "nEMO", "not meant for"):
         assert text in card
-    settings = json.loads((PRETRAINED_FOLDER / "model.json").read_text("utf-8"))
+    settings = json.loads((folder / "model.json").read_text("utf-8"))
     assert card.startswith(f"# {settings['name']}\n")
     assert "| test | all |" in card

@@ -74,12 +74,24 @@ class Fingerprints:
     def __len__(self) -> int:
         return len(self.counts)
 
-    def __add__(self, other: "Fingerprints") -> "Fingerprints":
-        return Fingerprints(
-            np.concatenate((self.codes, other.codes)),
-            np.concatenate((self.frames, other.frames)),
-            np.concatenate((self.counts, other.counts)),
+    def __or__(self, other: "Fingerprints") -> "Fingerprints":
+        """Of the recordings of both; what both know stands once."""
+        ours = set(self._each())
+        fresh = [one for one in other._each() if one not in ours]
+        codes, frames = (
+            [np.frombuffer(one[place], np.uint32) for one in fresh] for place in (0, 1)
         )
+        return Fingerprints(
+            np.concatenate([self.codes, *codes]),
+            np.concatenate([self.frames, *frames]),
+            np.concatenate([self.counts, np.array([len(each) for each in codes], np.uint32)]),
+        )
+
+    def _each(self) -> list[tuple[bytes, bytes]]:
+        ends = np.cumsum(self.counts)[:-1]
+        codes_and_frames = (np.asarray(values, np.uint32) for values in (self.codes, self.frames))
+        parts = (np.split(values, ends) for values in codes_and_frames)
+        return [(codes.tobytes(), frames.tobytes()) for codes, frames in zip(*parts, strict=True)]
 
 
 def fingerprints_of(waveforms: Iterable[FloatArray]) -> Fingerprints:

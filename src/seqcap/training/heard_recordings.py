@@ -39,7 +39,7 @@ def write_fingerprints(
     if init_from:
         earlier = load_fingerprints(check_model_folder(init_from) / FINGERPRINTS_FILE)
         if earlier is not None:
-            fingerprints = earlier + fingerprints
+            fingerprints = earlier | fingerprints
     save_fingerprints(fingerprints, folder / FINGERPRINTS_FILE)
 
 
