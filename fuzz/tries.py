@@ -290,7 +290,7 @@ def _(version: Version, folder: Path) -> Outcome:
 
     def is_at_work(version: Version, folder: Path) -> Outcome:
         hidden = any(path.name.startswith(".emotions") for path in (folder / "out").iterdir())
-        rows = kept.exists() and kept.read_bytes().count(b"\n") > 2
+        rows = kept.exists() and kept.read_bytes().count(b"\n") > 1
         return rows or (hidden and time.monotonic() - began_s > 5), ""
 
     arguments = ("predict", "calls", "--output", "out/emotions.csv")
