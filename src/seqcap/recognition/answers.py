@@ -98,7 +98,7 @@ class Answer:
         """Gives the answer as tables have it: the recording, then its parts, numbered in `piece`.
 
         `piece` is None in the row of the recording, and missing without a timeline. The codes of
-        `warnings` are one text, `; ` between them.
+        `warnings` are one text, separated by semicolons.
 
         Example:
             >>> answer = Answer("a.wav", 0.0, 2.0, {"anger": 0.6, "sadness": 0.4}, "anger")
