@@ -139,9 +139,9 @@ def of_browser(files: list[Path], emotions: Sequence[str]) -> Iterator[Row]:
         )
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_port}/")
-        page.locator("#record:not([disabled])").wait_for(timeout=300_000)
+        page.locator("#record:not([disabled])").wait_for(timeout=1_200_000)
         page.locator("#files").set_input_files([str(path) for path in files])
-        page.locator(".answer").nth(len(files) - 1).wait_for(timeout=300_000)
+        page.locator(".answer").nth(len(files) - 1).wait_for(timeout=1_200_000)
         with page.expect_download() as download:
             page.locator("#all-csv").click()
         rows = csv.DictReader(io.StringIO(Path(download.value.path()).read_text("utf-8")))
