@@ -48,6 +48,7 @@ from seqcap.training.batches import (
     collate,
     find_speech,
 )
+from seqcap.training.fine_tuning import describe_init_model, refuse_known_speakers
 from seqcap.training.fit import answer_batches, train
 from seqcap.training.run import load_utterances, read_tables
 from seqcap.training.run_identity import describe_machine
@@ -111,6 +112,8 @@ def train_idea(
     folder: Path,
 ) -> None:
     """Trains and answers; keeps the answers and what it cost."""
+    tested = Fold("left out", (), (), tuple(sorted(set(rows["test"]["speaker"]))))
+    refuse_known_speakers(describe_init_model(settings), tested)
     began_s = time.perf_counter()
     training = find_speech(load_utterances(rows["train"], labels), settings.normalisation)
     settings = dataclasses.replace(settings, epochs=count_epochs(training, settings, steps))
