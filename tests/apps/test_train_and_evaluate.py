@@ -117,9 +117,10 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     assert f"{output}: finished earlier; nothing was trained again" in again.err
     longer = seqcap(*command, "--set", "epochs=2")
     assert "holds a run with other settings (epochs)" in longer.err
-    learnt = seqcap(*command, "--init-from", output / "model", "--output", tmp_path / "other")
+    other = ("--init-from", output / "model", "--output", tmp_path / "other")
+    learnt = seqcap(*command, *other, "--folds", "loso", "--fold", "1")
     assert learnt.status == 2
-    assert "initial model unnamed was trained on speakers of validation or test: a;" in learnt.err
+    assert "initial model unnamed was trained on speakers of validation or test: " in learnt.err
 
 
 @pytest.mark.slow
