@@ -18,6 +18,8 @@ from seqcap import Recognizer, SeqcapClassifier
 from seqcap.errors import AudioError, SettingsError
 from seqcap.recognition.checkpoint import save_checkpoint
 
+pytestmark = pytest.mark.slow  # trainings
+
 QUICK = ("epochs=15", "batch_size=8", "ema_decay=0", "segment_s=0.3", "threads=1")
 
 

@@ -156,6 +156,7 @@ def test_packed_runs_are_not_repeated(
     assert one.source == "runs that are done"
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_the_same_utterance_and_come_later_too(
     experiment: Experiment, uninterrupted: Path
 ) -> None:

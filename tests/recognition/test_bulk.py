@@ -212,6 +212,7 @@ def bucket(archive: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Objects]:
         yield objects
 
 
+@pytest.mark.slow
 def test_buckets_are_read_and_written(
     bucket: Objects, archive: Path, predicted: dict[str, Any], model_folder: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_combination_is_the_mean_of_probabilities_of_the_same_fold_and_seed(
     assert row["UA pooled"] == f"{100 * pooled['ua']:.1f}"
 
 
+@pytest.mark.slow
 def test_tests_pair_runs_of_the_same_fold_and_seed(folder: Path) -> None:
     row = next(
         row
