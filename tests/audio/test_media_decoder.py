@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from sounds import encode, encode_media, make_speech_like
 
 from seqcap.audio.source import opened
@@ -86,6 +87,16 @@ def test_both_channels_of_a_call_come_through():
     for channel, index in (("left", 0), ("right", 1)):
         waveform = load_waveform(content, channel=channel)
         np.testing.assert_allclose(waveform, both[:, index], atol=2**-15)
+
+
+def test_a_header_that_promises_more_channels_than_ffmpeg_tables_hold_is_refused():
+    file = io.BytesIO()
+    soundfile.write(file, make_speech_like(1.0), 16000, format="AIFF", subtype="FLOAT")
+    damaged = bytearray(file.getvalue())
+    place = damaged.index(b"COMM") + 8
+    damaged[place : place + 2] = (33).to_bytes(2, "big")
+    with pytest.raises(AudioError, match="33 channels; of files of this kind 8 at most"):
+        load_waveform(bytes(damaged))
 
 
 def test_narrow_amr_of_phones_is_read():

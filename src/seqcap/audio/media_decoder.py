@@ -30,6 +30,7 @@ _SLACK_S = 0.5  # between a container's duration and that of its sound
 _SLACK_SHARE = 0.02
 _MOST_DAMAGED = 1000  # packets before the first that can be decoded
 _DAMAGED_SHARE = 10  # more than a tenth damaged: refused
+_MOST_CHANNELS = 8
 
 
 class MediaRecording:
@@ -128,6 +129,12 @@ class MediaRecording:
     def _decode_to_end(self) -> Iterator[Samples]:
         last = None
         for frame in self._decoded_frames():
+            # PyAV reads behind the end of FFmpeg's table of channels.
+            if (count := frame.layout.nb_channels) > _MOST_CHANNELS:
+                raise AudioError(
+                    f"{self.name}: {count} channels; of files of this kind {_MOST_CHANNELS} at "
+                    "most can be read, keep fewer or convert it to WAV"
+                )
             if self._first is None:
                 self._first = frame
                 self._rate_hz = frame.rate
