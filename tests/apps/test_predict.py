@@ -279,6 +279,7 @@ def test_answers_about_one_speaker_have_their_prior_corrected(
 def test_adaptation_by_a_model_that_does_not_adapt_is_refused(predict, samples, tmp_path):
     run = predict(samples[0], "--adapt", "--output", tmp_path / "emotions.csv")
     assert (run.status, run.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert predict(samples[0], "--adapt", "--format", "csv").out == ""
     assert run.err == (
         "seqcap: random was not trained to adapt to a speaker; "
         "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one\n"

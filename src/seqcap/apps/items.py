@@ -81,7 +81,7 @@ def items_of_table(path: str, channel: str) -> list[Item]:
     Raises:
         CorpusError: No such file, no table, or no column of files.
     """
-    with needs_extra("train"):
+    with needs_extra("tables"):
         from seqcap.corpora.table import COLUMNS, read_table
     table = read_table(Path(path), emotion_needed=False)
     kept = [

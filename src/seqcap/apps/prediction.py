@@ -83,6 +83,9 @@ class Job:
         each = [
             Recognizer.from_pretrained(one, self.device, self.abstain_below) for one in self.models
         ]
+        if self.adapt:  # before anything is written
+            for one in each:
+                one.check_adaptive()
         return Combination(each, self.abstain_below) if len(each) > 1 else each[0]
 
     def options(self) -> dict[str, Any]:

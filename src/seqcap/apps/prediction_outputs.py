@@ -35,10 +35,11 @@ def check_format(written_as: Format) -> None:
     Raises:
         MissingExtraError: One is not installed.
     """
-    with needs_extra("train"):
-        if written_as is Format.PARQUET:
+    if written_as is Format.PARQUET:
+        with needs_extra("tables"):
             import pyarrow  # noqa: F401
-        elif written_as is Format.PNG:
+    elif written_as is Format.PNG:
+        with needs_extra("figures"):
             import matplotlib  # noqa: F401
 
 

@@ -112,6 +112,21 @@ class Recognizer(GroupRecognizer):
         """Whether `adapt_to_speaker` makes a difference."""
         return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
 
+    def check_adaptive(self) -> None:
+        """Refuses models that do not adapt to speakers.
+
+        Raises:
+            SettingsError: The model was not trained to adapt.
+
+        Example:
+            >>> Recognizer.from_pretrained("adaptive").check_adaptive()
+        """
+        if not self.is_speaker_adaptive:
+            raise SettingsError(
+                f"{self.checkpoint.name} was not trained to adapt to a speaker; "
+                "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one"
+            )
+
     def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Recognizer":
         """As `adapt_to_speaker`, for recordings that were decoded already.
 
@@ -125,11 +140,7 @@ class Recognizer(GroupRecognizer):
             >>> Recognizer.from_pretrained().is_speaker_adaptive  # so it would refuse
             False
         """
-        if not self.is_speaker_adaptive:
-            raise SettingsError(
-                f"{self.checkpoint.name} was not trained to adapt to a speaker; "
-                "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one"
-            )
+        self.check_adaptive()
         normalisation = self.checkpoint.normalisation
         blocks = (
             block
