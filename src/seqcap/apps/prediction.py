@@ -213,8 +213,8 @@ def _results(
     if early[done:]:
         yield early[done:]
     done = max(done, len(early))
-    fewest = min(map(len, by_speaker(job.items)))
-    if job.balanced_prior and fewest < _FEW:
+    fewest = min(map(len, by_speaker(job.items)), default=_FEW) if job.balanced_prior else _FEW
+    if fewest < _FEW:
         tell(
             f"--balanced-prior: {fewest} recordings tell little about a speaker; "
             f"{_FEW} or more are expected"
