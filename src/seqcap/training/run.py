@@ -1,9 +1,12 @@
-"""A run: one system, trained on one fold with one seed, and what it leaves behind.
+"""A run: one system, trained on one fold with one seed, and the files that it writes.
 
-`settings.json` is all that it was made with, `metrics.csv` the training epoch by epoch, `model/`
-the trained system with its card, `validation.csv` and `test.csv` every utterance's probabilities
-(of systems that adapt to speakers, `test-unknown-speakers.csv` too), `resources.json` time and
-memory. `scores.json` is written last: a run that has it is done.
+- `settings.json`: settings, fold, data and versions.
+- `metrics.csv`: the training, a row an epoch.
+- `model/`: the trained system with its card.
+- `validation.csv`, `test.csv`: the probabilities of each utterance. Systems that adapt to speakers
+  have `test-unknown-speakers.csv` too.
+- `resources.json`: time and memory.
+- `scores.json`: written last. A run that has it is done.
 """
 
 import dataclasses
@@ -45,9 +48,9 @@ from seqcap.training.run_checks import (
 from seqcap.training.run_identity import describe_machine, describe_run
 from seqcap.training.settings import TrainingSettings
 
-UNKNOWN_SPEAKERS = (
-    "test-unknown-speakers"  # the test part, as if each recording were all of its speaker
-)
+# The test part again, each recording as if it were its speaker's only one.
+UNKNOWN_SPEAKERS = "test-unknown-speakers"
+_LEARNED_PARTS = ("train", "validation")
 
 
 def run_fold(
@@ -93,28 +96,17 @@ def run_fold(
     refuse_another_run(folder, provenance)
     if is_done(folder):
         return dict(json.loads((folder / SCORES_FILE).read_text("utf-8")))
-    sounds, faults = probe_all_audio(dict.fromkeys(labelled["file"]))
-    refuse_unusable(labelled, sounds, faults)
-    audio_hashes = {file: sound.audio_hash for file, sound in sounds.items()}
-    shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
-    provenance["shared"] = dataclasses.asdict(shared)
     parts = part_of(labelled, fold)
-    refuse_known_recordings(
-        settings.init_from,
-        labelled[parts == "validation"],
-        labelled[parts == "test"],
-        provenance["started_from"].get("validation", ()),
-    )
+    rows = {part: labelled[parts == part] for part in ("train", "validation", "test")}
+    provenance["shared"] = _check_data(labelled, rows, fold, label_set, settings, provenance)
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / RUN_FILE, provenance)
     began_s = time.perf_counter()
     with gather_warnings():
-        training, validation = (
-            load_utterances(labelled[parts == part], label_set) for part in ("train", "validation")
-        )
+        utterances = {part: load_utterances(rows[part], label_set) for part in _LEARNED_PARTS}
     trained = train(
-        training,
-        validation,
+        utterances["train"],
+        utterances["validation"],
         label_set.emotions,
         settings,
         folder,
@@ -133,30 +125,71 @@ def run_fold(
         name=name,
         provenance={k: v for k, v in provenance.items() if k != "files"},
     )
-    by_part = {part: labelled[parts == part] for part in ("train", "validation", "test")}
-    heard = [utterance.waveform for utterance in validation]
+    waveforms = [utterance.waveform for utterance in utterances["validation"]]
     names = pd.Series(below_shared_folder(labelled["file"]))
-    all_scores, testing_s = _score(checkpoint, by_part, heard, names, folder)
+    all_scores, testing_s = _score(checkpoint, rows, waveforms, names, folder)
     _write_resources(folder, trained, training_s, testing_s)
-    # What looks like a model is written when nothing can fail any more but the disk.
-    save_checkpoint(checkpoint, folder / "model")
-    known = labelled[parts.isin(["train", "validation"])]
-    by_row = dict(zip(by_part["train"].index, training, strict=True))
-    by_row |= zip(by_part["validation"].index, validation, strict=True)
-    waveforms = (by_row[row].waveform for row in known.index)
-    write_fingerprints(known, settings.init_from, folder / "model", waveforms)
-    _add_graphs(checkpoint, folder / "model")
-    write_own_card(checkpoint, by_part, all_scores, folder / "model")
+    # The model is written when only the disk can still fail: no failed run leaves one.
+    _save_model(checkpoint, rows, utterances, settings.init_from, folder / "model")
+    write_own_card(checkpoint, rows, all_scores, folder / "model")
     _write_json(folder / SCORES_FILE, all_scores)
     for leftover in folder.glob("*.ckpt"):
         leftover.unlink()
     return all_scores
 
 
+def _check_data(
+    labelled: pd.DataFrame,
+    rows: Mapping[str, pd.DataFrame],
+    fold: Fold,
+    label_set: LabelSet,
+    settings: TrainingSettings,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Checks recordings, parts and the initial model before a training starts.
+
+    Returns:
+        What the parts share, for the record of the run.
+
+    Raises:
+        CorpusError: As `run_fold` says.
+    """
+    infos, faults = probe_all_audio(dict.fromkeys(labelled["file"]))
+    refuse_unusable(labelled, infos, faults)
+    audio_hashes = {file: info.audio_hash for file, info in infos.items()}
+    shared = check_parts(labelled, fold, label_set, provenance["started_from"], audio_hashes)
+    refuse_known_recordings(
+        settings.init_from,
+        rows["validation"],
+        rows["test"],
+        provenance["started_from"].get("validation", ()),
+    )
+    return dataclasses.asdict(shared)
+
+
+def _save_model(
+    checkpoint: Checkpoint,
+    rows: Mapping[str, pd.DataFrame],
+    utterances: Mapping[str, Sequence[Utterance]],
+    init_from: str,
+    folder: Path,
+) -> None:
+    """Writes weights, fingerprints of the recordings learned from, and graphs."""
+    save_checkpoint(checkpoint, folder)
+    learned = pd.concat([rows[part] for part in _LEARNED_PARTS]).sort_index()
+    by_row = {
+        row: utterance.waveform
+        for part in _LEARNED_PARTS
+        for row, utterance in zip(rows[part].index, utterances[part], strict=True)
+    }
+    write_fingerprints(learned, init_from, folder, (by_row[row] for row in learned.index))
+    _add_graphs(checkpoint, folder)
+
+
 def _score(
     checkpoint: Checkpoint,
-    by_part: Mapping[str, pd.DataFrame],
-    heard: Sequence[FloatArray],
+    rows: Mapping[str, pd.DataFrame],
+    validation: Sequence[FloatArray],
     names: "pd.Series[str]",
     folder: Path,
 ) -> tuple[dict[str, Any], float]:
@@ -164,9 +197,9 @@ def _score(
 
     Args:
         checkpoint: The trained system.
-        by_part: Rows of each part.
-        heard: Waveforms of the validation part.
-        names: What files are called in the tables.
+        rows: Rows of the table by part.
+        validation: Waveforms of the validation part.
+        names: Names of the files in the tables of answers, by row.
         folder: Of the run.
 
     Returns:
@@ -174,26 +207,26 @@ def _score(
     """
     recognizer = Recognizer(checkpoint)
     with gather_warnings():
-        waveforms = {"validation": heard, "test": load_rows(by_part["test"])}
+        waveforms = {"validation": validation, "test": load_rows(rows["test"])}
     all_scores: dict[str, Any] = {}
     testing_s = 0.0
-    for asked in ("validation", "test", *[UNKNOWN_SPEAKERS] * recognizer.is_speaker_adaptive):
-        part, known = asked.partition("-")[0], asked != UNKNOWN_SPEAKERS
+    for name in ("validation", "test", *[UNKNOWN_SPEAKERS] * recognizer.is_speaker_adaptive):
+        part, known = name.partition("-")[0], name != UNKNOWN_SPEAKERS
         kept = KeptOutputs(recognizer.engine)
         recognise = functools.partial(
-            predict_table, table=by_part[part], know_speakers=known, waveforms=waveforms[part]
+            predict_table, table=rows[part], know_speakers=known, waveforms=waveforms[part]
         )
         began_s = time.perf_counter()
         predictions = recognise(Recognizer(checkpoint, engine=kept))
         testing_s += time.perf_counter() - began_s
-        with atomic_write(folder / f"{asked}.csv") as path:
+        with atomic_write(folder / f"{name}.csv") as path:
             predictions.assign(file=names).to_csv(path, index=False)
-        all_scores[asked] = scores_by_corpus(predictions, checkpoint.emotions)
+        all_scores[name] = scores_by_corpus(predictions, checkpoint.emotions)
         kept.rewind()
         uncalibrated = Recognizer(dataclasses.replace(checkpoint, temperature=1.0), engine=kept)
         before = scores_by_corpus(recognise(uncalibrated), checkpoint.emotions)
         for corpus, one in before.items():
-            all_scores[asked][corpus]["ece_uncalibrated"] = one["ece"]
+            all_scores[name][corpus]["ece_uncalibrated"] = one["ece"]
     return all_scores, testing_s
 
 
@@ -204,7 +237,7 @@ def _write_resources(
         folder / "resources.json",
         {
             "parameters": count_parameters(trained.system),
-            "training_s": training_s,  # of the last piece, where it was interrupted
+            "training_s": training_s,  # since the last interruption
             "training_steps": trained.steps,
             "step_ms": trained.step_ms,
             "testing_s": testing_s,
