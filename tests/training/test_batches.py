@@ -5,6 +5,7 @@ from seqcap.audio.normalisation import Normalisation, NormalisationSettings
 from seqcap.audio.spectrogram import log_spectrogram
 from seqcap.training.augmentation import Augmentation
 from seqcap.training.batches import (
+    Item,
     Segments,
     Utterance,
     WholeUtterances,
@@ -12,6 +13,7 @@ from seqcap.training.batches import (
     collate,
     measure_normalisation,
     speaker_normalisations,
+    with_possible_emotions,
 )
 
 
@@ -52,7 +54,7 @@ def test_crops_are_at_most_a_segment_long_and_finite() -> None:
     segments = Segments(utterances(0.1, 0.5, 2.0, 9.0), PLAIN, augmentation, 0)
     for epoch in range(3):
         for piece in range(len(segments)):
-            spectrogram, _ = segments[(epoch, piece)]
+            spectrogram = segments[(epoch, piece)].spectrogram
             assert 1 <= len(spectrogram) <= 200
             assert np.isfinite(spectrogram).all()
 
@@ -141,7 +143,7 @@ def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() ->
     np.testing.assert_allclose(values.std(0), 1, atol=1e-2)
     adapted = speaker_normalisations(part, normalisation)
     assert adapted[0] is adapted[2]
-    segment, _ = Segments(part, normalisation, None, 0)[(0, 0)]
+    segment = Segments(part, normalisation, None, 0)[(0, 0)].spectrogram
     expected = adapted[0](log_spectrogram(part[0].waveform[:32000]))
     np.testing.assert_array_equal(segment, expected)
 
@@ -209,7 +211,21 @@ def test_segments_leave_out_the_quiet_around_an_utterance() -> None:
 def test_batches_hold_utterances_of_similar_length_and_pad_them_with_zeros() -> None:
     part = utterances(3.0, 1.0, 2.0)
     assert by_length(part, 2) == [[1, 2], [0]]
-    batch = collate([(np.ones((2, 512), np.float32), 1), (np.ones((3, 512), np.float32), 0)])
+    batch = collate(
+        [Item(np.ones((2, 512), np.float32), 1), Item(np.ones((3, 512), np.float32), 0)]
+    )
     assert batch.frame_counts.tolist() == [2, 3]
     assert batch.spectrograms.shape == (2, 3, 512)
     assert batch.spectrograms[0, 2].abs().sum() == 0
+
+
+def test_a_batch_knows_which_emotions_the_corpora_of_its_items_have() -> None:
+    two = [
+        Utterance(np.ones(4800, np.float32), 0, "a"),
+        Utterance(np.ones(4800, np.float32), 2, "b"),
+    ]
+    segments = Segments(with_possible_emotions(two, 3), PLAIN, None, 0)
+    batch = collate([segments[(0, 0)], segments[(0, 1)]])
+    assert batch.possible is not None
+    assert batch.possible.tolist() == [[True, False, False], [False, False, True]]
+    assert collate([Item(np.ones((2, 512), np.float32), 1)]).possible is None

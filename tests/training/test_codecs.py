@@ -44,6 +44,6 @@ def test_segments_are_cut_from_coded_recordings_as_often_as_asked(sentence):
         speed=0.0, gain_db=0.0, tilt_db=0.0, noise_share=0.0, masks=0, codec_share=1.0
     )
     coded = Segments(utterances, normalisation, still, seed=0, segment_s=60.0)
-    spectrogram, _ = coded[(0, 0)]
+    spectrogram = coded[(0, 0)].spectrogram
     expected = normalisation.spectrogram(code_waveforms([sentence], 0)[0])
     np.testing.assert_allclose(spectrogram, normalisation(expected), atol=1e-3)

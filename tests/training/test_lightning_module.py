@@ -1,7 +1,22 @@
+import pytest
 import torch
+from torch import Tensor, nn
 
+from seqcap.errors import SettingsError
 from seqcap.training.batches import Batch
-from seqcap.training.lightning_module import mix
+from seqcap.training.lightning_module import LitModule, mix
+from seqcap.training.settings import TrainingSettings
+
+
+class OneAnswer(nn.Module):
+    """Gives the same logits for each segment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor([0.3, -0.2, 5.0]))
+
+    def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
+        return self.logits.expand(1, len(spectrograms), 3)
 
 
 def test_mixed_segments_stay_nearer_to_their_own_label() -> None:
@@ -12,3 +27,22 @@ def test_mixed_segments_stay_nearer_to_their_own_label() -> None:
     torch.testing.assert_close(targets.sum(1), torch.ones(6))
     assert (targets.diagonal() >= 0.5).all()
     assert (counts >= batch.frame_counts).all()
+
+
+def test_an_emotion_that_the_corpus_lacks_takes_no_part_in_the_loss() -> None:
+    system = OneAnswer()
+    settings = TrainingSettings(masked_loss=True, label_smoothing=0.1)
+    possible = torch.tensor([[True, True, False]])
+    batch = Batch(torch.zeros(1, 1, 512), torch.tensor([1]), torch.tensor([0]), possible)
+    loss = LitModule(system, settings, 3).training_step(batch, 0)  # type: ignore[arg-type]
+    loss.backward()  # type: ignore[no-untyped-call]
+    two = system.logits.detach()[:2].log_softmax(0)
+    assert loss.item() == pytest.approx(-(0.95 * two[0] + 0.05 * two[1]).item())
+    assert system.logits.grad is not None
+    assert system.logits.grad[2] == 0
+    assert system.logits.grad[0] != 0
+
+
+def test_mixtures_of_corpora_have_no_emotions_of_their_own() -> None:
+    with pytest.raises(SettingsError, match="'masked_loss' and 'mixup'"):
+        TrainingSettings(masked_loss=True, mixup=0.2)

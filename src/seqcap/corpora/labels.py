@@ -89,6 +89,8 @@ LABEL_SETS: dict[str, LabelSet] = {
         _label_set("tess7", f"{_FOUR} fear disgust surprise"),
         _label_set("emovo7", f"{_FOUR} fear disgust surprise"),
         _label_set("urdu4", _FOUR),
+        # Of the shipped model `seven`.
+        _label_set("seven", f"{_FOUR} fear disgust surprise"),
     )
 }
 

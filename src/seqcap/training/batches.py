@@ -33,7 +33,8 @@ SEGMENT_S = 2.0  # Sec. VI-A
 class Utterance(NamedTuple):
     """What training knows of one row of the table: sound, emotion, and whose and where it is.
 
-    `speech` is as `find_speech` gives it; None: looked for each time, if at all.
+    `speech` is as `find_speech` gives it; None: looked for each time, if at all. `possible` is
+    which emotions its corpus has, shape ``(emotion,)``; None: all.
     """
 
     waveform: FloatArray
@@ -41,14 +42,27 @@ class Utterance(NamedTuple):
     corpus: str
     speaker: str = ""
     speech: Mask | None = None
+    possible: Mask | None = None
+
+
+class Item(NamedTuple):
+    """A normalised spectrogram ``(frame, bin)``, its label, and `Utterance.possible`."""
+
+    spectrogram: FloatArray
+    label: int
+    possible: Mask | None = None
 
 
 class Batch(NamedTuple):
-    """Spectrograms ``(batch, frame, bin)``, their frame counts and labels ``(batch,)``."""
+    """Spectrograms ``(batch, frame, bin)``, their frame counts and labels ``(batch,)``.
+
+    `possible` is which emotions each one can have, ``(batch, emotion)``; None: all.
+    """
 
     spectrograms: Tensor
     frame_counts: Tensor
     labels: Tensor
+    possible: Tensor | None = None
 
 
 def find_speech(
@@ -84,6 +98,26 @@ def find_speech(
             stacklevel=2,
         )
     return spoken
+
+
+def with_possible_emotions(utterances: Sequence[Utterance], emotion_count: int) -> list[Utterance]:
+    """Tells each utterance which emotions its corpus has.
+
+    Args:
+        utterances: All of the training part.
+        emotion_count: Of the label set.
+
+    Example:
+        >>> silence = np.zeros(1600, np.float32)
+        >>> two = [Utterance(silence, 0, "a"), Utterance(silence, 2, "a")]
+        >>> with_possible_emotions(two, 3)[0].possible.tolist()
+        [True, False, True]
+    """
+    labelled: dict[str, Mask] = {}
+    for utterance in utterances:
+        mask = labelled.setdefault(utterance.corpus, np.zeros(emotion_count, bool))
+        mask[utterance.label] = True
+    return [each._replace(possible=labelled[each.corpus]) for each in utterances]
 
 
 def measure_normalisation(
@@ -158,7 +192,7 @@ def speaker_normalisations(
     return [found[each.speaker] for each in utterances]
 
 
-class Segments(Dataset[tuple[FloatArray, int]]):
+class Segments(Dataset[Item]):
     """Segments of utterances; random crops differ in each epoch.
 
     An index is an epoch and a piece, so that what is drawn depends on nothing else.
@@ -211,15 +245,15 @@ class Segments(Dataset[tuple[FloatArray, int]]):
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[FloatArray, int]:
+    def __getitem__(self, key: tuple[int, int]) -> Item:
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
         epoch, piece = key
         index, start = self.pieces[piece]
-        waveform, label = self.waveforms[index], self.utterances[index].label
+        waveform, owner = self.waveforms[index], self.utterances[index]
         normalisation = self.normalisations[index]
         if self.augmentation is None:
             cut = waveform[start : start + self.samples]
-            return normalisation(log_spectrogram(cut)), label
+            return Item(normalisation(log_spectrogram(cut)), owner.label, owner.possible)
         generator = np.random.default_rng((self.seed, epoch, piece))
         speed = draw_factor(self.augmentation.speed, generator)
         # Nothing is drawn for what is not done, so that earlier trainings can be repeated.
@@ -238,7 +272,8 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         spectrogram = normalisation(log_spectrogram(cut))
         if stretch:
             spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
-        return augment_spectrogram(spectrogram, self.augmentation, generator), label
+        spectrogram = augment_spectrogram(spectrogram, self.augmentation, generator)
+        return Item(spectrogram, owner.label, owner.possible)
 
     def _measure_voices(self) -> dict[str, dict[str, FloatArray]]:
         """Mean spectra `(512,)` of all speakers who are named, by corpus."""
@@ -265,7 +300,7 @@ class Segments(Dataset[tuple[FloatArray, int]]):
         return dataclasses.replace(self.normalisation, mean=mean)
 
 
-class WholeUtterances(Dataset[tuple[FloatArray, int]]):
+class WholeUtterances(Dataset[Item]):
     """Whole utterances as they are, for validation and test (Sec. VI-A)."""
 
     def __init__(self, utterances: Sequence[Utterance], normalisation: Normalisation) -> None:
@@ -275,11 +310,11 @@ class WholeUtterances(Dataset[tuple[FloatArray, int]]):
     def __len__(self) -> int:
         return len(self.utterances)
 
-    def __getitem__(self, index: int) -> tuple[FloatArray, int]:
+    def __getitem__(self, index: int) -> Item:
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
         utterance, normalisation = self.utterances[index], self.normalisations[index]
         spectrogram = normalisation.spectrogram(utterance.waveform, utterance.speech)
-        return normalisation(spectrogram), utterance.label
+        return Item(normalisation(spectrogram), utterance.label, utterance.possible)
 
 
 def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:
@@ -288,14 +323,17 @@ def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int
     return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
 
 
-def collate(items: Sequence[tuple[FloatArray, int]]) -> Batch:
+def collate(items: Sequence[Item]) -> Batch:
     """Pads spectrograms to the longest of them."""
-    counts = [len(spectrogram) for spectrogram, _ in items]
-    padded = np.zeros((len(items), max(counts), items[0][0].shape[1]), np.float32)
-    for row, (spectrogram, _) in zip(padded, items, strict=True):
-        row[: len(spectrogram)] = spectrogram
+    counts = [len(item.spectrogram) for item in items]
+    bin_count = items[0].spectrogram.shape[1]
+    padded = np.zeros((len(items), max(counts), bin_count), np.float32)
+    for row, item in zip(padded, items, strict=True):
+        row[: len(item.spectrogram)] = item.spectrogram
+    masks = [item.possible for item in items if item.possible is not None]
     return Batch(
         torch.from_numpy(padded),
         torch.tensor(counts),
-        torch.tensor([label for _, label in items]),
+        torch.tensor([item.label for item in items]),
+        torch.from_numpy(np.stack(masks)) if masks else None,
     )

@@ -37,6 +37,7 @@ from seqcap.training.batches import (
     collate,
     find_speech,
     measure_normalisation,
+    with_possible_emotions,
 )
 from seqcap.training.callbacks import (
     ResourceUsage,
@@ -121,6 +122,8 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
+    if settings.masked_loss:
+        training = with_possible_emotions(training, len(emotions))
     data = _prepare_data(training, validation, settings)
     system = _initial_system(data.segments, emotions, settings)
     module = LitModule(system, settings, len(emotions))

@@ -16,6 +16,8 @@ from seqcap.training.batches import Batch
 from seqcap.training.lr_schedule import LossDrivenSchedule
 from seqcap.training.settings import TrainingSettings
 
+_IMPOSSIBLE = -1e4  # a logit that leaves no probability in any precision
+
 
 def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, Tensor]:
     """Lays each spectrogram over another one of the batch, with its share of the target.
@@ -60,16 +62,21 @@ class LitModule(pl.LightningModule):
         return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The sum of the branches' cross entropies, Sec. V-C."""
+        """The sum of the branches' cross entropies, Sec. V-C.
+
+        Emotions that the corpus of a segment lacks take no part in its loss.
+        """
         targets = F.one_hot(batch.labels, self.emotion_count).float()
         spectrograms, frame_counts = batch.spectrograms, batch.frame_counts
         if self.settings.mixup:
             spectrograms, frame_counts, targets = mix(batch, targets, self.settings.mixup)
         logits = self(spectrograms, frame_counts)
+        uniform = 1 / targets.new_tensor(self.emotion_count)
+        if batch.possible is not None:  # never with mixup
+            logits = logits.masked_fill(~batch.possible, _IMPOSSIBLE)
+            uniform = batch.possible / batch.possible.sum(1, keepdim=True)
         # Without smoothing, exactly the targets.
-        targets = torch.lerp(
-            targets, 1 / targets.new_tensor(self.emotion_count), self.settings.label_smoothing
-        )
+        targets = torch.lerp(targets, uniform, self.settings.label_smoothing)
         loss = torch.stack([F.cross_entropy(one, targets) for one in logits]).sum()
         self.mean_loss.update(loss.detach(), len(targets))
         return loss

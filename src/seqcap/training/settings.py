@@ -78,6 +78,8 @@ class TrainingSettings:
         weight_decay: Of AdamW; 0 makes it Adam.
         clip_grad_norm: Largest norm of the gradient of all parameters; 0 clips nothing.
         label_smoothing: Share of the target spread over all emotions.
+        masked_loss: The loss of a segment leaves out emotions that its corpus lacks, so that an
+            emotion of few corpora is not learned as a sign of them. Not together with `mixup`.
         mixup: First parameter of the Beta distribution that draws the shares in which two
             segments of a batch are mixed; 0 mixes none.
         ema_decay: Decay of the exponential moving average (EMA) of the weights that is kept; 0
@@ -126,6 +128,7 @@ class TrainingSettings:
     weight_decay: float = 1e-2
     clip_grad_norm: float = 5.0
     label_smoothing: float = 0.0
+    masked_loss: bool = added_field(False, neutral=False)
     mixup: float = 0.0
     ema_decay: float = 0.99
     monitor: str = "last"
@@ -168,6 +171,11 @@ class TrainingSettings:
             value = operator.attrgetter(name)(self)
             if not 0.0 <= value <= 1.0:
                 raise SettingsError(f"setting '{name}': {value} came, 0 to 1 is expected")
+        if self.masked_loss and self.mixup:
+            raise SettingsError(
+                "settings 'masked_loss' and 'mixup': a mixture of two corpora has no emotions of "
+                "its own; set one of them to 0"
+            )
         adaptive = self.normalisation.speaker_mean_norm
         if self.unknown_speaker_share and not (adaptive and self.augment):
             raise SettingsError(
