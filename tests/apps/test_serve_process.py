@@ -1,5 +1,6 @@
 """The service as a process of its own: how it starts, serves a foreign client, and stops."""
 
+import http.client
 import re
 import signal
 import socket
@@ -83,3 +84,16 @@ def test_it_listens_to_this_machine_alone(service):
     for address in {a[4][0] for a in addresses} - {"127.0.0.1", "127.0.1.1"}:
         with pytest.raises(OSError, match=r"refused|timed out|unreachable"):
             socket.create_connection((address, int(url.rpartition(":")[2])), timeout=2).close()
+
+
+@pytest.mark.slow
+def test_a_connection_is_kept_longer_than_clients_keep_it_unused(service):
+    _, url = service
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().read()
+    connection.auto_open = 0  # a closed connection is an error, no reason for another one
+    time.sleep(7)  # httpx, and uvicorn unless told, give a connection up after 5 s
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().status == 200
+    connection.close()

@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # the command imports what it needs when it runs
 
 TOKEN_VARIABLE = "SEQCAP_TOKEN"  # the name of a variable, no token
 _GRACE_S = 60  # that requests under way may take after SIGTERM
-_KEEP_ALIVE_S = 130  # proxies keep unused connections for two minutes, and expect us to
+# Choice: longer than clients (httpx: 5 s) and proxies (two minutes) keep unused connections. Where
+# both ends wait equally long, one closes while the other sends: a request without an answer.
+_KEEP_ALIVE_S = 130
 
 ModelOption = Annotated[
     list[Path] | None,
