@@ -1,14 +1,14 @@
 """How good are openSMILE's functionals and SVMs on the same folds?
 
-Two feature sets (eGeMAPSv02, 88 values, and ComParE_2016, 6,373) times two kernels (rbf, linear)
-times two ways to C (1, and chosen by UA on the validation part of each fold). All learn from the
-training part alone, as our systems do. Needs the extra `benchmark`:
+There are two feature sets (eGeMAPSv02, 88 values, and ComParE_2016, 6,373), two kernels (rbf and
+linear) and two values of C (1, and one chosen by UA on the validation part of each fold). All learn
+from the training part only, as our systems do. Needs the extra `benchmark`:
 
     python benchmarks/peers.py emodb.csv --labels paper4 --folds paper --output peers/emodb
 
-writes one CSV of predictions a peer, which `seqcap experiment compare` reads, and `scores.md`.
-With `--balanced-prior` the machines' answers about each speaker have their prior corrected, as
-`seqcap evaluate --balanced-prior` does with ours.
+It writes one CSV of predictions a peer, which `seqcap experiment compare` reads, and `scores.md`.
+With `--balanced-prior` the prior of each speaker's predictions is corrected, as
+`seqcap evaluate --balanced-prior` does.
 """
 
 import argparse
@@ -51,22 +51,19 @@ CS = {
     "linear": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 1e-1, 1.0),
 }
 PER_SPEAKER = (
-    "Features are z-scored per speaker with that speaker's own utterances, the tested ones too, "
-    "without their labels: transductive, and no fair comparison with systems that see one "
+    "Features are z-scored per speaker, over all utterances of the speaker, tested ones included, "
+    "without labels. This is transductive, and no fair comparison with systems that see one "
     "utterance at a time."
 )
-
-
-EVENED = (
-    "What a machine answers about a speaker too often, by all tested utterances of theirs and "
-    "without their labels, is drawn back, as if each showed all emotions about alike often. Of "
-    "three ways to make probabilities of its margins, each with a temperature, that is taken which "
-    "is most likely on the validation part."
+BALANCED_PRIOR = (
+    "The prior of each speaker's predictions is corrected, over all tested utterances of the "
+    "speaker and without labels, as if emotions were balanced. SVM margins become probabilities in "
+    "one of three ways, each with a temperature; the validation part chooses the most likely one."
 )
 
 
 def functionals(table: pd.DataFrame, feature_set: str, cache: Path) -> np.ndarray:
-    """Functionals of every row, shape (row, feature), extracted once for each piece of sound."""
+    """Computes functionals of every row, shape (row, feature); a cache keeps them."""
     smile = opensmile.Smile(
         feature_set=opensmile.FeatureSet[feature_set],
         feature_level=opensmile.FeatureLevel.Functionals,
@@ -166,7 +163,18 @@ def probabilities(
 def answer_fold(
     features: np.ndarray, table: pd.DataFrame, fold: Fold, emotions: Sequence[str], evened: bool
 ) -> dict[str, pd.DataFrame]:
-    """Predictions of each kernel, with C = 1 and with the chosen C, for a fold's test part."""
+    """Predicts a fold's test part with each kernel, with C = 1 and with the chosen C.
+
+    Args:
+        features: Of every row of the table, shape ``(row, feature)``.
+        table: The corpus, its labels applied.
+        fold: Speakers of each part.
+        emotions: The emotions to be learned.
+        evened: Correct the prior of each speaker's predictions.
+
+    Returns:
+        Predictions by kernel and choice of C.
+    """
     parts = part_of(table, fold)
     place = {part: (parts == part).to_numpy() for part in ("train", "validation", "test")}
     scaler = StandardScaler().fit(features[place["train"]])
@@ -213,17 +221,17 @@ def all_predictions(
     emotions: Sequence[str],
     cache: Path,
     each_speaker: bool,
-    evened: bool,
+    balanced_prior: bool,
 ) -> dict[str, pd.DataFrame]:
-    """Predictions of every peer, all folds together."""
+    """Predicts with every peer, all folds together."""
     result = {}
-    ending = ("-per-speaker" if each_speaker else "") + ("-evened" if evened else "")
+    ending = _ending(each_speaker, balanced_prior)
     for feature_set in FEATURE_SETS:
         features = functionals(table, feature_set, cache)
         if each_speaker:
             features = per_speaker(features, table["speaker"])
         by_fold = [
-            answer_fold(features, table, fold, emotions, evened)
+            answer_fold(features, table, fold, emotions, balanced_prior)
             for fold in track(
                 folds, f"SVMs, {feature_set}", console=Console(stderr=True), transient=True
             )
@@ -290,6 +298,11 @@ def fold_by_fold(everyone: dict[str, pd.DataFrame], emotions: Sequence[str]) -> 
     return "\n".join(lines)
 
 
+def _ending(each_speaker: bool, balanced_prior: bool) -> str:
+    """Gives the ending of names of peers and files."""
+    return "-per-speaker" * each_speaker + "-balanced-prior" * balanced_prior
+
+
 def main() -> None:
     """Writes every peer's predictions and prints their scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -297,9 +310,9 @@ def main() -> None:
     parser.add_argument("--labels", default="paper4", help="a label set, 'all', or emotions")
     parser.add_argument("--folds", default="paper", help="a scheme or a file of folds")
     parser.add_argument("--output", type=Path, required=True, help="folder of the CSVs")
-    parser.add_argument("--cache", type=Path, default=CACHE, help="of features")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder of cached features")
     parser.add_argument("--per-speaker", action="store_true", help=PER_SPEAKER)
-    parser.add_argument("--balanced-prior", action="store_true", help=EVENED)
+    parser.add_argument("--balanced-prior", action="store_true", help=BALANCED_PRIOR)
     parser.add_argument(
         "--card", type=Path, help="file to write the table into, between two lines of a marker"
     )
@@ -325,11 +338,10 @@ def main() -> None:
         columns = [*kept, "predicted", "truth", *(["c"] if "c" in rows else [])]
         with atomic_write(arguments.output / f"{name}.csv") as path:
             rows.assign(file=rows["file"].map(below))[columns].to_csv(path, index=False)
-    ways = ((arguments.per_speaker, PER_SPEAKER), (arguments.balanced_prior, EVENED))
+    ways = ((arguments.per_speaker, PER_SPEAKER), (arguments.balanced_prior, BALANCED_PRIOR))
     table_of_all = summary(everyone, label_set, [note for asked, note in ways if asked])
     text = f"{table_of_all}\n\n{fold_by_fold(everyone, label_set.emotions)}\n"
-    ending = "-per-speaker" if arguments.per_speaker else ""
-    ending += "-evened" if arguments.balanced_prior else ""
+    ending = _ending(arguments.per_speaker, arguments.balanced_prior)
     with atomic_write(arguments.output / f"scores{ending}.md") as path:
         path.write_text(text, "utf-8")
     print(text)

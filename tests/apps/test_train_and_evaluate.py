@@ -17,7 +17,7 @@ from imported_modules import COMMAND
 from safetensors.torch import load_file
 
 from seqcap.scoring.balanced_prior import balance_prior
-from seqcap.training.heard_recordings import write_fingerprints
+from seqcap.training.known_recordings import write_fingerprints
 from seqcap.training.run_locks import lock_run
 from seqcap.training.sampler import SegmentBatchSampler
 
@@ -106,7 +106,9 @@ def test_a_training_begins_with_what_another_model_has_learnt(
     ]  # fmt: skip
     result = seqcap(*command)
     assert result.status == 0, result.err
-    assert "Its weights started from `" in (output / "model" / "CARD.md").read_text("utf-8")
+    assert "The training began with the weights of `" in (output / "model" / "CARD.md").read_text(
+        "utf-8"
+    )
     began, ended = (
         load_file(folder / "model.safetensors") for folder in (model_folder, output / "model")
     )
@@ -331,7 +333,7 @@ def test_a_recording_that_stands_in_two_rows_is_refused(
     pd.concat([rows, rows[:1]]).to_csv(twice, index=False)
     result = seqcap("train", twice, "--labels", "anger,sadness", "--output", tmp_path / "r")
     assert result.status == 2
-    assert "stands in more than one row, with the same start and end" in result.err
+    assert "in more than one row with the same start and end" in result.err
 
 
 def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_read(

@@ -74,12 +74,17 @@ def test_far_rises_are_out_of_reach_of_a_window_and_near_ones_within() -> None:
 @pytest.mark.parametrize(
     ("system", "probe", "interval", "words"),
     [
-        ("CNN", "near", (0.9, 1.0), "CNN tells the places apart: its receptive field has 1.23 s"),
+        (
+            "CNN",
+            "near",
+            (0.9, 1.0),
+            "CNN distinguishes the positions. Its receptive field is 1.23 s",
+        ),
         ("CNN", "near", (0.2, 0.4), "it has not learnt it in this training"),
-        ("CNN_SeqCap", "far", (0.3, 0.4), "CNN_SeqCap is at chance, as it must be"),
+        ("CNN_SeqCap", "far", (0.3, 0.4), "CNN_SeqCap is at chance, as expected"),
         ("CNN_SeqCap", "far", (0.5, 0.6), "something else tells the place"),
-        ("CNN_RecCap", "far", (0.5, 0.6), "CNN_RecCap tells the places apart: what came before"),
-        ("CNN_RecCap", "far", (0.3, 0.4), "so it could tell; it has not learnt it"),
+        ("CNN_RecCap", "far", (0.5, 0.6), "CNN_RecCap distinguishes the positions. Its state"),
+        ("CNN_RecCap", "far", (0.3, 0.4), "could distinguish them, but has not learned"),
     ],
 )
 def test_findings_follow_from_results(
@@ -129,7 +134,7 @@ def test_a_probe_is_run_and_its_report_is_the_same_byte_for_byte(tmp_path: Path)
     assert contents[0] == contents[1]
     text = contents[0][0].decode()
     assert "| CNN_SeqCap | 0.67 s | 1 of 1 | " in text
-    assert "| LSTM_Cap | all so far | 1 of 1 | " in text
+    assert "| LSTM_Cap | all frames so far | 1 of 1 | " in text
     assert "Fig. 5: position-aware capsules keep the place of a rise: " in text
     assert "6 of them tested" in text
     assert [file.name for file in figures] == ["probe-results.svg", "probe-utterances.svg"]

@@ -32,14 +32,14 @@ def utterances(*durations_s: float) -> list[Utterance]:
 PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
 
 
-def test_fixed_segments_cover_every_utterance_in_pieces_of_two_seconds() -> None:
+def test_fixed_segments_of_two_seconds_cover_every_utterance() -> None:
     segments = Segments(utterances(1.0, 4.5), PLAIN, None, seed=0)
     counts = [len(segments[(0, piece)][0]) for piece in range(len(segments))]
     assert counts == [100, 200, 200, 50]
     assert [segments[(0, piece)][1] for piece in range(4)] == [0, 1, 1, 1]
 
 
-def test_crops_depend_on_seed_epoch_and_piece_alone() -> None:
+def test_crops_depend_only_on_seed_epoch_and_segment() -> None:
     def crop(seed: int, epoch: int) -> np.ndarray:
         segments = Segments(utterances(3.0, 5.0), PLAIN, Augmentation(), seed)
         return segments[(epoch, 2)][0]
@@ -59,7 +59,7 @@ def test_crops_are_at_most_a_segment_long_and_finite() -> None:
             assert np.isfinite(spectrogram).all()
 
 
-def test_time_is_stretched_without_a_change_of_pitch() -> None:
+def test_time_stretching_keeps_the_pitch() -> None:
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
     only_time = Augmentation(0.0, 0.5, 0.0, 0.0, 0.0, masks=0)
     segments = Segments([Utterance(tone, 0, "a")], PLAIN, only_time, 0)
@@ -90,7 +90,7 @@ def test_normalisation_gives_the_training_part_zero_mean_and_unit_variance() -> 
         np.testing.assert_allclose(values.std(axis=axis), 1, atol=1e-3)
 
 
-def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
+def test_with_a_target_level_the_gain_of_a_recording_has_no_effect() -> None:
     (utterance,) = utterances(1.0)
     normalisation = Normalisation(
         PLAIN.mean, PLAIN.deviation, NormalisationSettings(target_rms=0.01)
@@ -102,7 +102,7 @@ def test_at_one_level_the_gain_of_a_recording_does_not_matter() -> None:
     )
 
 
-def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> None:
+def test_utterance_mean_norm_removes_a_microphone() -> None:
     part = utterances(1.0, 2.0)
     normalisation = measure_normalisation(part, NormalisationSettings(utterance_mean_norm=1.0))
     spectrograms = [normalisation.spectrogram(one.waveform) for one in part]
@@ -118,7 +118,7 @@ def test_a_microphone_does_not_matter_to_whoever_takes_off_the_own_mean() -> Non
 
 
 @pytest.mark.slow
-def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() -> None:
+def test_speaker_mean_norm_removes_voice_and_microphone() -> None:
     part = [
         one._replace(
             speaker="ab"[place % 2], waveform=one.waveform * np.float32(1 + 9 * (place % 2))
@@ -148,24 +148,24 @@ def test_whose_voice_and_microphone_it_is_does_not_matter_to_whoever_adapts() ->
     np.testing.assert_array_equal(segment, expected)
 
 
-def test_some_pieces_are_heard_as_if_their_speaker_were_not_known() -> None:
+def test_speaker_dropout_normalises_some_segments_as_of_unknown_speakers() -> None:
     part = utterances(1.0, 1.0, 1.0)
     known = Normalisation(PLAIN.mean, PLAIN.deviation, NormalisationSettings(speaker_mean_norm=1.0))
     unchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0)
-    heard, of_stranger, adapt_to_speaker = (
+    mixed, unadapted, adapted = (
         Segments(part, normalisation, unchanged, 0, unknown_speaker_share=share)
         for normalisation, share in ((known, 0.3), (PLAIN, 0.0), (known, 0.0))
     )
-    counts = {"stranger": 0, "speaker": 0}
-    for key in ((epoch, piece) for epoch in range(50) for piece in range(3)):
-        is_stranger = np.array_equal(heard[key][0], of_stranger[key][0])
-        assert is_stranger != np.array_equal(heard[key][0], adapt_to_speaker[key][0])
-        counts["stranger" if is_stranger else "speaker"] += 1
-    assert 0.2 < counts["stranger"] / 150 < 0.4
+    unknown_count = 0
+    for key in ((epoch, segment) for epoch in range(50) for segment in range(3)):
+        is_unknown = np.array_equal(mixed[key][0], unadapted[key][0])
+        assert is_unknown != np.array_equal(mixed[key][0], adapted[key][0])
+        unknown_count += is_unknown
+    assert 0.2 < unknown_count / 150 < 0.4
 
 
 @pytest.mark.slow
-def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
+def test_speaker_mixing_moves_segments_towards_another_speaker() -> None:
     part = [
         one._replace(speaker=speaker, corpus="", waveform=one.waveform * np.float32(gain))
         for one, speaker, gain in zip(
@@ -173,7 +173,7 @@ def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
         )
     ]
     part[3] = part[3]._replace(corpus="another")
-    exchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0, voices=1.0)
+    exchanged = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0, masks=0, speaker_mixing=1.0)
 
     def levels(normalisation: Normalisation, index: int) -> np.ndarray:
         segments = Segments(part, normalisation, exchanged, 0)
@@ -181,19 +181,19 @@ def test_segments_of_one_speaker_sound_like_those_of_another() -> None:
         return np.array([segments[key][0].mean() for key in keys])
 
     quiet, loud = (log_spectrogram(one.waveform).mean() for one in part[:2])
-    of_a, of_b, of_nobody, of_c = (levels(PLAIN, index) for index in range(4))
-    for drawn in (of_a, of_b):  # half of the time the other one is drawn, and any share of it
+    of_a, of_b, unnamed, of_c = (levels(PLAIN, index) for index in range(4))
+    for drawn in (of_a, of_b):  # the other speaker is drawn half of the time, with any share
         assert quiet - 0.1 < drawn.min() < drawn.max() < loud + 0.1
         assert drawn.std() > 0.2
     assert of_a.max() > quiet + 1.5
     assert of_b.min() < loud - 1.5
-    assert of_nobody.std() < 0.02  # whose recordings these are, nobody knows
-    assert of_c.std() < 0.02  # nobody else speaks in that corpus
+    assert unnamed.std() < 0.02  # the speaker has no name
+    assert of_c.std() < 0.02  # the only speaker of that corpus
     known = PLAIN.changed(speaker_mean_norm=1.0)
-    assert levels(known, 0).std() < 0.02  # the speaker's mean is taken out
+    assert levels(known, 0).std() < 0.02  # the speaker's mean is subtracted
 
 
-def test_segments_leave_out_the_quiet_around_an_utterance() -> None:
+def test_segments_leave_out_silence_around_an_utterance() -> None:
     (utterance,) = utterances(2.0)
     quiet = np.zeros(16000, np.float32)
     padded = utterance._replace(waveform=np.concatenate((quiet, utterance.waveform, quiet)))

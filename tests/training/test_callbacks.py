@@ -13,7 +13,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_what_is_no_terminal_gets_a_line_at_the_start_and_one_a_minute(clock, capsys):
+def test_without_a_terminal_progress_is_a_line_at_the_start_and_one_a_minute(clock, capsys):
     trainer = SimpleNamespace(
         global_step=0, max_epochs=3, estimated_stepping_batches=300, is_global_zero=True,
         world_size=1, current_epoch=0,

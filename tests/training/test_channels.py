@@ -50,7 +50,7 @@ def test_noise_whose_name_begins_with_5_is_kept_for_tests(tmp_path, monkeypatch,
 
     soundfile.write(tmp_path / "5-a.wav", noise, 16000)
     monkeypatch.setenv(channels.NOISE_FOLDER, str(tmp_path))
-    with pytest.raises(SettingsError, match="holds no sound"):
+    with pytest.raises(SettingsError, match="holds no audio"):
         channels.draw_noise(100, np.random.default_rng(0))
     soundfile.write(tmp_path / "1-a.wav", noise, 16000)
     channels.recorded_noises.cache_clear()
@@ -76,7 +76,7 @@ def test_a_segment_keeps_its_length_and_level_in_every_channel(noise):
         assert np.mean(changed**2) == pytest.approx(np.mean(noise**2), rel=1e-3)
 
 
-def test_nothing_is_drawn_for_what_has_no_share(noise):
+def test_no_random_number_is_drawn_for_a_change_that_is_off(noise):
     plain = augment_waveform(noise, Augmentation(), np.random.default_rng(4))
     generator = np.random.default_rng(4)
     assert generator.random() >= Augmentation().noise_share

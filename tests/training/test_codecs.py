@@ -18,7 +18,7 @@ def sentence():
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_codec_changes_the_sound_and_keeps_what_is_said_in_its_place(codec, sentence):
+def test_a_codec_changes_the_sound_without_delay(codec, sentence):
     loud = sentence * np.float32(0.5 / np.abs(sentence).max())
     coded = CODECS[codec](loud, np.random.default_rng(0))
     count = min(len(coded), len(loud))
@@ -27,7 +27,7 @@ def test_a_codec_changes_the_sound_and_keeps_what_is_said_in_its_place(codec, se
     assert np.corrcoef(coded[:count], loud[:count])[0, 1] > 0.8  # no delay
 
 
-def test_lengths_levels_and_draws_stay(sentence):
+def test_coded_recordings_keep_length_and_level_and_are_reproducible(sentence):
     quiet = [sentence * np.float32(0.01), sentence[:8000], sentence, sentence[:1000]]
     coded = code_waveforms(quiet, seed=0)
     for before, after in zip(quiet, coded, strict=True):

@@ -54,7 +54,7 @@ def answers(system: System) -> Tensor:
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS.keys() - LARGE))
-def test_the_same_emotions_in_another_order_are_answered_alike(name: str) -> None:
+def test_fine_tuned_emotions_in_another_order_give_the_same_probabilities(name: str) -> None:
     order = [2, 0, 1]
     child = build(name, 3, seed=2)
     model = checkpoint(name)
@@ -62,7 +62,7 @@ def test_the_same_emotions_in_another_order_are_answered_alike(name: str) -> Non
     torch.testing.assert_close(answers(child), answers(model.system)[..., order])
 
 
-def test_new_emotions_are_as_large_as_those_that_are_known() -> None:
+def test_weights_of_new_emotions_have_the_scale_of_known_ones() -> None:
     model = checkpoint("CNN_GRU-SeqCap")
     child, again, other = (build("CNN_GRU-SeqCap", 5, seed=seed) for seed in (2, 3, 2))
     load_pretrained_weights(child, ("calm", *EMOTIONS, "fear"), model, seed=0)
@@ -80,7 +80,7 @@ def test_new_emotions_are_as_large_as_those_that_are_known() -> None:
     torch.testing.assert_close(ours[hidden][:, 81:84], theirs[hidden][:, 48:])
 
 
-def test_what_a_training_begins_with_is_written_down(parent: Path) -> None:
+def test_the_record_of_a_run_describes_the_initial_model(parent: Path) -> None:
     settings = read_settings(init_from=str(parent))
     described = describe_init_model(settings)
     assert described["speakers"] == ["a", "b", "c", "z"]
@@ -91,7 +91,7 @@ def test_what_a_training_begins_with_is_written_down(parent: Path) -> None:
     assert "ravdess-01" in shipped["speakers"]
 
 
-def test_the_place_of_a_model_and_a_start_that_is_not_made_name_no_run() -> None:
+def test_the_path_of_the_initial_model_and_lsuv_without_effect_are_not_hashed() -> None:
     here, there = ({"init_from": place, "lsuv_init": True} for place in "ab")
     assert (
         hashed_settings(here | {"epochs": 3})
@@ -100,7 +100,7 @@ def test_the_place_of_a_model_and_a_start_that_is_not_made_name_no_run() -> None
     )
 
 
-def test_nobody_is_tested_whom_the_starting_model_has_heard(parent: Path) -> None:
+def test_speakers_whom_the_initial_model_was_trained_on_are_refused(parent: Path) -> None:
     described = describe_init_model(read_settings(init_from=str(parent)))
     refuse_known_speakers(described, Fold("f", ("a", "b", "c"), ("d",), ("e",)))
     refuse_known_speakers({}, Fold("f", ("x",), ("a",), ("b",)))
@@ -126,9 +126,9 @@ def test_another_system_other_windows_and_no_model_are_refused(
 ) -> None:
     settings = read_settings(init_from=str(parent))
     assert load_init_model(settings).name == "parent"
-    with pytest.raises(SettingsError, match="parent is CNN_SeqCap, CNN_RecCap is to be trained"):
+    with pytest.raises(SettingsError, match="parent is CNN_SeqCap, but CNN_RecCap is to"):
         load_init_model(replace(settings, system="CNN_RecCap"))
-    with pytest.raises(SettingsError, match=r"capsules\.window_steps=10, 20 is to be"):
+    with pytest.raises(SettingsError, match=r"capsules\.window_steps=10, but 20 is to be"):
         load_init_model(replace(settings, capsules=CapsuleSettings(window_steps=20)))
     with pytest.raises(CheckpointError, match="no model here"):
         load_init_model(replace(settings, init_from=str(tmp_path / "nothing")))

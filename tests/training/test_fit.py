@@ -38,14 +38,14 @@ def run(folder: Path, settings: TrainingSettings, devices: int = 1) -> TrainedSy
 
 
 @pytest.mark.slow
-def test_a_tiny_corpus_is_learnt_by_heart(tmp_path: Path) -> None:
+def test_a_tiny_corpus_is_overfitted(tmp_path: Path) -> None:
     trained = run(tmp_path, small(epochs=20, learning_rate="2e-3", augment="false"))
     assert pd.read_csv(tmp_path / "metrics.csv")["validation_ua"].max() == 1.0
     assert (trained.steps, trained.step_ms > 0, trained.peak_memory_mb > 0) == (40, True, True)
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
 
 
-def test_the_more_speakers_validate_the_further_goes_the_temperature(tmp_path: Path) -> None:
+def test_more_validation_speakers_move_the_temperature_further(tmp_path: Path) -> None:
     logarithms = []
     for people in (1, 2):
         folder = tmp_path / str(people)
@@ -99,7 +99,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes do not find each other there")
-def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> None:
+def test_two_devices_share_the_batches_and_train_the_same_weights(tmp_path: Path) -> None:
     settings = small(epochs=2, schedule="paper", **{"capsules.dropout": 0.0})
     alone = run(tmp_path / "alone", settings)
     together = run(tmp_path / "together", settings, devices=2)
@@ -114,14 +114,14 @@ def test_two_devices_share_the_batches_and_learn_the_same(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 5])
-def test_trainings_of_a_few_steps_end(epochs: int, tmp_path: Path) -> None:
+def test_very_short_trainings_work(epochs: int, tmp_path: Path) -> None:
     settings = small(epochs=epochs, warmup_share=0.1)
     assert run(tmp_path, settings).steps == 2 * epochs  # 0.1 x 10 steps is one step of warm-up
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_gradients_are_made_short_in_every_precision(precision: str, tmp_path: Path) -> None:
+def test_gradients_are_clipped_in_every_precision(precision: str, tmp_path: Path) -> None:
     settings = small(precision=precision, epochs=1, weight_decay=0.0, lsuv_init="false")
     free = run(tmp_path / "free", replace(settings, clip_grad_norm=0.0))
     short = run(tmp_path / "short", replace(settings, clip_grad_norm=1e-9))
@@ -134,7 +134,7 @@ def test_gradients_are_made_short_in_every_precision(precision: str, tmp_path: P
     assert moved(short) < moved(free) / 2
 
 
-def test_a_small_corpus_is_heard_more_often(
+def test_a_small_corpus_is_trained_for_more_epochs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{TrainingSettings.__module__}._EPOCHS", 1)

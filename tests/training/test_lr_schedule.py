@@ -25,7 +25,7 @@ def test_the_rate_stays_in_the_first_three_epochs() -> None:
     assert seen.index(0.5) == 300
 
 
-def test_a_fall_goes_on_where_it_was_interrupted() -> None:
+def test_the_schedule_resumes_where_it_was_interrupted() -> None:
     losses = [1.0] * 100 + [0.09] * 150 + [0.005] * 150
     whole = shares(losses, 20, LossDrivenSchedule())
     first = LossDrivenSchedule()

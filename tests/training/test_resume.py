@@ -10,7 +10,7 @@ from seqcap.training.resume import (
 )
 
 
-def test_a_torn_checkpoint_is_dropped_and_a_whole_one_kept(tmp_path: Path) -> None:
+def test_a_corrupt_checkpoint_is_removed_and_a_complete_one_kept(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "whole.ckpt", "w") as archive:
         archive.writestr("data", "x" * 1000)
     torn = (tmp_path / "whole.ckpt").read_bytes()[:500]

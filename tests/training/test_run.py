@@ -145,7 +145,7 @@ def test_a_training_recording_under_another_name_in_the_test_part_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_emotion_that_nobody_trains_is_named(table: pd.DataFrame, tmp_path: Path) -> None:
+def test_an_emotion_without_training_data_is_named(table: pd.DataFrame, tmp_path: Path) -> None:
     fold = make_folds(table, "loso")[0]
     table.loc[table["speaker"].isin(fold.train), "emotion"] = "anger"
     with pytest.raises(CorpusError, match="no row of the training part is labelled sadness"):
@@ -168,7 +168,7 @@ def test_recordings_that_cannot_be_used_are_named_before_the_training(
     assert not (tmp_path / "run").exists()
 
 
-def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> None:
+def test_everything_that_can_change_a_result_changes_the_run_name(table: pd.DataFrame) -> None:
     folds = make_folds(table, "loso")
     names = {
         run_name(describe_run(one, fold, LABELS, settings))
@@ -186,7 +186,7 @@ def test_what_can_change_a_result_names_another_folder(table: pd.DataFrame) -> N
     assert same.startswith("CNN_SeqCap-loso-a-s0-")
 
 
-def test_a_later_setting_that_changes_nothing_keeps_the_name(table: pd.DataFrame) -> None:
+def test_an_added_setting_without_effect_keeps_the_run_name(table: pd.DataFrame) -> None:
     provenance = describe_run(table, make_folds(table, "loso")[0], LABELS, SETTINGS)
     earlier = {**provenance, "settings": copy.deepcopy(provenance["settings"])}
     del earlier["settings"]["normalisation"]["trim_db"]
@@ -200,17 +200,26 @@ def test_a_later_setting_that_changes_nothing_keeps_the_name(table: pd.DataFrame
     assert len({run_key(one) for one in (earlier, trimmed, other)}) == 3
 
 
-def test_a_run_of_an_earlier_version_keeps_the_name_that_it_was_given() -> None:
-    """As results of version 0.1 have it, whose settings had other names."""
+def test_a_run_of_an_earlier_version_keeps_its_name() -> None:
+    """Version 0.1 had other names of settings."""
     settings = first_names(asdict(TrainingSettings(epochs=3))) | {"loss": "cross_entropy"}
     assert settings["averaging"] == 0.99
     assert settings["level"] == 0.01
     assert current_names(settings) == asdict(TrainingSettings(epochs=3))
     assert hashed_settings(settings) == hashed_settings(asdict(TrainingSettings(epochs=3)))
-    assert "loss" in hashed_settings(settings | {"loss": "margin"})  # did something
+    assert "loss" in hashed_settings(settings | {"loss": "margin"})  # had an effect
 
 
-def test_the_least_number_of_steps_counts_where_epochs_are_not_given(table: pd.DataFrame) -> None:
+def test_a_setting_renamed_in_its_table_keeps_the_run_name() -> None:
+    mixed = asdict(read_settings(overrides=["augmentation.speaker_mixing=0.5"]))
+    earlier = first_names(mixed)
+    assert earlier["augmentation"]["voices"] == 0.5
+    assert current_names(earlier) == mixed
+    assert hashed_settings(mixed)["augmentation"]["voices"] == 0.5
+    assert read_settings(overrides=["augmentation.voices=0.5"]).augmentation.speaker_mixing == 0.5
+
+
+def test_min_steps_counts_where_epochs_are_not_given(table: pd.DataFrame) -> None:
     def key(**changes: int) -> str:
         settings = replace(SETTINGS, **changes)
         return run_key(describe_run(table, make_folds(table, "loso")[0], LABELS, settings))
@@ -219,7 +228,7 @@ def test_the_least_number_of_steps_counts_where_epochs_are_not_given(table: pd.D
     assert key(epochs=0, min_steps=7) != key(epochs=0, min_steps=8)
 
 
-def test_a_fold_is_chosen_by_place_or_by_name(table: pd.DataFrame) -> None:
+def test_a_fold_is_chosen_by_index_or_by_name(table: pd.DataFrame) -> None:
     first = make_folds(table, "loso")[0]
     assert choose_fold(table, "loso", "0", False) == choose_fold(table, "loso", first.name, False)
     with pytest.raises(CorpusError, match="fold 7: no such fold; there are 0 to 2"):

@@ -19,7 +19,7 @@ def utterances(*durations_s: float) -> list[Utterance]:
     ]
 
 
-def test_each_piece_comes_once_an_epoch_and_curriculum_starts_short() -> None:
+def test_each_segment_comes_once_an_epoch_and_the_curriculum_starts_with_short_ones() -> None:
     segments = Segments(utterances(9.0, 1.0, 3.0), PLAIN, None, 0)
     order = SegmentBatchSampler(segments, batch_size=2, curriculum=True, balance=0, seed=0)
     first = [piece for batch in order for _, piece in batch]
@@ -43,7 +43,7 @@ def test_balance_draws_rare_groups_as_often_as_common_ones() -> None:
     assert 0.4 < drawn[:2].sum() / drawn.sum() < 0.6
 
 
-def test_batches_sorted_together_hold_every_piece_once_and_less_padding() -> None:
+def test_bucketing_keeps_every_segment_and_saves_padding() -> None:
     lengths = np.random.default_rng(1).uniform(0.2, 2.0, 50)
     segments = Segments(utterances(*lengths), PLAIN, None, 0)
 

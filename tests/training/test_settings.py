@@ -6,7 +6,7 @@ from seqcap.errors import SettingsError
 from seqcap.training.settings import TrainingSettings, read_settings
 
 
-def test_nothing_said_is_the_defaults() -> None:
+def test_without_overrides_settings_are_the_defaults() -> None:
     assert read_settings() == TrainingSettings()
 
 
@@ -33,7 +33,7 @@ def test_a_file_then_overrides_then_fixed_settings_win(tmp_path: Path) -> None:
     assert (settings.augmentation.masks, settings.augmentation.speed) == (6, 0.0)
 
 
-def test_a_setting_that_is_none_is_not_said() -> None:
+def test_a_fixed_setting_of_none_is_ignored() -> None:
     assert read_settings(overrides=["seed=4"], seed=None).seed == 4
 
 
@@ -68,13 +68,16 @@ def test_a_setting_that_is_none_is_not_said() -> None:
         ("segment_s=inf", "setting 'segment_s': inf came, 0.2 is the least"),
         ("learning_rate=0", "setting 'learning_rate': 0.0 came, a number above 0 is expected"),
         ("augmentation.speed=2", "setting 'augmentation.speed': 2.0 came, 0 to 1 is expected"),
-        ("augmentation.voices=3", "setting 'augmentation.voices': 3.0 came, 0 to 2 is expected"),
+        (
+            "augmentation.speaker_mixing=3",
+            "setting 'augmentation.speaker_mixing': 3.0 came, 0 to 2 is expected",
+        ),
         ("augmentation.masks=-1", "setting 'augmentation.masks': -1 came, 0 is the least"),
         ("augmentation.noise_snr_db=[9, 1]", "setting 'augmentation.noise_snr_db': .9, 1. came"),
         ("capsules.dropout=1.0", "setting 'capsules.dropout': 1.0 came, 0 or more and less"),
     ],
 )
-def test_what_cannot_be_understood_is_named(override: str, text: str) -> None:
+def test_a_setting_that_cannot_be_understood_is_named(override: str, text: str) -> None:
     with pytest.raises(SettingsError, match="^" + text.replace("?", r"\?")):
         read_settings(overrides=[override])
 

@@ -108,7 +108,7 @@ def _run_all(
     jobs: int,
     progress: Progress,
 ) -> int:
-    """Runs a probe's trainings; gives how many have failed."""
+    """Runs a probe's trainings and counts those that failed."""
     from seqcap.experiments.cores import Engine
     from seqcap.experiments.engines import run_all
     from seqcap.experiments.worker import JobContext, State, failures

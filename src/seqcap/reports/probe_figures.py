@@ -1,4 +1,4 @@
-"""The position probe's two figures: the stimuli, and which systems tell them apart."""
+"""The position probe's two figures: the stimuli, and the accuracy of the systems."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,23 +24,26 @@ if TYPE_CHECKING:
     from seqcap.reports.experiment_results import EntryResults
 
 _WIDTH_IN = 8.0
-_SHOWN = 0  # which voice and utterance
-_SHOWN_HZ = 2000  # where the lower harmonics stand apart
+_SHOWN = 0  # random seed of voice and utterance
+_SHOWN_HZ = 2000  # the harmonics below are easy to tell apart
 
 
 @report_style()
 def draw_utterances(probes: Sequence[Places]) -> str:
-    """Draws an utterance of each place as spectrogram with its pitch: the probe's Fig. 1.
+    """Draws an utterance of each position as a spectrogram with its pitch.
 
     Args:
-        probes: A row of panels for each.
+        probes: The probes, a row of panels each.
+
+    Returns:
+        The figure as SVG.
     """
     figure = new_figure(_WIDTH_IN, 0.4 + 1.9 * len(probes))
     axes = iter(panels(figure, len(PLACES) * len(probes), len(PLACES)))
     for places in probes:
         for place in PLACES:
             one = next(axes)
-            # The same draws for every place: these three differ in nothing else.
+            # The same draws for every position, so that nothing else differs.
             drawn = np.random.default_rng(_SHOWN)
             utterance = speak(draw_voice(drawn), places, place, drawn)
             shown = log_spectrogram(utterance.waveform)[:, : _SHOWN_HZ // 10]
@@ -57,10 +60,13 @@ def draw_utterances(probes: Sequence[Places]) -> str:
 
 @report_style()
 def draw_results(all_probed: Sequence[Probed]) -> str:
-    """Draws each system's accuracy on test speakers and its way there on validation speakers.
+    """Draws each system's accuracy on test speakers and its learning curve on validation speakers.
 
     Args:
-        all_probed: A row of two panels for each; with at least one result.
+        all_probed: Probes with at least one result, a row of two panels each.
+
+    Returns:
+        The figure as SVG.
     """
     figure = new_figure(_WIDTH_IN, 0.3 + 2.6 * len(all_probed))
     axes = panels(figure, 2 * len(all_probed), 2)

@@ -1,4 +1,4 @@
-"""What the position probe found, in sentences that follow from its results alone."""
+"""Findings of the position probe, in sentences computed from its results."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Probed:
 
     Attributes:
         places: The probe.
-        plan: Its runs, as far as they are done.
+        plan: Its finished runs.
     """
 
     places: Places
@@ -28,14 +28,16 @@ class Probed:
 
 
 def receptive_field_s(system: str, settings: CapsuleSettings | None = None) -> float | None:
-    """Longest stretch of sound in which a system knows the order of events.
+    """Gives the longest segment of audio in which a system knows the order of events.
 
-    Stretches are combined in any order. None: it carries a state through the utterance, so
-    there is no such bound.
+    Beyond it, the system combines segments without their order.
 
     Args:
         system: One of ``SYSTEMS``, or your own.
-        settings: Of its capsules; the paper's if None.
+        settings: Settings of the capsules; the paper's if None.
+
+    Returns:
+        Seconds. None for a recurrent system, which has no such bound.
 
     Example:
         >>> [receptive_field_s(system) for system in ("CNN", "CNN_SeqCap", "CNN_RecCap")]
@@ -58,24 +60,30 @@ def receptive_field_s(system: str, settings: CapsuleSettings | None = None) -> f
 
 
 def trained_receptive_field_s(entry: EntryResults) -> float | None:
-    """Receptive field of an entry, with the settings that it was trained with.
+    """Gives the receptive field of an entry, with the settings of its training.
 
     Args:
-        entry: With at least one finished run.
+        entry: An entry with at least one finished run.
+
+    Returns:
+        As `receptive_field_s`.
     """
     trained = entry.done[0].provenance["settings"]["capsules"]
     return receptive_field_s(entry.system, CapsuleSettings(**trained))
 
 
 def findings(probed: Probed) -> list[str]:
-    """Says of each system whether it tells the places apart and why, and of neighbours which leads.
+    """States whether each system distinguishes the positions and why, and compares neighbours.
+
+    Args:
+        probed: A probe with at least one finished run.
 
     Returns:
-        A sentence for each system, then one for each pair of neighbours of whom one tells the
-        places apart.
+        A sentence for each system, then one for each pair of neighbours of which at least one is
+        above chance.
     """
     plan = probed.plan
-    told = [
+    sentences = [
         _finding(
             entry.label,
             trained_receptive_field_s(entry),
@@ -84,10 +92,10 @@ def findings(probed: Probed) -> list[str]:
         )
         for entry in plan.done
     ]
-    hashed_settings = {e.label for e in plan.done if is_above_chance(accuracy(probed, e.label))}
+    above_chance = {e.label for e in plan.done if is_above_chance(accuracy(probed, e.label))}
     for first, second in zip(plan.done, plan.done[1:], strict=False):
-        if hashed_settings.isdisjoint({first.label, second.label}):
-            continue  # guesses are not compared with guesses
+        if above_chance.isdisjoint({first.label, second.label}):
+            continue  # two systems at chance are not compared
         tests = compare_entries(first, second, plan.emotions, plan.test_share(second.done))
         if tests is None or tests.wa_interval is None:
             continue
@@ -99,60 +107,68 @@ def findings(probed: Probed) -> list[str]:
             if high < 0
             else "not shown to differ from"
         )
-        told.append(
+        sentences.append(
             f"{second.label} is {verdict} {first.label}: {100 * tests.wa.difference:+.1f} points "
             f"({100 * low:+.1f} to {100 * high:+.1f})."
         )
-    return told
+    return sentences
 
 
 def accuracy(probed: Probed, label: str) -> Spread:
-    """Share of test utterances that an entry is right in, with its interval over speakers."""
+    """Gives the accuracy of an entry on test speakers, with its interval over speakers.
+
+    Args:
+        probed: A probe with results.
+        label: Name of the entry.
+    """
     (entry,) = (entry for entry in probed.plan.done if entry.label == label)
     return score_entry(entry, probed.plan.emotions).wa
 
 
 def is_above_chance(spread: Spread) -> bool:
-    """Says whether the interval lies above a third."""
+    """Says whether the whole interval lies above chance, a third."""
     return spread.interval is not None and spread.interval[0] > CHANCE
 
 
 def _finding(label: str, field_s: float | None, places: Places, spread: Spread) -> str:
-    tells = is_above_chance(spread)
-    about = f"{label} {'tells the places apart' if tells else 'is at chance'}"
+    succeeds = is_above_chance(spread)
+    about = f"{label} {'distinguishes the positions' if succeeds else 'is at chance'}"
+    not_learned = "It could distinguish them, but has not learned to in this training."
     if field_s is None:
-        memory = "what came before is carried along through the utterance"
-        return (
-            f"{about}: {memory}."
-            if tells
-            else f"{about}: {memory}, so it could tell; it has not learnt it in this training."
-        )
-    edge = f"its receptive field has {field_s:.2f} s"
+        why = f"{about}. Its state carries earlier frames through the utterance."
+        return why if succeeds else f"{why} {not_learned}"
+    field = f"Its receptive field is {field_s:.2f} s"
+    edge = f"a rise is at least {places.edge_s:.2f} s from the nearer end"
     if field_s <= places.edge_s:
         return (
-            f"{about} though {edge} and no end of the utterance is nearer to a rise than "
-            f"{places.edge_s:.2f} s: something else tells the place; do not trust this probe."
-            if tells
-            else f"{about}, as it must be: {edge}, no end of the utterance is nearer to a rise "
-            f"than {places.edge_s:.2f} s, and the order of its fields is not used."
+            f"{about}. {field}, and {edge}. Something else reveals the position: do not trust this "
+            "probe."
+            if succeeds
+            else f"{about}, as expected. {field}, {edge}, and the order of its segments is not "
+            "used."
         )
-    near = f"the end of an utterance, {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s off"
-    return (
-        f"{about}: {edge}, an early or late rise together with {near}."
-        if tells
-        else f"{about}: {edge}, an early or late rise together with {near}, so it could tell; it "
-        "has not learnt it in this training."
+    why = (
+        f"{about}. {field}. It can cover an early or late rise and the nearer end of the "
+        f"utterance, which is {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s away."
     )
+    return why if succeeds else f"{why} {not_learned}"
 
 
 def on_the_argument(all_probed: list[Probed]) -> list[str]:
-    """Holds the paper's argument (Figs. 4 and 5, Sec. IV-C) against what was seen."""
+    """Compares the paper's argument (Figs. 4 and 5, Sec. IV-C) with the results.
+
+    Args:
+        all_probed: The probes with results.
+
+    Returns:
+        A sentence for each claim that was tested.
+    """
     claims = {
-        "CNN": ("Fig. 4: pooling leaves a CNN without the place of a rise", False),
-        "CNN_SeqCap": ("Fig. 5: position-aware capsules keep the place of a rise", True),
-        "CNN_RecCap": ("Sec. IV-C: the recurrent connection knows what came before", True),
+        "CNN": ("Fig. 4: pooling removes the position of a rise from a CNN", False),
+        "CNN_SeqCap": ("Fig. 5: position-aware capsules keep the position of a rise", True),
+        "CNN_RecCap": ("Sec. IV-C: the recurrent connection carries earlier context", True),
     }
-    told = []
+    sentences = []
     for label, (claim, expected) in claims.items():
         seen = [
             f"{'holds' if is_above_chance(accuracy(probed, label)) == expected else 'fails'} in "
@@ -161,5 +177,5 @@ def on_the_argument(all_probed: list[Probed]) -> list[str]:
             if label in {entry.label for entry in probed.plan.done}
         ]
         if seen:
-            told.append(f"{claim}: {', '.join(seen)}.")
-    return told
+            sentences.append(f"{claim}: {', '.join(seen)}.")
+    return sentences

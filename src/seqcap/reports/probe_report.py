@@ -25,11 +25,11 @@ def write_probe_report(folder: Path, probes: Sequence[Places]) -> Path:
     """Writes `probe.md` and its figures.
 
     Args:
-        folder: Of the probe; each probe has run in a folder below that bears its name.
-        probes: Which.
+        folder: Folder of the probe, with a folder for each probe, of its name.
+        probes: The probes to report on.
 
     Returns:
-        The report.
+        Path of the report.
 
     Raises:
         SettingsError: No run of a probe is done.
@@ -48,33 +48,43 @@ def write_probe_report(folder: Path, probes: Sequence[Places]) -> Path:
 
 
 def read_probe(folder: Path, places: Places) -> Probed:
-    """Reads what a probe's runs have left.
+    """Reads the runs of a probe.
+
+    Args:
+        folder: Folder of all probes.
+        places: The probe.
 
     Raises:
-        SettingsError: None of them is done.
+        SettingsError: No run is done.
     """
     (plan,) = read_plans(folder / places.name)
     if not plan.done:
         raise SettingsError(
-            f"{folder / places.name}: no run is done; give the same command again, "
-            "error.txt in the runs' folders says what went wrong"
+            f"{folder / places.name}: no run is done; error.txt in each run's folder gives the "
+            "reason; run the same command again"
         )
     return Probed(places, plan)
 
 
 def probe_markdown(all_probed: Sequence[Probed]) -> str:
-    """Writes the report's text, with every number and every sentence computed."""
+    """Gives the text of the report, with all numbers and findings computed.
+
+    Args:
+        all_probed: The probes with results.
+    """
     lines = [
-        "# Does a system know where an intonation rise stands?",
+        "# Does a system know the position of an intonation rise?",
         "",
-        "Synthetic utterances that differ only in where a rise of pitch stands: at the beginning, "
-        "in the middle or at the end (the paper's Figs. 1, 4 and 5). Speaker, vowel, loudness, "
-        "noise, duration and the rise itself are drawn independently of its place. No speaker is "
-        f"in two parts. Every place is as frequent as the others, so chance is {CHANCE:.3f} and "
-        "WA (share of all utterances that are right, Eq. 11) equals UA (mean over places, "
-        "Eq. 12); intervals are 95 %, by bootstrap over test speakers, all seeds pooled.",
+        "The utterances are synthetic. They differ only in the position of a pitch rise: at the "
+        "beginning, in the middle or at the end (the paper's Figs. 1, 4 and 5). Speaker, vowel, "
+        "loudness, noise, duration and the rise itself are drawn independently of the position. "
+        "No speaker is in two parts.",
         "",
-        "![One utterance of each place with its pitch](figures/probe-utterances.svg)",
+        f"All positions are equally frequent, so chance is {CHANCE:.3f}. Accuracy (WA, Eq. 11) "
+        "equals unweighted average recall (UA, Eq. 12). Intervals are 95 %, by bootstrap over test "
+        "speakers, all seeds pooled.",
+        "",
+        "![One utterance of each position with its pitch](figures/probe-utterances.svg)",
         "",
         "![Accuracy and learning curves](figures/probe-results.svg)",
         "",
@@ -94,11 +104,11 @@ def _section(probed: Probed) -> list[str]:
     lines = [
         f"## {places.name}",
         "",
-        f"Utterances of {places.duration_s[0]:g} to {places.duration_s[1]:g} s; an early or late "
-        f"rise is {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s from the nearer end. "
-        f"{facts['utterances']} utterances of {facts['speakers']} speakers, {tested} of them "
-        f"tested. Seeds {', '.join(map(str, plan.seeds))}; settings: recipe {plan.recipe}, "
-        f"{', '.join(plan.overrides)}.",
+        f"Utterances are {places.duration_s[0]:g} to {places.duration_s[1]:g} s long. An early or "
+        f"late rise is {places.edge_s:.2f} to {places.farthest_edge_s:.2f} s from the nearer end. "
+        f"There are {facts['utterances']} utterances of {facts['speakers']} speakers; {tested} "
+        f"utterances are tested. Seeds: {', '.join(map(str, plan.seeds))}. Settings: recipe "
+        f"{plan.recipe}, {', '.join(plan.overrides)}.",
         "",
         f"| system | receptive field | seeds done | accuracy | {' | '.join(PLACES)} | step |",
         f"|---|--:|--:|--:|{'--:|' * len(PLACES)}--:|",
@@ -110,9 +120,8 @@ def _section(probed: Probed) -> list[str]:
         "",
         *[f"- {sentence}" for sentence in findings(probed)],
         "",
-        f"Columns {', '.join(PLACES)}: share of each place that is right. Heard at once: longest "
-        "stretch of sound in which the system knows what stands beside what. Machine: "
-        f"{'; '.join(machines)}.",
+        f"Columns {', '.join(PLACES)}: recall of each position. Receptive field: longest segment "
+        f"of audio in which the system knows the order of events. Machine: {'; '.join(machines)}.",
     ]
 
 
@@ -125,7 +134,7 @@ def _row(probed: Probed, entry: EntryResults) -> str:
     steps_ms = [run.resources["step_ms"] for run in entry.done]
     cells = [
         entry.label,
-        "all so far" if field_s is None else f"{field_s:.2f} s",
+        "all frames so far" if field_s is None else f"{field_s:.2f} s",
         f"{len(entry.done)} of {len(entry.runs)}",
         f"{spread.pooled:.3f}{between}",
         *shares,

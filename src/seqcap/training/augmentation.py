@@ -1,4 +1,4 @@
-"""Augmentation: random changes of training segments, so that few voices teach more.
+"""Augmentation: random changes of training segments.
 
 Every function takes its random generator. Waveforms ``(samples,)``, log spectrograms
 ``(frame, bin)``.
@@ -26,7 +26,7 @@ _MOST = {
     "speed": 1.0,
     "stretch": 1.0,
     "noise_share": 1.0,
-    "voices": 2.0,
+    "speaker_mixing": 2.0,
     "equaliser_share": 1.0,
     "telephone_share": 1.0,
     "low_pass_share": 1.0,
@@ -50,23 +50,20 @@ class Augmentation:
         masks: Number of bands, and of spans of time, that are masked (SpecAugment).
         mask_bins: Widest band, bins.
         mask_frames: Longest span, frames.
-        masks: How many bands, and how many spans of time, are blanked (SpecAugment).
-        mask_bins: Widest band.
-        mask_frames: Longest span.
         equaliser_share: Share of segments that get a random equaliser.
-        equaliser_db: Most that it raises or lowers a frequency by.
-        telephone_share: Share that passes a telephone's band and mu-law.
-        low_pass_share: Share that loses its high frequencies, as to a codec.
-        room_share: Share that sounds as in a room.
-        clip_share: Share whose peaks are cut off.
-        codec_share: Share of segments cut from their recording coded as GSM, Opus or MP3, which
-            is done once for a training.
-        recorded_noise: Noise is one of those in the folder that SEQCAP_NOISE names, where that is
-            set, or hum, besides plain noise.
-        voices: Speaker-statistics mixing, as MixStyle (Zhou et al., "Domain generalization with
-            MixStyle", 2021). Largest share of the difference between the mean spectra of two
-            training speakers that is added to a segment; above 1 it goes beyond the other
-            speaker. Not for segments of known speakers, whose mean is subtracted.
+        equaliser_db: Largest gain or loss of the equaliser, dB.
+        telephone_share: Share of segments limited to a telephone's band and coded in mu-law.
+        low_pass_share: Share of segments that lose their high frequencies, as in low-rate codecs.
+        room_share: Share of segments that get reverberation.
+        clip_share: Share of segments whose peaks are clipped.
+        codec_share: Share of segments cut from recordings coded as GSM, Opus or MP3. Each
+            recording is coded once for a training.
+        recorded_noise: Draw noise also from the folder in the environment variable SEQCAP_NOISE,
+            and mains hum.
+        speaker_mixing: Speaker-statistics mixing, as MixStyle (Zhou et al., "Domain
+            generalization with MixStyle", 2021). Largest share of the difference between the mean
+            spectra of two training speakers that is added to a segment; above 1 it goes beyond
+            the other speaker. Not used where the speaker's mean is subtracted.
 
     Raises:
         SettingsError: A number out of range.
@@ -85,7 +82,7 @@ class Augmentation:
     masks: int = 1
     mask_bins: int = 32
     mask_frames: int = 16
-    voices: float = added_field(0.0, neutral=0.0)
+    speaker_mixing: float = added_field(0.0, neutral=0.0)
     equaliser_share: float = added_field(0.0, neutral=0.0)
     equaliser_db: float = added_field(8.0, neutral=8.0)
     telephone_share: float = added_field(0.0, neutral=0.0)
@@ -116,7 +113,7 @@ class Augmentation:
 
     @property
     def changes_channel(self) -> bool:
-        """Whether segments may pass through a room or a channel."""
+        """Whether rooms, channels or clipping may change segments."""
         shares = (
             self.equaliser_share,
             self.telephone_share,
@@ -128,7 +125,7 @@ class Augmentation:
 
 
 def draw_factor(largest: float, generator: np.random.Generator) -> float:
-    """Draws a factor that is above one as often as below.
+    """Draws a factor, above and below one with equal probability.
 
     Args:
         largest: Largest factor minus one, 0 or more.
@@ -146,7 +143,7 @@ def draw_factor(largest: float, generator: np.random.Generator) -> float:
 
 
 def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
-    """Plays a waveform faster, so it is shorter and its pitch higher.
+    """Changes the speed of a waveform, and its pitch with it.
 
     Args:
         waveform: 16 kHz mono, shape ``(samples,)``.
@@ -168,13 +165,14 @@ def change_speed(waveform: FloatArray, speed: float) -> FloatArray:
 def augment_waveform(
     waveform: FloatArray, settings: Augmentation, generator: np.random.Generator
 ) -> FloatArray:
-    """Puts a segment into a room, adds noise, passes it through a channel, changes the level.
+    """Applies reverberation, noise, clipping, channels and gain to a segment, in this order.
 
-    Nothing is drawn for what has no share, so that earlier trainings can be repeated.
+    No random number is drawn for a change whose share is 0, so that earlier trainings can be
+    repeated.
 
     Args:
         waveform: 16 kHz mono, shape ``(samples,)``.
-        settings: How far.
+        settings: Shares and limits.
         generator: Source of the random numbers.
 
     Returns:
@@ -196,7 +194,7 @@ def augment_waveform(
             noise = draw_noise(len(waveform), generator)
         else:
             noise = generator.standard_normal(len(waveform), np.float32)
-            if generator.random() < 0.5:  # white or, as rooms sound, falling with frequency
+            if generator.random() < 0.5:  # half white, half falling with frequency as in rooms
                 falling = np.float32(0.9) ** np.arange(64, dtype=np.float32)
                 noise = np.convolve(noise, falling, "same")
         mean_square = max(float(np.mean(noise**2)), 1e-12)
@@ -210,7 +208,7 @@ def augment_waveform(
         waveform = telephone(waveform, generator)
     elif settings.low_pass_share and generator.random() < settings.low_pass_share:
         waveform = low_pass(waveform, generator)
-    if settings.changes_channel:  # whole recordings are brought to one level
+    if settings.changes_channel:  # back to the recording's level
         after = np.sqrt(np.mean(waveform**2))
         waveform = waveform * np.float32(before / max(after, 1e-9))
     gain_db = generator.uniform(-settings.gain_db, settings.gain_db)
@@ -246,7 +244,7 @@ def augment_spectrogram(
 
     Args:
         spectrogram: Normalised, so that zero is the mean; shape ``(frame, bin)``; changed in place.
-        settings: How far.
+        settings: Limits of tilt and masks.
         generator: Source of the random numbers.
 
     Returns:
@@ -260,7 +258,7 @@ def augment_spectrogram(
         [0.0, 1.0]
     """
     tilt_db = generator.uniform(-settings.tilt_db, settings.tilt_db)
-    # 8.7 dB are a factor of e; deviations of log magnitudes are near two.
+    # A factor of e is 8.7 dB; the deviation of log magnitudes is near two.
     spectrogram += np.linspace(-0.5, 0.5, BIN_COUNT, dtype=np.float32) * np.float32(tilt_db / 17.4)
     for _ in range(settings.masks):
         start, width = _span(BIN_COUNT, settings.mask_bins, generator)

@@ -1,4 +1,4 @@
-"""Utterances of a corpus table to batches of segments, for training, and of whole utterances.
+"""Batches of segments for training, and of whole utterances for validation and test.
 
 Axis order: spectrograms ``(batch, frame, bin)``.
 """
@@ -31,10 +31,10 @@ SEGMENT_S = 2.0  # Sec. VI-A
 
 
 class Utterance(NamedTuple):
-    """What training knows of one row of the table: sound, emotion, and whose and where it is.
+    """One row of the corpus table: waveform, label, corpus and speaker.
 
-    `speech` is as `find_speech` gives it; None: looked for each time, if at all. `possible` is
-    which emotions its corpus has, shape ``(emotion,)``; None: all.
+    `speech` is as `find_speech` gives it. If it is None, speech is detected each time it is needed.
+    `possible` marks the emotions that the corpus has, shape ``(emotion,)``; None: all.
     """
 
     waveform: FloatArray
@@ -68,23 +68,26 @@ class Batch(NamedTuple):
 def find_speech(
     utterances: Sequence[Utterance], settings: NormalisationSettings
 ) -> list[Utterance]:
-    """Finds speech once for a whole training, and leaves out utterances without any.
+    """Detects speech once for a whole training, and leaves out utterances without any.
 
-    Where it was found before it is not looked for again.
+    Utterances whose `speech` is known are not searched again.
 
     Args:
-        utterances: As they were loaded.
-        settings: All are kept as they are unless `speech_only` is set.
+        utterances: Utterances as loaded.
+        settings: Without `speech_only`, all utterances are returned unchanged.
+
+    Returns:
+        The utterances with speech, their `speech` filled in.
 
     Warns:
         CorpusWarning: Utterances were left out.
     """
     if not settings.speech_only:
         return list(utterances)
-    nothing = np.zeros(BIN_COUNT, np.float32)
+    zeros = np.zeros(BIN_COUNT, np.float32)
     new = [utterance.waveform for utterance in utterances if utterance.speech is None]
-    fresh = iter(Normalisation(nothing, nothing, settings).find_speech(new))
-    found = [next(fresh) if each.speech is None else each.speech for each in utterances]
+    detected = iter(Normalisation(zeros, zeros, settings).find_speech(new))
+    found = [next(detected) if each.speech is None else each.speech for each in utterances]
     spoken = [
         utterance._replace(speech=speech)
         for utterance, speech in zip(utterances, found, strict=True)
@@ -126,7 +129,7 @@ def measure_normalisation(
     """Measures mean and deviation of log magnitudes, Sec. VI-A.
 
     Args:
-        utterances: The training part, nothing else; waveforms ``(samples,)``.
+        utterances: The training part only; waveforms ``(samples,)``.
         settings: Level, trimming and mean normalisation.
 
     Returns:
@@ -139,8 +142,8 @@ def measure_normalisation(
         >>> abs(float(normalised.mean())) < 0.01, abs(float(normalised.std()) - 1) < 0.01
         (True, True)
     """
-    nothing = np.zeros(BIN_COUNT, np.float32)
-    unmeasured = Normalisation(nothing, nothing, settings)
+    zeros = np.zeros(BIN_COUNT, np.float32)
+    unmeasured = Normalisation(zeros, zeros, settings)
     total, squares, frames = np.zeros(BIN_COUNT), np.zeros(BIN_COUNT), 0
     for utterance in utterances:
         spectrogram = unmeasured.subtract_utterance_mean(
@@ -156,17 +159,15 @@ def measure_normalisation(
     measured = dataclasses.replace(
         unmeasured, mean=mean.astype(np.float32), deviation=deviation.astype(np.float32)
     )
-    if settings.speaker_mean_norm:  # what is left without it deviates less
+    if settings.speaker_mean_norm:  # without the speaker's mean, the deviation is smaller
         squares = np.zeros(BIN_COUNT)
-        for utterance, adapt_to_speaker in zip(
+        for utterance, adapted in zip(
             utterances, speaker_normalisations(utterances, measured), strict=True
         ):
-            left = adapt_to_speaker(
-                adapt_to_speaker.spectrogram(utterance.waveform, utterance.speech)
-            )
-            squares += np.square(left, dtype=float).sum(0)
-        left_over = np.sqrt(squares / frames).astype(np.float32)
-        measured = dataclasses.replace(measured, deviation=measured.deviation * left_over)
+            remainder = adapted(adapted.spectrogram(utterance.waveform, utterance.speech))
+            squares += np.square(remainder, dtype=float).sum(0)
+        remaining = np.sqrt(squares / frames).astype(np.float32)
+        measured = dataclasses.replace(measured, deviation=measured.deviation * remaining)
     return measured
 
 
@@ -176,8 +177,11 @@ def speaker_normalisations(
     """Gives each utterance the normalisation adapted to its speaker.
 
     Args:
-        utterances: All that there are of each speaker; their labels are not looked at.
-        normalisation: Of the training part.
+        utterances: All utterances of each speaker; labels are not used.
+        normalisation: Normalisation of the training part.
+
+    Returns:
+        One normalisation an utterance; the same one for all without `speaker_mean_norm`.
     """
     if not normalisation.settings.speaker_mean_norm:
         return [normalisation] * len(utterances)
@@ -195,15 +199,15 @@ def speaker_normalisations(
 class Segments(Dataset[Item]):
     """Segments of utterances; random crops differ in each epoch.
 
-    An index is an epoch and a piece, so that what is drawn depends on nothing else.
+    An index is an epoch and a segment, so that random draws depend on these and the seed only.
 
     Args:
         utterances: The training part.
-        normalisation: Measured on it.
-        augmentation: How far pieces are changed; None: fixed pieces one after the other, as
-            they are (Sec. VI-A), instead of random ones.
-        seed: Of everything that is drawn.
-        segment_s: Longest piece.
+        normalisation: Measured on the training part.
+        augmentation: How far segments are changed; None: fixed, unchanged segments one after the
+            other (Sec. VI-A) instead of random crops.
+        seed: Random seed of crops and augmentation.
+        segment_s: Longest segment, s.
         unknown_speaker_share: Share of random crops normalised as if their speaker were unknown.
     """
 
@@ -224,44 +228,44 @@ class Segments(Dataset[Item]):
         self.normalisations = speaker_normalisations(utterances, normalisation)
         self.unknown_speaker_share = unknown_speaker_share
         self.augmentation = augmentation
-        self.voices = self._measure_voices()
+        self.speaker_means = self._measure_speaker_means()
         coded = augmentation is not None and augmentation.codec_share > 0
         self.coded = code_waveforms(self.waveforms, seed) if coded else []
         self.seed = seed
         self.samples = round(segment_s * SAMPLE_RATE_HZ)
-        self.pieces = [
+        self.starts = [  # utterance and first sample of each segment
             (index, start)
             for index, waveform in enumerate(self.waveforms)
             for start in range(0, len(waveform), self.samples)
         ]
-        # A random piece may begin anywhere, so only short utterances give short ones.
+        # A random crop may begin anywhere, so only short utterances give short crops.
         self.lengths = np.array(
             [
                 min(self.samples, len(self.waveforms[index]) - (0 if augmentation else start))
-                for index, start in self.pieces
+                for index, start in self.starts
             ]
         )
 
     def __len__(self) -> int:
-        return len(self.pieces)
+        return len(self.starts)
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
-        epoch, piece = key
-        index, start = self.pieces[piece]
-        waveform, owner = self.waveforms[index], self.utterances[index]
+        epoch, segment = key
+        index, start = self.starts[segment]
+        waveform, utterance = self.waveforms[index], self.utterances[index]
         normalisation = self.normalisations[index]
         if self.augmentation is None:
             cut = waveform[start : start + self.samples]
-            return Item(normalisation(log_spectrogram(cut)), owner.label, owner.possible)
-        generator = np.random.default_rng((self.seed, epoch, piece))
+            return Item(normalisation(log_spectrogram(cut)), utterance.label, utterance.possible)
+        generator = np.random.default_rng((self.seed, epoch, segment))
         speed = draw_factor(self.augmentation.speed, generator)
-        # Nothing is drawn for what is not done, so that earlier trainings can be repeated.
+        # Nothing is drawn for changes that are off, so that earlier trainings can be repeated.
         stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
         if self.unknown_speaker_share and generator.random() < self.unknown_speaker_share:
             normalisation = self.normalisation
         if normalisation is self.normalisation:
-            normalisation = self._in_another_voice(index, generator)
+            normalisation = self._mix_speakers(index, generator)
         if self.coded and generator.random() < self.augmentation.codec_share:
             waveform = self.coded[index]
         samples = int(self.samples / (stretch or 1))
@@ -273,35 +277,40 @@ class Segments(Dataset[Item]):
         if stretch:
             spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
         spectrogram = augment_spectrogram(spectrogram, self.augmentation, generator)
-        return Item(spectrogram, owner.label, owner.possible)
+        return Item(spectrogram, utterance.label, utterance.possible)
 
-    def _measure_voices(self) -> dict[str, dict[str, FloatArray]]:
-        """Mean spectra `(512,)` of all speakers who are named, by corpus."""
-        voices: dict[str, dict[str, FloatArray]] = {}
-        if self.augmentation and self.augmentation.voices:
-            everybody = self.normalisation.changed(speaker_mean_norm=1.0)
-            found = speaker_normalisations(self.utterances, everybody)
-            for utterance, of_one in zip(self.utterances, found, strict=True):
+    def _measure_speaker_means(self) -> dict[str, dict[str, FloatArray]]:
+        """Measures the mean spectrum `(512,)` of each named speaker, by corpus."""
+        means: dict[str, dict[str, FloatArray]] = {}
+        if self.augmentation and self.augmentation.speaker_mixing:
+            adaptive = self.normalisation.changed(speaker_mean_norm=1.0)
+            adapted = speaker_normalisations(self.utterances, adaptive)
+            for utterance, own in zip(self.utterances, adapted, strict=True):
                 if utterance.speaker:
-                    voices.setdefault(utterance.corpus, {})[utterance.speaker] = of_one.mean
-        return voices
+                    means.setdefault(utterance.corpus, {})[utterance.speaker] = own.mean
+        return means
 
-    def _in_another_voice(self, index: int, generator: np.random.Generator) -> Normalisation:
-        """Draws the speaker whose mean spectrum an utterance moves towards."""
+    def _mix_speakers(self, index: int, generator: np.random.Generator) -> Normalisation:
+        """Moves the mean spectrum of an utterance towards that of a random speaker."""
         utterance = self.utterances[index]
-        # Choice: of the same corpus, for from one to another the microphone changes, too, with
-        # which systems learn to know the language and the way of acting.
-        voices = self.voices.get(utterance.corpus, {})
-        if self.augmentation is None or utterance.speaker not in voices:
+        # Choice: speakers of the same corpus only. Between corpora the microphone differs too, and
+        # the microphone tells a system the language and the style of acting.
+        means = self.speaker_means.get(utterance.corpus, {})
+        if self.augmentation is None or utterance.speaker not in means:
             return self.normalisation
-        other = list(voices.values())[generator.integers(len(voices))]
-        share = np.float32(generator.uniform(0, self.augmentation.voices))
-        mean = self.normalisation.mean - share * (other - voices[utterance.speaker])
+        other = list(means.values())[generator.integers(len(means))]
+        share = np.float32(generator.uniform(0, self.augmentation.speaker_mixing))
+        mean = self.normalisation.mean - share * (other - means[utterance.speaker])
         return dataclasses.replace(self.normalisation, mean=mean)
 
 
 class WholeUtterances(Dataset[Item]):
-    """Whole utterances as they are, for validation and test (Sec. VI-A)."""
+    """Whole, unchanged utterances, for validation and test (Sec. VI-A).
+
+    Args:
+        utterances: The validation or the test part.
+        normalisation: Measured on the training part.
+    """
 
     def __init__(self, utterances: Sequence[Utterance], normalisation: Normalisation) -> None:
         self.utterances = utterances
@@ -318,13 +327,28 @@ class WholeUtterances(Dataset[Item]):
 
 
 def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:
-    """Batches of utterances of similar length, so that little is computed on padding."""
+    """Groups utterances of similar length into batches, which saves padding.
+
+    Args:
+        utterances: The validation or the test part.
+        batch_size: Utterances of a batch; the last one may be smaller.
+
+    Returns:
+        Indices of the utterances of each batch.
+    """
     order = np.argsort([len(u.waveform) for u in utterances], kind="stable")
     return [order[i : i + batch_size].tolist() for i in range(0, len(order), batch_size)]
 
 
 def collate(items: Sequence[Item]) -> Batch:
-    """Pads spectrograms to the longest of them."""
+    """Pads spectrograms with zeros to the longest of them.
+
+    Args:
+        items: At least one.
+
+    Returns:
+        One batch.
+    """
     counts = [len(item.spectrogram) for item in items]
     bin_count = items[0].spectrogram.shape[1]
     padded = np.zeros((len(items), max(counts), bin_count), np.float32)

@@ -16,24 +16,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 _LINE_EVERY_S = 60.0
-_SPEED_OVER_S = 300  # validation interrupts the steps, so that the pace of seconds says little
+_SPEED_OVER_S = 300  # averages over validation, which interrupts the steps
 
 
 class TrainingProgress(pl.Callback):
-    """One bar for the whole training, and a line for each epoch.
+    """Shows one bar for the whole training, and a line for each epoch, on the error stream.
 
-    Where there is no terminal, a line at the start and at least one a minute stand for the bar.
-    All go to the error stream.
+    Without a terminal there is no bar, but a line at the start and at least one a minute.
     """
 
     def __init__(self) -> None:
-        self.bar: Progress | None = None  # not before it is shown: screens go into no process
+        self.bar: Progress | None = None  # made late: a Progress cannot be sent to processes
         self.began_s = 0.0
         self.began_step = 0
-        self.told_s = 0.0
+        self.last_line_s = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Shows the bar; a resumed training starts where it stopped."""
+        """Shows the bar, from the first step or the one after which the training resumes."""
         self.began_s, self.began_step = time.perf_counter(), trainer.global_step
         if not trainer.is_global_zero:
             return
@@ -45,7 +44,7 @@ class TrainingProgress(pl.Callback):
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
             console=console,
-            # Another process could not take it away if the training is interrupted.
+            # With several processes, an interruption would leave the bar on the screen.
             disable=not console.is_terminal or trainer.world_size > 1,
             speed_estimate_period=_SPEED_OVER_S,
             transient=True,
@@ -54,48 +53,48 @@ class TrainingProgress(pl.Callback):
         self.bar.start()
         if self.bar.disable:
             resumed = f", resumed after step {trainer.global_step}" if trainer.global_step else ""
-            self._tell(
+            self._print(
                 f"training: {trainer.max_epochs} epochs, {self._steps(trainer)} steps{resumed}"
             )
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Moves the bar, or tells a line if none was told for a minute."""
+        """Moves the bar, or prints a line if a minute has passed since the last one."""
         if self.bar is None:
             return
         self.bar.update(self.bar.task_ids[0], completed=trainer.global_step)
-        if self.bar.disable and time.perf_counter() - self.told_s >= _LINE_EVERY_S:
+        if self.bar.disable and time.perf_counter() - self.last_line_s >= _LINE_EVERY_S:
             steps = self._steps(trainer)
-            self._tell(f"step {trainer.global_step} of {steps}; {self._left(trainer)} left")
+            self._print(f"step {trainer.global_step} of {steps}; {self._left(trainer)} left")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Tells what the epoch gave."""
+        """Prints the metrics of the epoch."""
         if self.bar is None:
             return
-        told = trainer.callback_metrics
-        self._tell(
+        metrics = trainer.callback_metrics
+        self._print(
             f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: "
-            f"loss {told['loss']:.3f}; validation: loss {told['validation_loss']:.3f}, "
-            f"WA {told['validation_wa']:.3f}, UA {told['validation_ua']:.3f}; "
+            f"loss {metrics['loss']:.3f}; validation: loss {metrics['validation_loss']:.3f}, "
+            f"WA {metrics['validation_wa']:.3f}, UA {metrics['validation_ua']:.3f}; "
             f"{self._left(trainer)} left"
         )
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._stop()
 
     def on_exception(self, *_: Any) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._stop()
 
-    def _tell(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self.bar is not None:
             self.bar.console.print(line)
-        self.told_s = time.perf_counter()
+        self.last_line_s = time.perf_counter()
 
     def _left(self, trainer: pl.Trainer) -> str:
         done = trainer.global_step
-        pace_s = (time.perf_counter() - self.began_s) / max(1, done - self.began_step)
-        return _spoken(pace_s * (self._steps(trainer) - done))
+        step_s = (time.perf_counter() - self.began_s) / max(1, done - self.began_step)
+        return _format_duration(step_s * (self._steps(trainer) - done))
 
     def _stop(self) -> None:
         if self.bar is not None:
@@ -107,14 +106,14 @@ class TrainingProgress(pl.Callback):
         return int(trainer.estimated_stepping_batches)
 
 
-def _spoken(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class ResourceUsage(pl.Callback):
-    """Measures every step of a training, also over an interruption."""
+    """Measures time and memory of each step; a resumed training keeps earlier measurements."""
 
     def __init__(self) -> None:
         self.steps_s: list[float] = []
@@ -123,7 +122,7 @@ class ResourceUsage(pl.Callback):
 
     @property
     def step_ms(self) -> float:
-        """Median; 0 if there was no step."""
+        """Median time of a step, ms; 0 if there was none."""
         return 1000 * float(np.median(self.steps_s)) if self.steps_s else 0.0
 
     def on_train_batch_start(self, *_: Any) -> None:
@@ -131,7 +130,7 @@ class ResourceUsage(pl.Callback):
         self.began_s = time.perf_counter()
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Stops the clock and looks at the memory."""
+        """Stops the clock and reads the memory."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.steps_s.append(time.perf_counter() - self.began_s)
@@ -139,28 +138,28 @@ class ResourceUsage(pl.Callback):
         self.peak_memory_mb = max(self.peak_memory_mb, memory_mb)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
+        """Gives what a checkpoint keeps."""
         return {"steps_s": self.steps_s, "peak_memory_mb": self.peak_memory_mb}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes up what a checkpoint kept."""
+        """Restores what a checkpoint kept."""
         self.steps_s = list(state_dict["steps_s"])
         self.peak_memory_mb = state_dict["peak_memory_mb"]
 
 
 @contextmanager
 def filter_lightning_warnings() -> Iterator[None]:
-    """Keeps pytorch-lightning quiet while it trains."""
+    """Hides pytorch-lightning's messages and warnings that do not concern users."""
     with warnings.catch_warnings():
         _filter_warnings()
         yield
 
 
 class WorkerLogFilter(pl.Callback):
-    """Keeps the processes quiet that share a training."""
+    """Applies `filter_lightning_warnings` in each process of a shared training."""
 
     def setup(self, *_: Any, **__: Any) -> None:
-        """Before anything else, in each process."""
+        """Filters warnings before anything else in each process."""
         if multiprocessing.parent_process() is not None:
             _filter_warnings()
 
@@ -168,14 +167,14 @@ class WorkerLogFilter(pl.Callback):
 def _filter_warnings() -> None:
     for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It asks torch in a way that torch no longer likes,
+    # Lightning uses deprecated functions of torch.
     warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
     warnings.filterwarnings("ignore", ".*all_gather is deprecated")
-    # would have worker processes where the sound is in memory already,
+    # No worker processes are needed: all audio is in memory.
     warnings.filterwarnings("ignore", ".*does not have many workers")
-    # finds the folder of a training that goes on not empty,
+    # The folder of a resumed training is not empty.
     warnings.filterwarnings("ignore", ".*exists and is not empty")
-    # and would put together what every process has whole: each validates on everything.
+    # Each process validates on all utterances, so nothing needs to be gathered.
     warnings.filterwarnings("ignore", ".*sync_dist=True")
-    # Gradients of the first layer are laid out for speed.
+    # The first layer's gradients have a memory layout chosen for speed.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")

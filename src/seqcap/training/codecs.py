@@ -1,6 +1,6 @@
-"""Recordings as telephones and messengers pass them on: coded, and decoded again.
+"""Augmentation by codecs of telephones and messengers: recordings are coded and decoded.
 
-Coding is slow beside a step of training, so each recording is coded once (`code_waveforms`).
+Coding is slow compared with a training step, so each recording is coded once (`code_waveforms`).
 """
 
 import io
@@ -18,21 +18,45 @@ _MP3_DELAY_SAMPLES = 1105  # of LAME and its decoder
 
 
 def gsm(waveform: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """GSM 06.10 full rate, 13 kbit/s at 8 kHz."""
+    """Codes by GSM 06.10 full rate, 13 kbit/s at 8 kHz, and decodes.
+
+    Args:
+        waveform: 16 kHz mono, shape ``(samples,)``.
+        generator: Not used; the rate is fixed.
+
+    Returns:
+        About the same shape.
+    """
     narrow = soxr.resample(waveform, SAMPLE_RATE_HZ, _GSM_HZ, quality="HQ")
     decoded = _coded(narrow, _GSM_HZ, format="WAV", subtype="GSM610")
     return np.asarray(soxr.resample(decoded, _GSM_HZ, SAMPLE_RATE_HZ, quality="HQ"), np.float32)
 
 
 def opus(waveform: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """Opus at about 12 to 24 kbit/s."""
+    """Codes by Opus at about 12 to 24 kbit/s, and decodes.
+
+    Args:
+        waveform: 16 kHz mono, shape ``(samples,)``.
+        generator: Draws the bit rate.
+
+    Returns:
+        About the same shape.
+    """
     # libsndfile: 256 kbit/s at level 0, 6 kbit/s at level 1.
     level = float(generator.uniform(0.928, 0.976))
     return _coded(waveform, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS", compression_level=level)
 
 
 def mp3(waveform: FloatArray, generator: np.random.Generator) -> FloatArray:
-    """MP3 at 16 to 40 kbit/s."""
+    """Codes by MP3 at 16 to 40 kbit/s, and decodes.
+
+    Args:
+        waveform: 16 kHz mono, shape ``(samples,)``.
+        generator: Draws the bit rate.
+
+    Returns:
+        About the same shape, the codec's delay removed.
+    """
     decoded = _coded(
         waveform,
         SAMPLE_RATE_HZ,
@@ -56,7 +80,7 @@ def code_waveforms(waveforms: Sequence[FloatArray], seed: int) -> list[FloatArra
 
     Args:
         waveforms: 16 kHz mono, each of shape ``(samples,)``.
-        seed: Of the draw; the place of a recording decides besides.
+        seed: Random seed; each recording's draw depends on it and on the recording's index.
 
     Returns:
         Waveforms of the same lengths and levels.
@@ -66,7 +90,7 @@ def code_waveforms(waveforms: Sequence[FloatArray], seed: int) -> list[FloatArra
         generator = np.random.default_rng((seed, 1, place))
         code = list(CODECS.values())[generator.integers(len(CODECS))]
         peak = float(np.abs(waveform).max(initial=1e-9))
-        loud = waveform * np.float32(0.5 / peak)  # codecs have steps of their own
+        loud = waveform * np.float32(0.5 / peak)  # well above the codecs' quantisation step
         changed = code(loud, generator)[: len(waveform)]
         changed = np.pad(changed, (0, len(waveform) - len(changed)))
         coded.append(changed * np.float32(peak / 0.5))

@@ -1,6 +1,6 @@
-"""Fine-tuning: a training that starts from the weights of another model.
+"""Fine-tuning: a training that begins with the weights of another model.
 
-Weights that belong to no emotion are copied; those of an emotion from the emotion of the same
+Weights that belong to no emotion are copied. Those of an emotion come from the emotion of the same
 name. New emotions get random weights with the mean and the deviation of the known ones.
 Normalisation is measured anew.
 """
@@ -25,31 +25,34 @@ from seqcap.recognition.model_folder import WEIGHTS_FILE, check_model_folder
 from seqcap.scoring.seen_speakers import seen_speakers, validation_speakers
 from seqcap.training.settings import TrainingSettings
 
-_NAMED = 3  # of the speakers that are known
+_NAMED = 3  # known speakers that an error names
 
 
 def load_init_model(settings: TrainingSettings) -> Checkpoint:
     """Loads the initial model of a training.
 
     Args:
-        settings: With `init_from`.
+        settings: Settings with `init_from`.
+
+    Returns:
+        The model.
 
     Raises:
         CheckpointError: There is no model.
-        SettingsError: It is another system than the one to be trained, or has other capsules.
+        SettingsError: Its system or its capsule settings differ from those to be trained.
     """
     model = _load(_folder(settings))
     if model.system_name != settings.system:
         raise SettingsError(
-            f"setting 'init_from': {model.name} is {model.system_name}, {settings.system} is to "
-            f"be trained; give '--system {model.system_name}', or another model"
+            f"setting 'init_from': {model.name} is {model.system_name}, but {settings.system} is "
+            f"to be trained; give '--system {model.system_name}', or another model"
         )
     for name, theirs in dataclasses.asdict(model.capsule_settings).items():
         ours = getattr(settings.capsules, name)
         if name != "dropout" and theirs != ours:
             raise SettingsError(
-                f"setting 'init_from': {model.name} has capsules.{name}={theirs}, {ours} is to be "
-                "trained; give the same, or another model"
+                f"setting 'init_from': {model.name} has capsules.{name}={theirs}, but {ours} is to "
+                "be trained; give the same, or another model"
             )
     return model
 
@@ -58,11 +61,11 @@ def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
     """Describes the initial model, for the record of a run.
 
     Args:
-        settings: With or without `init_from`.
+        settings: Settings with or without `init_from`.
 
     Returns:
-        Name, SHA-256 of the weights, emotions, seen speakers and those of them who only validated;
-        empty without a model.
+        Name, SHA-256 of the weights, emotions, seen speakers, and those of them who only
+        validated; empty without a model.
 
     Raises:
         CheckpointError, SettingsError: As `load_init_model`.
@@ -79,27 +82,27 @@ def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:
     }
 
 
-def refuse_known_speakers(started_from: Mapping[str, Any], fold: Fold) -> None:
+def refuse_known_speakers(init_model: Mapping[str, Any], fold: Fold) -> None:
     """Refuses a fold whose validation or test speakers the initial model has seen.
 
     Speakers who only validated the initial model may validate again.
 
     Args:
-        started_from: As `describe_init_model` gives it.
+        init_model: As `describe_init_model` gives it.
         fold: Speakers of validation and test.
 
     Raises:
         CorpusError: The initial model was trained on one of them.
     """
-    seen_keys = {speaker_key(speaker) for speaker in started_from.get("speakers", ())}
-    trained_keys = seen_keys - {speaker_key(one) for one in started_from.get("validation", ())}
+    seen_keys = {speaker_key(speaker) for speaker in init_model.get("speakers", ())}
+    trained_keys = seen_keys - {speaker_key(one) for one in init_model.get("validation", ())}
     known = [one for one in fold.validation if speaker_key(one) in trained_keys]
     known += [one for one in fold.test if speaker_key(one) in seen_keys]
     if known:
         others = len(known) - _NAMED
         more = f" and {others} more" if others > 0 else ""
         raise CorpusError(
-            f"fold {fold.name}: the initial model {started_from['name']} was trained on speakers "
+            f"fold {fold.name}: the initial model {init_model['name']} was trained on speakers "
             f"of validation or test: {', '.join(known[:_NAMED])}{more}; choose another fold or "
             "model. If the names coincide by chance, rename the speakers in the table"
         )
@@ -147,7 +150,7 @@ def _load_once(folder: Path, changed_ns: int) -> Checkpoint:
 
 
 def _load(folder: Path) -> Checkpoint:
-    """Loads a model, again only after it has changed."""
+    """Loads a model; the same files are loaded once."""
     return _load_once(folder, (folder / WEIGHTS_FILE).stat().st_mtime_ns)
 
 

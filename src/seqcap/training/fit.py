@@ -1,6 +1,6 @@
 """Training of one system on one fold, Secs. IV-D and V-E.
 
-The test part is not looked at here: who trains gets training and validation, nothing else.
+This module never sees the test part: `train` takes the training and the validation part only.
 """
 
 import functools
@@ -55,9 +55,9 @@ from seqcap.training.resume import (
 from seqcap.training.sampler import SegmentBatchSampler
 from seqcap.training.settings import TrainingSettings
 
-_STARTING_SEGMENTS = 48
+_LSUV_SEGMENTS = 48
 _LAST = "last.ckpt"
-_CHOICES: dict[str, dict[str, Any]] = {
+_MONITORS: dict[str, dict[str, Any]] = {
     "wa": {"monitor": "validation_wa", "mode": "max"},
     "ua": {"monitor": "validation_ua", "mode": "max"},
     "loss": {"monitor": "validation_loss", "mode": "min"},
@@ -68,15 +68,15 @@ _CHOICES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class TrainedSystem:
-    """What training gives: the weights of the best epoch, ready for use, and what it cost.
+    """A trained system with the weights of the chosen epoch, and what the training cost.
 
     Attributes:
         system: In evaluation mode, on the CPU.
         normalisation: Measured on the training part.
         temperature: Fitted on the validation part.
-        steps: Of training, all of them.
-        step_ms: Median time from one step to the next.
-        peak_memory_mb: Most memory that the process held after a step.
+        steps: Number of training steps.
+        step_ms: Median time of a step, ms.
+        peak_memory_mb: Largest memory of the process after a step, MB.
     """
 
     system: System
@@ -97,26 +97,26 @@ def train(
     devices: int = 1,
     progress: bool = True,
 ) -> TrainedSystem:
-    """Trains a system and keeps the epoch that is best on validation speakers.
+    """Trains a system and keeps the epoch that `settings.monitor` chooses.
 
-    A training that was interrupted goes on where its last epoch ended.
+    An interrupted training resumes after its last completed epoch.
 
     Args:
         training: Utterances to learn from.
-        validation: Utterances of other speakers, to choose the epoch and the temperature by.
-        emotions: Those told apart; labels are places in this list.
-        settings: How.
-        folder: Where checkpoints and the logs (`metrics.csv`, `tensorboard/`) go.
+        validation: Utterances of other speakers, which choose the epoch and the temperature.
+        emotions: The emotions to be learned; a label is an index of this list.
+        settings: Settings of the training.
+        folder: Folder of the checkpoints and the logs (`metrics.csv`, `tensorboard/`).
         accelerator: As pytorch-lightning names it.
-        devices: So many of them share each batch, in a process each.
-        progress: Show how far it is.
+        devices: Number of devices that share each batch, with a process each.
+        progress: Show the progress.
 
     Returns:
-        The system of the best epoch.
+        The system of the chosen epoch.
 
     Raises:
-        SettingsError: Lightning knows no such accelerator or precision here, the starting model
-            is another system, or the training has diverged.
+        SettingsError: Lightning has no such accelerator or precision here, the initial model is
+            another system, or the training has diverged.
     """
     keep_freed_memory()
     if settings.threads:
@@ -127,7 +127,7 @@ def train(
     data = _prepare_data(training, validation, settings)
     system = _initial_system(data.segments, emotions, settings)
     module = LitModule(system, settings, len(emotions))
-    best = ModelCheckpoint(folder, "best", **_CHOICES[settings.monitor])
+    best = ModelCheckpoint(folder, "best", **_MONITORS[settings.monitor])
     usage = ResourceUsage()
     keep_earlier_metrics(folder)
     remove_corrupt_checkpoints(folder)
@@ -143,15 +143,15 @@ def train(
         _fit(trainer, module, data, folder / _LAST)
     join_metrics(folder)
     module.load_state_dict(_read(best.best_model_path)["state_dict"])
-    # Other processes may have trained: what they know is in the checkpoint.
-    ended = _read(folder / _LAST)
-    usage.load_state_dict(ended["callbacks"][usage.state_key])
+    # Other processes may have trained: their measurements are in the checkpoint.
+    last = _read(folder / _LAST)
+    usage.load_state_dict(last["callbacks"][usage.state_key])
     system = module.system.cpu().eval()
     return TrainedSystem(
         system,
         data.normalisation,
         settings.temperature or _temperature(system, data),
-        steps=ended["global_step"],
+        steps=last["global_step"],
         step_ms=usage.step_ms,
         peak_memory_mb=usage.peak_memory_mb,
     )
@@ -159,14 +159,14 @@ def train(
 
 @dataclass(frozen=True)
 class _Data:
-    """What a training reads.
+    """Data of a training.
 
     Attributes:
-        segments: Of the training part.
-        sampler: Their batches.
-        validation: Whole utterances, in batches.
+        segments: Segments of the training part.
+        sampler: Batches of these segments.
+        validation: Batches of whole utterances.
         normalisation: Measured on the training part.
-        speaker_count: Of the validation part.
+        speaker_count: Number of validation speakers.
     """
 
     segments: Segments
@@ -210,13 +210,13 @@ def _prepare_data(
 def _initial_system(
     segments: Segments, emotions: Sequence[str], settings: TrainingSettings
 ) -> System:
-    """Builds the system with random weights, scaled on first segments, or pretrained ones."""
+    """Builds the system with random weights (LSUV where set) or with pretrained ones."""
     system = build(settings.system, len(emotions), settings.capsules, settings.seed)
     if settings.init_from:
         load_pretrained_weights(system, emotions, load_init_model(settings), settings.seed)
     elif settings.lsuv_init:
         places = np.random.default_rng(settings.seed).permutation(len(segments))
-        first = collate([segments[(0, int(place))] for place in places[:_STARTING_SEGMENTS]])
+        first = collate([segments[(0, int(place))] for place in places[:_LSUV_SEGMENTS]])
         lsuv_init(system, first.spectrograms, first.frame_counts)
     return system
 
@@ -232,7 +232,7 @@ def _callbacks(
 
 
 def _fit(trainer: pl.Trainer, module: LitModule, data: _Data, last: Path) -> None:
-    """Runs Lightning, from the last completed epoch on if there is one."""
+    """Runs Lightning, after the last completed epoch if there is one."""
     try:
         trainer.fit(
             module,
@@ -262,8 +262,8 @@ def _temperature(system: System, data: _Data) -> float:
     logits, labels = answer_batches(system, data.validation)
     if not logits.isfinite().all():
         raise SettingsError(
-            "the trained system's answers are no numbers: the training has diverged; give a lower "
-            "learning_rate, and another folder"
+            "the logits of the trained system are not finite: the training has diverged; give a "
+            "lower learning_rate, and another folder"
         )
     return fit_temperature(logits, labels, data.speaker_count)
 
@@ -273,7 +273,7 @@ def _trainer(settings: TrainingSettings, folder: Path, **options: Any) -> pl.Tra
         return pl.Trainer(
             **options,
             strategy="ddp_spawn" if options["devices"] > 1 else "auto",
-            use_distributed_sampler=False,  # the sampler shares out its batches itself
+            use_distributed_sampler=False,  # SegmentBatchSampler splits its batches itself
             precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.clip_grad_norm or None,
             logger=[
@@ -303,6 +303,14 @@ def _read(file: str | Path) -> dict[str, Any]:
 
 @torch.no_grad()
 def answer_batches(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Tensor]:
-    """Gives logits ``(branch, utterance, emotion)`` and labels of all batches."""
+    """Computes the logits of all batches.
+
+    Args:
+        system: In evaluation mode.
+        batches: Batches as `collate` gives them.
+
+    Returns:
+        Logits ``(branch, utterance, emotion)`` and labels ``(utterance,)``.
+    """
     answers = [(system(b.spectrograms, b.frame_counts), b.labels) for b in batches]
     return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])

@@ -1,4 +1,4 @@
-"""A network that answers once: what it gave is kept, for other temperatures."""
+"""An engine that stores its outputs, so that several temperatures need one pass."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from seqcap.recognition.engine import Chunking, Engine, IntArray, Output
 
 
 class KeptOutputs:
-    """An engine that keeps all outputs of another, and gives them again after `rewind`.
+    """Stores all outputs of an engine, and returns them again after `rewind`.
 
-    The same recordings have to come in the same order.
+    After `rewind`, the same recordings must come in the same order.
 
     Args:
-        engine: That runs the network.
+        engine: The engine that runs the network.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -22,26 +22,26 @@ class KeptOutputs:
         self._place = 0
 
     def rewind(self) -> None:
-        """Begins again with the first output."""
+        """Returns to the first output."""
         self._place = 0
 
     @property
     def name(self) -> str:
-        """As the other engine's."""
+        """The same as the wrapped engine's."""
         return self._engine.name
 
     @property
     def device(self) -> str:
-        """As the other engine's."""
+        """The same as the wrapped engine's."""
         return self._engine.device
 
     @property
     def chunking(self) -> Chunking:
-        """As the other engine's."""
+        """The same as the wrapped engine's."""
         return self._engine.chunking
 
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
-        """As `Engine.run`."""
+        """Runs the network, as `Engine.run`."""
         return self._next(lambda: self._engine.run(frames, counts))
 
     def encode(
@@ -51,11 +51,11 @@ class KeptOutputs:
         kept_steps: int,
         previous: Sequence[FloatArray] | None,
     ) -> list[FloatArray]:
-        """As `Engine.encode`."""
+        """Computes features, as `Engine.encode`."""
         return self._next(lambda: self._engine.encode(frames, skipped_steps, kept_steps, previous))
 
     def decide(self, features: Sequence[FloatArray], step_count: int) -> Output:
-        """As `Engine.decide`."""
+        """Computes logits of features, as `Engine.decide`."""
         return self._next(lambda: self._engine.decide(features, step_count))
 
     def _next(self, compute: Any) -> Any:

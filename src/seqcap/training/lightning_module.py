@@ -1,4 +1,4 @@
-"""What a step of training is: losses, scores and the optimiser, Secs. V-C and V-E."""
+"""The Lightning module: training step, losses, metrics and optimiser, Secs. V-C and V-E."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ _IMPOSSIBLE = -1e4  # a logit that leaves no probability in any precision
 
 
 def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Lays each spectrogram over another one of the batch, with its share of the target.
+    """Mixes each spectrogram and its target with another one of the batch (mixup).
 
     Zhang et al., "mixup: Beyond empirical risk minimization", 2018.
 
     Args:
         batch: Segments.
         targets: Probabilities of the emotions, ``(batch, emotion)``.
-        amount: Of the Beta distribution that draws one share for each pair.
+        amount: Both parameters of the Beta distribution that draws one share for each pair.
 
     Returns:
         Spectrograms, frame counts (the longer one's) and targets.
@@ -35,7 +35,7 @@ def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, T
     count = len(targets)
     other = torch.randperm(count, device=targets.device)
     share = torch.distributions.Beta(amount, amount).sample((count,)).to(targets)
-    share = torch.maximum(share, 1 - share)  # the first stays the greater part
+    share = torch.maximum(share, 1 - share)  # the first keeps the larger share
     spectrograms = torch.lerp(batch.spectrograms[other], batch.spectrograms, share[:, None, None])
     return (
         spectrograms,
@@ -45,7 +45,13 @@ def mix(batch: Batch, targets: Tensor, amount: float) -> tuple[Tensor, Tensor, T
 
 
 class LitModule(pl.LightningModule):
-    """Losses, scores and the optimiser of a training, for pytorch-lightning."""
+    """Losses, metrics and optimiser of a training, for pytorch-lightning.
+
+    Args:
+        system: The system to be trained.
+        settings: Settings of the training.
+        emotion_count: Number of emotions.
+    """
 
     def __init__(self, system: System, settings: TrainingSettings, emotion_count: int) -> None:
         super().__init__()
@@ -75,22 +81,22 @@ class LitModule(pl.LightningModule):
         if batch.possible is not None:  # never with mixup
             logits = logits.masked_fill(~batch.possible, _IMPOSSIBLE)
             uniform = batch.possible / batch.possible.sum(1, keepdim=True)
-        # Without smoothing, exactly the targets.
+        # Exactly the targets if label_smoothing is 0.
         targets = torch.lerp(targets, uniform, self.settings.label_smoothing)
         loss = torch.stack([F.cross_entropy(one, targets) for one in logits]).sum()
         self.mean_loss.update(loss.detach(), len(targets))
         return loss
 
     def on_train_batch_start(self, batch: Batch, index: int) -> None:
-        """Makes dropout a function of seed and step, so that a resumed training is the same."""
+        """Seeds dropout by seed and step, so that a resumed training is the same."""
         seed = self.settings.seed * 1_000_003 + self.global_step
-        torch.manual_seed(seed + 500_009 * self.global_rank)  # each process drops others
+        torch.manual_seed(seed + 500_009 * self.global_rank)  # different dropout in each process
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, index: int) -> None:
-        """Lowers the learning rate, where the schedule is the paper's."""
+        """Updates the learning rate of the paper's schedule."""
         if self.settings.schedule != "paper":
             return
-        # The same for all processes that share the batch.
+        # The mean over all processes that share the batch.
         losses = torch.as_tensor(self.all_gather(outputs["loss"]))
         self.schedule.update(float(losses.mean()), self.current_epoch)
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
@@ -102,16 +108,16 @@ class LitModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Shortens the gradient, which Lightning itself refuses to do for a fused optimiser."""
+        """Clips the gradient, which Lightning refuses to do for a fused optimiser."""
         if gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps what the learning rate depends on."""
+        """Stores the state of the schedule."""
         checkpoint["schedule"] = self.schedule.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes up what the learning rate depends on."""
+        """Restores the state of the schedule."""
         self.schedule = LossDrivenSchedule(**checkpoint["schedule"])
 
     def on_validation_epoch_start(self) -> None:
@@ -119,7 +125,7 @@ class LitModule(pl.LightningModule):
         self.confusion[:] = 0
 
     def validation_step(self, batch: Batch, index: int) -> None:
-        """Counts right and wrong answers for whole utterances."""
+        """Counts answers of whole utterances in the confusion matrix."""
         logits = self(batch.spectrograms, batch.frame_counts)
         probabilities = self.system.probabilities(logits)
         loss = F.nll_loss(probabilities.clamp(min=1e-9).log(), batch.labels)
@@ -131,8 +137,8 @@ class LitModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Logs the epoch's loss, WA and UA.
 
-        All in one row, which is written before the epoch's checkpoint: a training that is killed
-        between the two repeats the epoch, and no row is ever missing.
+        They form one row, written before the epoch's checkpoint. A training that is killed between
+        the two repeats the epoch, so no row is missing.
         """
         loss = self.mean_loss.compute()
         if not loss.isfinite():
@@ -146,13 +152,13 @@ class LitModule(pl.LightningModule):
         self.log("validation_ua", unweighted_accuracy(self.confusion))
 
     def configure_optimizers(self) -> Any:
-        """AdamW with a learning rate that rises, then falls."""
+        """Makes AdamW, with a one-cycle learning rate unless the schedule is the paper's."""
         settings = self.settings
         optimizer = torch.optim.AdamW(
             self.parameters(),
             settings.learning_rate,
             weight_decay=settings.weight_decay,
-            # One pass over all weights; but what scales gradients itself cannot be clipped.
+            # Fused is faster, but gradients that are scaled (16-bit) could not be clipped.
             fused=settings.precision not in ("16-mixed", "16"),
         )
         if settings.schedule == "paper":
@@ -163,7 +169,7 @@ class LitModule(pl.LightningModule):
             optimizer,
             settings.learning_rate,
             total_steps=steps,
-            # A rise of exactly one step would divide by zero; up to one step, there is none.
+            # A rise of exactly one step would divide by zero; a shorter one is left out.
             pct_start=settings.warmup_share if warmup_steps > 1 else 0.5 / steps,
             cycle_momentum=False,
         )

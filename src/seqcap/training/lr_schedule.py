@@ -1,4 +1,4 @@
-"""The paper's learning rate, which falls as the training loss does, Sec. V-E."""
+"""The paper's learning-rate schedule, which follows the training loss, Sec. V-E."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class LossDrivenSchedule:
     Here it is the mean of the first 100 losses, and after each step down the mean at that moment.
 
     Args:
-        losses: The latest ones.
+        losses: The latest losses, 100 at most.
         level: Number of steps down so far.
         reference: What the mean is compared with; None until there are 100 losses.
 
@@ -46,7 +46,7 @@ class LossDrivenSchedule:
         return _SHARES[self.level]
 
     def update(self, loss: float, epoch: int) -> None:
-        """Takes the loss of one step, and steps down if it is time.
+        """Adds the loss of one step, and lowers the learning rate if it is time.
 
         Args:
             loss: Training loss of the step just done.
@@ -73,7 +73,7 @@ class LossDrivenSchedule:
             self.reference = average
 
     def state(self) -> dict[str, Any]:
-        """Arguments that make an equal schedule, for a checkpoint.
+        """Gives the arguments that make an equal schedule, for a checkpoint.
 
         Example:
             >>> LossDrivenSchedule([0.5], level=1).state()

@@ -1,6 +1,6 @@
 """The card of a trained model: data, scores, and how to train it again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from seqcap.recognition.model_folder import CARD_FILE
 from seqcap.scoring.score_text import CARD_MARKER, report
 
 _ADAPTS = (
-    "It adapts to speakers: all recordings of a speaker were used, without labels. For single "
-    "recordings the scores are lower (`seqcap evaluate --unknown-speakers`). "
+    "The model adapts to speakers. These scores use all recordings of a speaker, without labels. "
+    "Scores of single recordings are lower (`seqcap evaluate --unknown-speakers`). "
     "`seqcap predict --adapt` adapts to each speaker.",
     "",
 )
@@ -23,7 +23,7 @@ _PARTS = ("train", "validation", "test")
 
 def write_own_card(
     checkpoint: Checkpoint,
-    utterances: Mapping[str, pd.DataFrame],
+    rows: Mapping[str, pd.DataFrame],
     all_scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
     folder: Path,
 ) -> None:
@@ -31,47 +31,26 @@ def write_own_card(
 
     Args:
         checkpoint: The model.
-        utterances: Rows of the table by part: train, validation, test.
+        rows: Rows of the table by part: train, validation, test.
         all_scores: As in `scores.json`.
-        folder: Of the model.
+        folder: Folder of the model.
     """
     made = checkpoint.provenance
-    kept_last = made["settings"]["monitor"] == "last"
-    chosen = "the temperature" if kept_last else "the epoch and the temperature"
     lines = [
         f"# {checkpoint.name}",
         "",
-        f"`{checkpoint.system_name}`, {count_parameters(checkpoint.system):,} parameters; tells "
-        f"apart {', '.join(checkpoint.emotions)}. Made by seqcap {made['versions']['seqcap']}.",
+        f"System `{checkpoint.system_name}` with {count_parameters(checkpoint.system):,} "
+        f"parameters. Emotions: {', '.join(checkpoint.emotions)}. Trained by seqcap "
+        f"{made['versions']['seqcap']}.",
         "",
         "## Training data",
         "",
-        f"{made['label_set']}. Fold `{made['fold']['name']}`. "
-        + (
-            f"**{len(made['shared_speakers'])} speakers are in more than one part**: "
-            "the scores do not measure unseen speakers."
-            if made["shared_speakers"]
-            else "No speaker is in two parts."
-        ),
+        *_data_lines(made, rows, checkpoint.emotions),
         "",
-        f"| part | speakers | utterances | {' | '.join(checkpoint.emotions)} |",
-        f"|---|---|{'--:|' * (1 + len(checkpoint.emotions))}",
-    ]
-    for part in _PARTS:
-        rows = utterances[part]
-        counts = rows["emotion"].value_counts()
-        lines.append(
-            f"| {part} | {', '.join(sorted(rows['speaker'].unique()))} | {len(rows)} | "
-            + " | ".join(str(counts.get(emotion, 0)) for emotion in checkpoint.emotions)
-            + " |"
-        )
-    lines += [
+        *_init_model_lines(made),
+        *_choice_lines(checkpoint),
         "",
-        *_began(made),
-        f"The validation part chose {chosen} ({checkpoint.temperature:.2f}). The test part chose "
-        "nothing.",
-        "",
-        "## How good it is",
+        "## Scores",
         "",
         *(_ADAPTS if checkpoint.normalisation.settings.speaker_mean_norm else ()),
         CARD_MARKER,
@@ -85,20 +64,53 @@ def write_own_card(
         f"    {made['command']}",
         "",
         f"Table {made['table_sha256'][:12]}, commit {made['commit'] or 'unknown'}, torch "
-        f"{made['versions']['torch']}; all settings in `model.json`, which "
-        "`seqcap model FOLDER --format json` prints.",
+        f"{made['versions']['torch']}. All settings are in `model.json`; "
+        "`seqcap model FOLDER --format json` prints them.",
     ]
     with atomic_write(folder / CARD_FILE) as path:
         path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _began(made: Mapping[str, Any]) -> tuple[str, ...]:
-    start = made["started_from"]
-    if not start:
+def _data_lines(
+    made: Mapping[str, Any], rows: Mapping[str, pd.DataFrame], emotions: Sequence[str]
+) -> list[str]:
+    shared = len(made["shared_speakers"])
+    lines = [
+        f"{made['label_set']}. Fold `{made['fold']['name']}`. "
+        + (
+            f"**{shared} speakers are in more than one part**: "
+            "the scores do not measure unseen speakers."
+            if shared
+            else "No speaker is in two parts."
+        ),
+        "",
+        f"| part | speakers | utterances | {' | '.join(emotions)} |",
+        f"|---|---|{'--:|' * (1 + len(emotions))}",
+    ]
+    for part in _PARTS:
+        speakers = ", ".join(sorted(rows[part]["speaker"].unique()))
+        counts = rows[part]["emotion"].value_counts()
+        cells = [part, speakers, len(rows[part]), *(counts.get(each, 0) for each in emotions)]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def _choice_lines(checkpoint: Checkpoint) -> tuple[str, ...]:
+    kept_last = checkpoint.provenance["settings"]["monitor"] == "last"
+    chosen = "the temperature" if kept_last else "the epoch and the temperature"
+    return (
+        f"The validation part chose {chosen} ({checkpoint.temperature:.2f}). The test part chose "
+        "nothing.",
+    )
+
+
+def _init_model_lines(made: Mapping[str, Any]) -> tuple[str, ...]:
+    initial = made["started_from"]
+    if not initial:
         return ()
     return (
-        f"Its weights started from `{start['name']}` (SHA-256 "
-        f"{start['weights_sha256'][:12]}), with the emotions {', '.join(start['emotions'])}. "
-        f"It was trained on {', '.join(start['speakers'])}.",
+        f"The training began with the weights of `{initial['name']}` (SHA-256 "
+        f"{initial['weights_sha256'][:12]}), with the emotions {', '.join(initial['emotions'])}. "
+        f"That model was trained on {', '.join(initial['speakers'])}.",
         "",
     )

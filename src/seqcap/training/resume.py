@@ -1,7 +1,7 @@
 """Resuming: prepares the files of an interrupted training.
 
-pytorch-lightning's own way loses it: its log begins anew, and its checkpoints are not written
-whole or not at all where the temporary folder is on another disk.
+pytorch-lightning starts its log anew. Its checkpoints may be incomplete if the temporary folder is
+on another disk.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ def remove_corrupt_checkpoints(folder: Path) -> None:
 
 
 def keep_earlier_metrics(folder: Path) -> None:
-    """Puts aside what an interrupted training has logged, which its continuation would delete."""
+    """Renames the log of an interrupted training, which Lightning would overwrite."""
     if (folder / METRICS_FILE).is_file():
         join_metrics(folder)
         (folder / METRICS_FILE).replace(folder / _EARLIER_FILE)
 
 
 def join_metrics(folder: Path) -> None:
-    """Puts the epochs that were logged before an interruption in front of those after it."""
+    """Joins the epochs logged before an interruption with those logged after it."""
     earlier = _rows(folder / _EARLIER_FILE)
     later = _rows(folder / METRICS_FILE)
     if not earlier:

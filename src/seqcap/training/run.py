@@ -35,8 +35,8 @@ from seqcap.recognition.recognizer import Recognizer
 from seqcap.scoring.evaluation import load_rows, predict_table, scores
 from seqcap.training.batches import Utterance
 from seqcap.training.fit import TrainedSystem, train
-from seqcap.training.heard_recordings import refuse_known_recordings, write_fingerprints
 from seqcap.training.kept_outputs import KeptOutputs
+from seqcap.training.known_recordings import refuse_known_recordings, write_fingerprints
 from seqcap.training.model_card import write_own_card
 from seqcap.training.run_checks import (
     RUN_FILE,

@@ -19,26 +19,35 @@ from seqcap.training.settings import hashed_settings
 RUN_FILE = "settings.json"
 SCORES_FILE = "scores.json"
 
-# What makes a run another run, and what people call it.
+# Keys that must agree when a run is resumed, and their names in errors.
 _WORDS = {
     "settings": "settings",
     "fold": "folds",
     "label_set": "labels",
     "table_sha256": "tables",
-    "started_from": "starting model",
+    "started_from": "initial model",
 }
-_NAMED = 3  # of what is wrong with recordings
+_NAMED = 3  # faults that an error names
 
 
 def refuse_missing_emotions(
     table: pd.DataFrame, parts: "pd.Series[str]", label_set: LabelSet
 ) -> None:
-    """Refuses a fold whose training part lacks an emotion."""
+    """Refuses a fold whose training part lacks an emotion.
+
+    Args:
+        table: The corpus, its labels applied.
+        parts: The part of each row.
+        label_set: The emotions to be learned.
+
+    Raises:
+        CorpusError: An emotion has no row in the training part.
+    """
     missing = set(label_set.emotions) - set(table["emotion"][parts == "train"])
     if missing:
         raise CorpusError(
             f"no row of the training part is labelled {', '.join(sorted(missing))}; "
-            "choose a label set without, or another fold"
+            "choose a label set without it, or another fold"
         )
 
 
@@ -46,39 +55,48 @@ def check_parts(
     labelled: pd.DataFrame,
     fold: Fold,
     label_set: LabelSet,
-    started_from: Mapping[str, Any],
+    init_model: Mapping[str, Any],
     audio_hashes: Mapping[str, str] | None = None,
 ) -> FoldReport:
-    """Refuses a fold without data to learn from, or with seen speakers in validation or test.
+    """Refuses a fold without training data, or with seen speakers in validation or test.
 
     Args:
         labelled: The corpus, its labels applied.
-        fold: Who trains, validates and tests; shared speakers were allowed.
-        label_set: Which emotions.
-        started_from: As `describe_init_model` gives it.
+        fold: Speakers of each part.
+        label_set: The emotions to be learned.
+        init_model: As `describe_init_model` gives it.
         audio_hashes: As for `check_fold`.
+
+    Returns:
+        What the parts share.
 
     Raises:
         CorpusError: As `run_fold` says.
     """
-    refuse_known_speakers(started_from, fold)
+    refuse_known_speakers(init_model, fold)
     shared = check_fold(labelled, fold, bool(fold.shared_speakers), audio_hashes)
     refuse_missing_emotions(labelled, part_of(labelled, fold), label_set)
     return shared
 
 
 def refuse_unusable(
-    table: pd.DataFrame, sounds: dict[str, AudioInfo], faults: dict[str, str]
+    table: pd.DataFrame, infos: dict[str, AudioInfo], faults: dict[str, str]
 ) -> None:
-    """Refuses recordings that would stop the training or the test, or count twice."""
-    again = table[table.duplicated(["file", "start", "end"])]
+    """Refuses recordings that cannot be used, and rows that stand twice.
+
+    Args:
+        table: The corpus, its labels applied.
+        infos: Audio info by file.
+        faults: Text of the error by file, for files that cannot be read.
+
+    Raises:
+        CorpusError: A recording is unreadable or too short, or two rows are the same.
+    """
+    repeated = table[table.duplicated(["file", "start", "end"])]
     texts = [
         *faults.values(),
-        *(problem.text for problem in short_pieces(table, sounds)),
-        *(
-            f"{file}: stands in more than one row, with the same start and end"
-            for file in again["file"]
-        ),
+        *(problem.text for problem in short_pieces(table, infos)),
+        *(f"{file}: in more than one row with the same start and end" for file in repeated["file"]),
     ]
     if texts:
         others = len(texts) - _NAMED
@@ -91,17 +109,24 @@ def refuse_unusable(
 def refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
     """Refuses a folder with the files of a run with other settings.
 
-    A training that was refused, or stopped before its first epoch ended, has left nothing.
+    A training that was refused, or stopped before its first epoch ended, leaves nothing to compare.
+
+    Args:
+        folder: Folder of the run.
+        provenance: As `describe_run` gives it.
+
+    Raises:
+        SettingsError: Settings, folds, labels, tables or initial model differ.
     """
     kept = folder / RUN_FILE
     if not (folder / SCORES_FILE).exists() and not any(folder.glob("*.ckpt")):
         return
     if not kept.exists():
         raise SettingsError(
-            f"{folder}: holds scores or checkpoints, and no {RUN_FILE} that says of what; it may "
-            "be the folder of several folds; give another folder"
+            f"{folder}: holds scores or checkpoints, but no {RUN_FILE}; it may be the folder of "
+            "several folds; give another folder"
         )
-    # As they are read back: tuples become lists.
+    # Through JSON, so that tuples become lists.
     before, now = json.loads(kept.read_text("utf-8")), json.loads(json.dumps(provenance))
     for one in (before, now):
         one["settings"] = hashed_settings(one["settings"])
@@ -111,12 +136,12 @@ def refuse_another_run(folder: Path, provenance: dict[str, Any]) -> None:
         if was != is_now:
             raise SettingsError(
                 f"{folder}: holds a run with other {_WORDS[key]}{_differing(was, is_now)}; "
-                "give the same ones again, or another folder"
+                "give the same ones, or another folder"
             )
 
 
 def _differing(was: Any, is_now: Any) -> str:
-    """Names what differs, where it has names."""
+    """Names the keys that differ, if both are mappings."""
     if not isinstance(was, Mapping) or not isinstance(is_now, Mapping):
         return ""
     names = [name for name in {**was, **is_now} if was.get(name) != is_now.get(name)]

@@ -1,4 +1,4 @@
-"""What a run is made with, and the name that follows from it."""
+"""The record of a run (settings, fold, data, versions), and the run name that follows from it."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ _KEYS = ("settings", "fold", "label_set", "table_sha256", "files", "system_sourc
 
 
 def run_key(provenance: dict[str, Any]) -> str:
-    """Gives one number for everything that can change a run's result.
+    """Hashes everything that can change a run's result.
 
     Args:
         provenance: As `describe_run` gives it.
@@ -41,13 +41,16 @@ def run_key(provenance: dict[str, Any]) -> str:
     what = {key: provenance[key] for key in _KEYS} | {
         "settings": hashed_settings(provenance["settings"])
     }
-    if provenance.get("started_from"):  # earlier runs do not say
+    if provenance.get("started_from"):  # absent from earlier runs
         what["started_from"] = provenance["started_from"]["weights_sha256"]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def run_name(provenance: dict[str, Any]) -> str:
-    """Names a run's folder: readable, and as good as unique for all that can change its result.
+    """Gives the name of a run's folder, readable and unique for all practical purposes.
+
+    Args:
+        provenance: As `describe_run` gives it.
 
     Returns:
         System, fold, seed and 12 digits of the key, as in ``CNN_GRU-paper-1-s0-0123456789ab``.
@@ -58,13 +61,13 @@ def run_name(provenance: dict[str, Any]) -> str:
 
 
 def describe_data(table: pd.DataFrame) -> dict[str, Any]:
-    """Writes down the data of a run, to the bit; many runs share one description.
+    """Describes the data of a run by hashes; many runs share one description.
 
     Args:
         table: The corpus, its labels applied.
 
     Returns:
-        SHA-256 of the table, and of each recording by its path below the folder that all share.
+        SHA-256 of the table and of each recording, by its path below the common parent folder.
 
     Raises:
         AudioError: A recording is missing.
@@ -83,17 +86,17 @@ def describe_run(
     settings: TrainingSettings,
     data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Writes down what a run is made with: settings, speakers, labels, data and versions.
+    """Describes how a run is made: settings, speakers, labels, data and versions.
 
     Args:
         table: The corpus, its labels applied.
-        fold: Who trains, validates and tests.
-        label_set: Which emotions.
-        settings: How it is trained.
+        fold: Speakers of each part.
+        label_set: The emotions to be learned.
+        settings: Settings of the training.
         data: What `describe_data` gives for the table; computed if None.
 
     Returns:
-        What JSON can hold; recordings by their path below the folder that all of them share.
+        A dictionary that JSON can hold; recordings by their path below the common parent folder.
     """
     data = describe_data(table) if data is None else data
     return {
@@ -115,7 +118,7 @@ def describe_run(
 
 
 def describe_machine() -> str:
-    """Names processor, cores and graphics card, for those who compare times."""
+    """Names processor, cores and graphics card, which measured times depend on."""
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
@@ -125,7 +128,7 @@ def describe_machine() -> str:
 
 
 def _commit() -> str:
-    """The commit of the program, where it runs from a checkout; "-dirty" if the program differs."""
+    """Gives the commit of a checkout, with "-dirty" if its files differ; "" elsewhere."""
     program = Path(seqcap.__file__).parent
     ask = functools.partial(subprocess.run, cwd=program, capture_output=True, text=True)
     try:

@@ -1,11 +1,10 @@
 """One run, one worker: locks that processes and machines on a shared folder respect.
 
-`filelock` takes flock(2) on Unix. The kernel holds such a lock for an open file, not for a name
-on disk: it is gone when its process ends, in whatever way, kill -9 and power cuts included, and
-the empty file that stays behind means nothing. Between machines it is as good as the file system:
-Linux turns flock on NFS into a lock at the server (NFSv4; NFSv3 with lockd), which lets go of a
-dead machine's locks after its lease, about 90 s; a folder mounted with `nolock` or
-`local_lock=flock` locks for one machine only, and must not be shared.
+`filelock` uses flock(2) on Unix. The kernel ties such a lock to an open file. It is released when
+its process ends in any way, kill -9 and power cuts included; the empty file on disk means nothing.
+Between machines the lock depends on the file system. Linux turns flock on NFS into a lock at the
+server (NFSv4; NFSv3 with lockd), which releases a dead machine's locks after its lease, about 90 s.
+A folder mounted with `nolock` or `local_lock=flock` locks on one machine only: do not share it.
 """
 
 from collections.abc import Iterator
@@ -14,12 +13,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-# Whoever only looks whether a run is locked holds its lock for less than a millisecond.
+# A process that only checks a lock holds it for less than a millisecond.
 _PATIENCE_S = 0.5
 
 
 def lock_file(folder: Path, name: str) -> Path:
-    """Where the lock of a run stands.
+    """Gives the path of a run's lock.
+
+    Args:
+        folder: Folder of the experiment.
+        name: Name of the run.
 
     Example:
         >>> lock_file(Path("runs"), "CNN-paper-1-s0-0123456789ab").as_posix()
@@ -33,11 +36,11 @@ def lock_run(folder: Path, name: str) -> Iterator[bool]:
     """Takes the lock of a run, if it is free.
 
     Args:
-        folder: Of the experiment.
-        name: Of the run.
+        folder: Folder of the experiment.
+        name: Name of the run.
 
     Yields:
-        True if the run is ours until the end of the block, False if somebody else has it.
+        True if this process holds the lock until the end of the block, False if another does.
     """
     file = lock_file(folder, name)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +57,12 @@ def lock_run(folder: Path, name: str) -> Iterator[bool]:
 
 
 def is_locked(folder: Path, name: str) -> bool:
-    """Says whether a process is doing a run, on this machine or another; leaves no trace."""
+    """Says whether a process holds the lock of a run, on this machine or another.
+
+    Args:
+        folder: Folder of the experiment.
+        name: Name of the run.
+    """
     file = lock_file(folder, name)
     if not file.exists():
         return False

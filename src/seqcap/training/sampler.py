@@ -43,14 +43,15 @@ class SegmentBatchSampler(Sampler[list[tuple[int, int]]]):
         bucket_size_batches: int = 1,
     ) -> None:
         self.batch_size = batch_size
-        self.sorted_pieces = batch_size * bucket_size_batches
+        self.bucket_size = batch_size * bucket_size_batches
         self.lengths = segments.lengths
         self.curriculum = curriculum
         self.seed = seed
         self.epoch = 0
-        owners = [segments.utterances[index] for index, _ in segments.pieces]
-        self.durations = np.array([len(segments.waveforms[index]) for index, _ in segments.pieces])
-        self.shares = _shares([f"{o.corpus} {o.label}" for o in owners], balance)
+        indices = [index for index, _ in segments.starts]
+        self.durations = np.array([len(segments.waveforms[index]) for index in indices])
+        utterances = [segments.utterances[index] for index in indices]
+        self.weights = _weights([f"{each.corpus} {each.label}" for each in utterances], balance)
 
     @property
     def sampler(self) -> "SegmentBatchSampler":
@@ -82,37 +83,36 @@ class SegmentBatchSampler(Sampler[list[tuple[int, int]]]):
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         generator = np.random.default_rng((self.seed, self.epoch))
         count = len(self.durations)
-        in_order = self.curriculum and self.epoch == 0
-        if in_order:
+        by_duration = self.curriculum and self.epoch == 0
+        if by_duration:
             order = np.argsort(self.durations, kind="stable")
-        elif self.shares is None:
+        elif self.weights is None:
             order = generator.permutation(count)
         else:
-            order = generator.choice(count, count, p=self.shares)
-        if self.sorted_pieces > self.batch_size and not in_order:
-            order = self._by_length(order, generator)
+            order = generator.choice(count, count, p=self.weights)
+        if self.bucket_size > self.batch_size and not by_duration:
+            order = self._sort_buckets(order, generator)
         for start in range(0, count, self.batch_size):
-            yield [
-                (self.epoch, int(piece)) for piece in share(order[start : start + self.batch_size])
-            ]
+            batch = shard(order[start : start + self.batch_size])
+            yield [(self.epoch, int(segment)) for segment in batch]
 
-    def _by_length(
+    def _sort_buckets(
         self, order: NDArray[np.int64], generator: np.random.Generator
     ) -> NDArray[np.int64]:
-        chunks = []
-        for start in range(0, len(order), self.sorted_pieces):
-            chunk = order[start : start + self.sorted_pieces]
-            chunk = chunk[np.argsort(self.lengths[chunk], kind="stable")]
-            batches = [
-                chunk[i : i + self.batch_size] for i in range(0, len(chunk), self.batch_size)
-            ]
+        """Sorts each bucket by length, and shuffles its batches."""
+        batches = []
+        for start in range(0, len(order), self.bucket_size):
+            bucket = order[start : start + self.bucket_size]
+            bucket = bucket[np.argsort(self.lengths[bucket], kind="stable")]
+            cut = [bucket[i : i + self.batch_size] for i in range(0, len(bucket), self.batch_size)]
             # Only the very last batch may be smaller, so it stays last.
-            last = batches.pop() if len(batches[-1]) < self.batch_size else chunk[:0]
-            chunks += [batches[place] for place in generator.permutation(len(batches))] + [last]
-        return np.concatenate(chunks)
+            last = cut.pop() if len(cut[-1]) < self.batch_size else bucket[:0]
+            batches += [cut[place] for place in generator.permutation(len(cut))] + [last]
+        return np.concatenate(batches)
 
 
-def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:
+def _weights(groups: list[str], balance: float) -> NDArray[np.float64] | None:
+    """Gives each segment its probability to be drawn; None: each is drawn once."""
     if balance == 0:
         return None
     _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
@@ -121,22 +121,22 @@ def _shares(groups: list[str], balance: float) -> NDArray[np.float64] | None:
     return weights
 
 
-def share(batch: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Takes this process's share of a batch; all of it if no others train too.
+def shard(batch: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Takes this process's shard of a batch; the whole batch if only one process trains.
 
     Args:
         batch: Segments, at least one, shape ``(segment,)``.
 
     Returns:
-        Shares of sizes as equal as possible, in order. Never empty, since all processes must take
-        the same number of steps.
+        Shards have sizes as equal as possible, in order. None is empty, since all processes must
+        take the same number of steps.
 
     Example:
-        >>> share(np.array([3, 1, 2])).tolist()
+        >>> shard(np.array([3, 1, 2])).tolist()
         [3, 1, 2]
     """
     if not torch.distributed.is_initialized():
         return batch
     rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    mine: NDArray[np.int64] = np.array_split(batch, processes)[rank]
-    return mine if len(mine) else batch[:1]
+    own: NDArray[np.int64] = np.array_split(batch, processes)[rank]
+    return own if len(own) else batch[:1]

@@ -1,6 +1,6 @@
 """Settings of a training: one frozen dataclass, TOML, and overrides; unknown keys are errors.
 
-Its defaults are the recipe `default`; other recipes, in `recipes/`, say what they do otherwise.
+The defaults are the recipe `default`. Other recipes, in `recipes/`, list only what differs.
 """
 
 import dataclasses
@@ -68,49 +68,48 @@ class TrainingSettings:
     Attributes:
         system: One of ``SYSTEMS``.
         seed: Random seed of initialisation, shuffling, cropping and dropout.
-        epochs: Passes over the training part; 0: 20, or as many as `min_steps` takes.
+        epochs: Passes over the training part; 0: 20, or more to reach `min_steps`.
         min_steps: Least number of steps on a small corpus where `epochs` is 0.
-        batch_size: Segments of a step.
+        batch_size: Segments a step.
         schedule: "one_cycle", a learning rate that rises and falls, or "paper", one that falls
             with the training loss (Sec. V-E).
         learning_rate: Greatest one.
-        warmup_share: Of one cycle: share of all steps in which the learning rate rises.
-        weight_decay: Of AdamW; 0 makes it Adam.
-        clip_grad_norm: Largest norm of the gradient of all parameters; 0 clips nothing.
+        warmup_share: Share of all steps in which the learning rate rises (one cycle only).
+        weight_decay: Weight decay of AdamW; 0 makes it Adam.
+        clip_grad_norm: Largest norm of the gradient of all parameters; 0: no clipping.
         label_smoothing: Share of the target spread over all emotions.
         masked_loss: The loss of a segment leaves out emotions that its corpus lacks, so that an
             emotion of few corpora is not learned as a sign of them. Not together with `mixup`.
-        mixup: First parameter of the Beta distribution that draws the shares in which two
-            segments of a batch are mixed; 0 mixes none.
-        ema_decay: Decay of the exponential moving average (EMA) of the weights that is kept; 0
-            keeps the weights themselves.
+        mixup: Parameter of the Beta distribution of the shares in which two segments of a batch
+            are mixed; 0: no mixing.
+        ema_decay: Decay of the exponential moving average (EMA) of the weights, which is used
+            instead of the weights; 0: no average.
         monitor: The validation metric that picks the checkpoint: "wa", "ua" or "loss"; "last"
             keeps the last epoch.
-        temperature: What logits are divided by in use; 0: fitted on the validation speakers.
+        temperature: Logits are divided by it in use; 0: fitted on the validation speakers.
         curriculum: First epoch by increasing length, Sec. IV-D.
-        sampling_balance: 0 draws as the corpus is, 1 all corpora and emotions equally often.
-        bucket_size_batches: Bucketing: so many batches' worth of shuffled segments are sorted by
-            length before they are cut into batches, which saves padding; 1 sorts none.
+        sampling_balance: 0 draws each segment once; 1 all corpora and emotions equally often.
+        bucket_size_batches: Bucketing: shuffled segments of this many batches are sorted by length
+            before they are cut into batches, which saves padding; 1: no sorting.
         segment_s: Longest segment of an utterance in a batch, s, Sec. VI-A.
         lsuv_init: Scale Xavier's weights by a batch of training data (LSUV), see
             `seqcap.models.initialisation`.
-        init_from: Folder of a model of the same system whose weights the training begins with,
-            see `seqcap.training.fine_tuning`; "-" is the shipped one. Speakers it was trained on
-            cannot validate or test.
-        precision: As pytorch-lightning names it; "bf16-mixed" is faster where the processor
-            knows bfloat16.
-        threads: Of the processor; 0 takes all cores. One is better when others use them too: a
-            thread that waits for its turn holds up all.
+        init_from: Folder of the initial model, of the same system, see
+            `seqcap.training.fine_tuning`; "-" is the included one. Its training speakers cannot
+            validate or test.
+        precision: As pytorch-lightning names it; "bf16-mixed" is faster on processors with
+            bfloat16.
+        threads: Number of processor threads; 0: one per core. On a shared machine 1 is faster,
+            because all threads wait for the slowest.
         augment: Random crops, changed as `augmentation` says, instead of fixed segments.
-        unknown_speaker_share: Speaker dropout: share of crops normalised as if nothing else of
-            their speaker were known, 0 to 1, so that a system that adapts to speakers also works
-            on unknown ones.
+        unknown_speaker_share: Speaker dropout: share of crops, 0 to 1, normalised without their
+            speaker's mean, so that a speaker-adaptive system also works on unknown speakers.
         normalisation: Level, trimming, mean and deviation.
         augmentation: How far crops are changed.
         capsules: Windows and routing.
 
     Raises:
-        SettingsError: An unknown word, or a number out of range.
+        SettingsError: An unknown value, or a number out of range.
 
     Example:
         >>> TrainingSettings(system="CNN_RecCap", epochs=30).batch_size
@@ -150,7 +149,7 @@ class TrainingSettings:
     capsules: CapsuleSettings = field(default_factory=lambda: CapsuleSettings(dropout=0.3))
 
     def __post_init__(self) -> None:
-        """Refuses words that mean nothing, and numbers out of range."""
+        """Refuses unknown words, and numbers out of range."""
         for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 raise SettingsError(
@@ -190,10 +189,13 @@ class TrainingSettings:
             )
 
     def count_epochs(self, steps: int) -> int:
-        """How many epochs there are.
+        """Gives the number of epochs.
 
         Args:
-            steps: Of one of them.
+            steps: Number of steps in one epoch.
+
+        Returns:
+            `epochs`, or what 0 stands for.
 
         Example:
             >>> TrainingSettings().count_epochs(steps=40)
@@ -205,15 +207,15 @@ class TrainingSettings:
 
 
 def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives the settings that name a run: those that change something, under their first names.
+    """Gives the settings that a run is hashed with: those with an effect, under their first names.
 
-    The path of the initial model is left out; its hash stands beside the settings of a run.
+    The path of the initial model is left out; the record of a run has its hash.
 
     Args:
         settings: All of them, by name, of any version of the program.
 
     Returns:
-        By first name; settings at a value that changes nothing are left out.
+        By first name, without settings at a value that changes nothing.
 
     Example:
         >>> hashed = hashed_settings(dataclasses.asdict(TrainingSettings()))
@@ -222,17 +224,20 @@ def hashed_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     hashed = without_neutral(current_names(settings), TrainingSettings())
     if hashed.pop("init_from", ""):
-        hashed.pop("lsuv_init")  # there is no initialisation to be scaled
+        hashed.pop("lsuv_init")  # pretrained weights are not scaled
     if hashed["epochs"]:
-        hashed.pop("min_steps", None)  # it has no say
+        hashed.pop("min_steps", None)  # without effect
     return first_names(hashed)
 
 
 def recipe_file(recipe: str | os.PathLike[str]) -> Path:
-    """Finds a recipe: one of the program's by its name, or a TOML file.
+    """Finds a recipe: a built-in one by its name, or a TOML file.
 
     Args:
-        recipe: `default`, `paper`, or a path.
+        recipe: `default`, `paper`, `five-corpora`, or a path.
+
+    Returns:
+        Path of the TOML file.
 
     Raises:
         SettingsError: No such recipe.
@@ -253,6 +258,9 @@ def read_settings(
         recipe: A recipe's name, or a TOML file.
         overrides: More settings, each `key=value` or `table.key=value`, values as in TOML.
         **fixed: Settings that override both, if not None.
+
+    Returns:
+        The settings, checked.
 
     Raises:
         SettingsError: No such recipe or file, not TOML, an unknown key, or a value of the wrong
@@ -283,7 +291,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         if not equals:
             raise SettingsError(f"setting '{text}': key=value is expected") from None
         try:
-            return tomllib.loads(f"{key} = {value!r}")  # a word without its quotes
+            return tomllib.loads(f"{key} = {value!r}")  # a word without quotes
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"setting '{text}': {error}") from error
 

@@ -1,4 +1,4 @@
-"""TOML files, the program's own by name and anybody's by path."""
+"""TOML files: built-in ones by name, others by path."""
 
 import os
 import tomllib
@@ -9,12 +9,15 @@ from seqcap.errors import SettingsError
 
 
 def find_toml(what: str, name: str | os.PathLike[str], folder: Path) -> Path:
-    """Finds one of the program's files by its name, or anybody's by its path.
+    """Finds a built-in file by its name, or another by its path.
 
     Args:
-        what: What it is, for the error: "recipe", "grid".
-        name: Without ending for one of ours; else a path that ends in `.toml`.
-        folder: Where ours are.
+        what: Kind of file, for the error: "recipe", "grid".
+        name: Name of a built-in file without its ending, or a path that ends in `.toml`.
+        folder: Folder of the built-in files.
+
+    Returns:
+        Path of the file; whether a given path exists is not checked.
 
     Raises:
         SettingsError: No such name.
@@ -22,24 +25,24 @@ def find_toml(what: str, name: str | os.PathLike[str], folder: Path) -> Path:
     path = Path(name)
     if path.suffix == ".toml":
         return path
-    ours = folder / f"{name}.toml"
-    if not ours.is_file():
+    built_in = folder / f"{name}.toml"
+    if not built_in.is_file():
         names = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise SettingsError(
             f"{what} '{name}': no such {what}; one of {names}, or a .toml file, is expected"
         )
-    return ours
+    return built_in
 
 
 def read_toml(what: str, path: Path) -> tuple[str, dict[str, Any]]:
     """Reads a TOML file.
 
     Args:
-        what: What it holds, for the error: "settings", "grid".
-        path: The file.
+        what: Kind of content, for the error: "settings", "grid".
+        path: Path of the file.
 
     Returns:
-        Its text, comments and all, and its values.
+        The text with its comments, and the values.
 
     Raises:
         SettingsError: No such file, or not TOML.

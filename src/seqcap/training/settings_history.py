@@ -1,15 +1,14 @@
-"""How settings were called and what they were before: runs on file keep their identity.
+"""Earlier names and defaults of settings, so that runs on file keep their identity.
 
-The name of a run is a hash of its settings (`hashed_settings`). Settings that were added later are
-left out of it where they change nothing, and settings that were renamed enter it under their first
-name.
+The name of a run is a hash of its settings (`hashed_settings`). A setting added later is left out
+of the hash where it changes nothing. A renamed setting is hashed under its first name.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-# First name -> today's, with its table.
+# First name -> current name, with its table.
 RENAMED = {
     "averaging": "ema_decay",
     "balance": "sampling_balance",
@@ -26,7 +25,9 @@ RENAMED = {
     "strangers": "unknown_speaker_share",
     "trim_db": "normalisation.trim_db",
 }
-# Settings that are gone, with the value that does what is done today.
+# The same for settings that were in a table from the start: table -> first name -> current name.
+RENAMED_IN_TABLE = {"augmentation": {"voices": "speaker_mixing"}}
+# Removed settings, with the value that equals today's behaviour.
 REMOVED = {"loss": "cross_entropy"}
 
 
@@ -34,8 +35,11 @@ def added_field(default: Any, neutral: Any) -> Any:
     """Declares a setting that was added later.
 
     Args:
-        default: Its default; a function without arguments makes a new value.
-        neutral: The value that does what was done before; a run's name leaves it out.
+        default: Default value.
+        neutral: The value that equals earlier behaviour; the hash leaves it out.
+
+    Returns:
+        A field of a dataclass.
 
     Example:
         >>> @dataclasses.dataclass
@@ -54,7 +58,7 @@ def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
         settings: By name, of any version of the program.
 
     Returns:
-        A copy; tables of settings are dictionaries. A removed setting stays if it did something.
+        A copy; tables of settings are dictionaries. A removed setting stays if it had an effect.
 
     Example:
         >>> current_names({"averaging": 0.9, "level": 0.01, "loss": "cross_entropy"})
@@ -68,7 +72,8 @@ def current_names(settings: Mapping[str, Any]) -> dict[str, Any]:
         if table:
             current.setdefault(table, {})[key] = value
         elif isinstance(value, Mapping):
-            current.setdefault(key, {}).update(value)
+            names = RENAMED_IN_TABLE.get(key, {})
+            current.setdefault(key, {}).update({names.get(k, k): v for k, v in value.items()})
         else:
             current[key] = value
     return current
@@ -87,27 +92,33 @@ def first_names(settings: Mapping[str, Any]) -> dict[str, Any]:
         >>> first_names({"ema_decay": 0.9, "normalisation": {"target_rms": 0.01}})
         {'averaging': 0.9, 'level': 0.01}
     """
-    first_of = {today: first for first, today in RENAMED.items()}
-    tables = {today.partition(".")[0] for today in first_of if "." in today}
+    first_of = {new: old for old, new in RENAMED.items()}
+    tables = {new.partition(".")[0] for new in first_of if "." in new}
     first: dict[str, Any] = {}
     for name, value in settings.items():
         if name in tables and isinstance(value, Mapping):
             for key, one in value.items():
                 first[first_of.get(f"{name}.{key}", f"{name}.{key}")] = one
+        elif isinstance(value, Mapping):
+            old = {new: old for old, new in RENAMED_IN_TABLE.get(name, {}).items()}
+            first[first_of.get(name, name)] = {old.get(k, k): v for k, v in value.items()}
         else:
             first[first_of.get(name, name)] = value
     return first
 
 
 def without_neutral(settings: Mapping[str, Any], like: Any) -> dict[str, Any]:
-    """Leaves out added settings where they change nothing.
+    """Leaves out settings added by `added_field` where they change nothing.
 
     Args:
         settings: By name; tables of settings are mappings.
-        like: Some instance of the dataclass that they are settings of.
+        like: Any instance of the settings' dataclass.
+
+    Returns:
+        A copy without them.
     """
     fields = {each.name: each for each in dataclasses.fields(like)}
-    left = {}
+    kept = {}
     for name, value in settings.items():
         field = fields.get(name)
         if field is not None and "neutral" in field.metadata:
@@ -115,5 +126,5 @@ def without_neutral(settings: Mapping[str, Any], like: Any) -> dict[str, Any]:
                 continue
         elif isinstance(value, Mapping) and field is not None:
             value = without_neutral(value, getattr(like, name))
-        left[name] = value
-    return left
+        kept[name] = value
+    return kept

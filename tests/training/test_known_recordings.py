@@ -11,7 +11,7 @@ from seqcap.audio.waveform import load_waveform
 from seqcap.corpora.fingerprints import FINGERPRINTS_FILE, load_fingerprints
 from seqcap.errors import CorpusError
 from seqcap.scoring.seen_recordings import seen_recordings
-from seqcap.training.heard_recordings import refuse_known_recordings, write_fingerprints
+from seqcap.training.known_recordings import refuse_known_recordings, write_fingerprints
 
 
 def as_table(files: list[Path], ends: list[float] | None = None) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def model(
     return folder
 
 
-def test_recordings_are_known_by_their_sound(
+def test_recordings_are_recognised_by_fingerprint(
     model: Path, model_folder: Path, samples: list[Path], tmp_path: Path
 ) -> None:
     table = as_table([by_telephone(samples[1], tmp_path), samples[4], samples[0]])
@@ -53,7 +53,7 @@ def test_recordings_are_known_by_their_sound(
     assert not seen_recordings(model_folder, table).any()  # made before there were fingerprints
 
 
-def test_a_model_is_not_judged_by_what_its_starting_model_has_heard(
+def test_recordings_that_the_initial_model_learned_from_are_refused_in_validation_and_test(
     model: Path, samples: list[Path], tmp_path: Path
 ) -> None:
     nothing = as_table(samples[:0])
@@ -63,9 +63,9 @@ def test_a_model_is_not_judged_by_what_its_starting_model_has_heard(
     with pytest.raises(CorpusError) as refused:
         refuse_known_recordings(str(model), nothing, as_table([samples[4], known]))
     assert str(refused.value) == (
-        f"{model}, with which the training is to begin, was trained on recordings of validation "
-        f"and test, as their sound shows: {known}; put their speakers into the training part, or "
-        "begin with another model"
+        f"the initial model {model} was trained on recordings of the validation or test part (by "
+        f"fingerprint): {known}; move their speakers into the training part, or choose another "
+        "initial model"
     )
 
 
@@ -79,7 +79,7 @@ def test_speakers_who_validated_the_initial_model_validate_again_and_test_never(
             refuse_known_recordings(str(model), validation, test, ["anna"])
 
 
-def test_fingerprints_of_the_starting_model_are_kept(
+def test_fingerprints_of_the_initial_model_are_kept(
     model: Path, samples: list[Path], tmp_path: Path
 ) -> None:
     write_fingerprints(as_table(samples[4:6], ends=[1.2, 1.3]), str(model), tmp_path)

@@ -1,8 +1,8 @@
-"""What does evening out answers about a speaker gain, and what does it cost where it should not be?
+"""What does prior correction gain on balanced speakers, and what does it cost on others?
 
-Reads the answers about validation speakers that experiments have left; nothing is trained. Those
-about one speaker are drawn to be alike often, by several shares of what that would take: once about
-all utterances, then about those of the first emotion, mostly neutral, and few others.
+Reads the predictions on validation speakers that experiments have written; nothing is trained. Each
+speaker's predictions are corrected towards a uniform prior by several shares of the full
+correction. First all utterances are used, then mostly those of the first emotion (neutral).
 Needs the extra `train`:
 
     python benchmarks/balanced_prior.py results/emodb7 results/nemo results/ravdess8
@@ -30,14 +30,23 @@ from seqcap.scoring.metrics import (
 )
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-FREQUENT = (None, 0.7, 0.9)  # sought for the first emotion, with two others at least; None: all
+FREQUENT = (None, 0.7, 0.9)  # share of the first emotion, with two others at least; None: all rows
 DRAWS = 10
 
 
 def subset(
     actual: np.ndarray, frequent: float | None, generator: np.random.Generator
 ) -> np.ndarray:
-    """Places of one speaker's utterances, of which so many show the first emotion."""
+    """Draws utterances of one speaker, so that the first emotion has a given share.
+
+    Args:
+        actual: Class indices of the speaker's utterances, shape ``(utterance,)``.
+        frequent: Share of the first emotion; None: all utterances.
+        generator: Source of the random numbers.
+
+    Returns:
+        Indices of the utterances drawn.
+    """
     if frequent is None:
         return np.arange(len(actual))
     first, others = np.flatnonzero(actual == 0), np.flatnonzero(actual != 0)
@@ -48,31 +57,31 @@ def subset(
 def scores_by_share(
     validation: pd.DataFrame, emotions: Sequence[str], frequent: float | None
 ) -> Iterator[tuple[np.ndarray, float, float]]:
-    """For each draw of one run's validation speakers, of what balanced_prior prints a mean.
+    """Scores each draw of one run's validation speakers, for each share of the correction.
 
     Yields:
-        WA and UA by share ``(share, 2)``; share of the first emotion; utterances of a speaker.
+        WA and UA by share ``(share, 2)``; share of the first emotion; mean utterances a speaker.
     """
     actual = validation["emotion"].map(list(emotions).index).to_numpy()
     probabilities = validation[list(emotions)].to_numpy()
-    people = validation["speaker"].astype(str).map(speaker_key).to_numpy()
+    speakers = validation["speaker"].astype(str).map(speaker_key).to_numpy()
     generator = np.random.default_rng(0)
     for _ in range(1 if frequent is None else DRAWS):
         total = np.zeros((len(SHARES), len(emotions), len(emotions)), np.int64)
-        for one in sorted(set(people)):
-            own = np.flatnonzero(people == one)
+        for speaker in sorted(set(speakers)):
+            own = np.flatnonzero(speakers == speaker)
             own = own[subset(actual[own], frequent, generator)]
             for place, share in enumerate(SHARES):
-                offsets = estimate_log_prior_shift(probabilities[own], share)
-                predicted = adjust_logits(probabilities[own], offsets).argmax(axis=1)
+                shift = estimate_log_prior_shift(probabilities[own], share)
+                predicted = adjust_logits(probabilities[own], shift).argmax(axis=1)
                 total[place] += confusion_matrix(actual[own], predicted, len(emotions))
         scored = np.array([(weighted_accuracy(each), unweighted_accuracy(each)) for each in total])
         count = total[0].sum()
-        yield scored, total[0][0].sum() / count, count / len(set(people))
+        yield scored, total[0][0].sum() / count, count / len(set(speakers))
 
 
 def by_seed(runs: Sequence[Run], emotions: Sequence[str]) -> dict[str, list[Run]]:
-    """Runs of each seed, and their average, fold by fold."""
+    """Groups runs by seed, and adds their average, fold by fold."""
     seeds = sorted({run.seed for run in runs})
     averaged = average_seeds(runs, emotions) if len(seeds) > 1 else ()
     return {
@@ -96,19 +105,19 @@ def print_rows(what: str, runs: Sequence[Run], emotions: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Prints mean WA and UA over the runs of each experiment's adapting or only systems."""
+    """Prints mean WA and UA over the runs of an entry of each experiment."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiments", nargs="+", type=Path)
-    parser.add_argument("--grid", default="default", help="whose runs")
-    parser.add_argument("--entry", default="CNN_GRU-SeqCap", help="which of its entries")
+    parser.add_argument("--grid", default="default", help="grid of the runs")
+    parser.add_argument("--entry", default="CNN_GRU-SeqCap", help="entry of the grid")
     parser.add_argument(
-        "--by-seed", action="store_true", help="each seed for itself, and the average of all"
+        "--by-seed", action="store_true", help="each seed alone, and the average of all"
     )
     arguments = parser.parse_args()
     print(WHAT_SCORES_MEAN)
-    print("Mean over runs, percent, of validation speakers, by share of what would make answers")
-    print("alike often.\n")
-    print(f"| experiment | first emotion | of a speaker | score | {' | '.join(map(str, SHARES))} |")
+    print("Mean over runs, percent, of validation speakers, by share of the full correction.\n")
+    shares = " | ".join(map(str, SHARES))
+    print(f"| experiment | first emotion | utterances a speaker | score | {shares} |")
     print(f"|---|--:|--:|---|{'--:|' * len(SHARES)}")
     try:
         for folder in arguments.experiments:

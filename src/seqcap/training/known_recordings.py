@@ -1,4 +1,4 @@
-"""What a run has heard, kept with its model as fingerprints, and what its starting model had."""
+"""Fingerprints of the recordings that a model learned from, and the check of an initial model."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -17,11 +17,11 @@ from seqcap.recognition.model_folder import check_model_folder
 from seqcap.scoring.evaluation import row_waveforms
 from seqcap.scoring.seen_recordings import seen_recordings
 
-_NAMED = 3  # of the recordings that are known
+_NAMED = 3  # known recordings that an error names
 
 
 def write_fingerprints(
-    heard: pd.DataFrame,
+    learned: pd.DataFrame,
     init_from: str,
     folder: Path,
     waveforms: Iterable[FloatArray] | None = None,
@@ -29,13 +29,12 @@ def write_fingerprints(
     """Writes fingerprints beside a model.
 
     Args:
-        heard: Rows of the training and the validation part.
-        init_from: The model that the training began with, whose fingerprints are added; "" for
-            none.
-        folder: Of the model.
-        waveforms: Of the rows; loaded if None.
+        learned: Rows of the training and the validation part.
+        init_from: Folder of the initial model, whose fingerprints are added; "" for none.
+        folder: Folder of the model.
+        waveforms: Waveforms of the rows, in their order; loaded if None.
     """
-    fingerprints = fingerprints_of(row_waveforms(heard) if waveforms is None else waveforms)
+    fingerprints = fingerprints_of(row_waveforms(learned) if waveforms is None else waveforms)
     if init_from:
         earlier = load_fingerprints(check_model_folder(init_from) / FINGERPRINTS_FILE)
         if earlier is not None:
@@ -52,24 +51,24 @@ def refuse_known_recordings(
     """Refuses to validate or test on recordings that the initial model was trained on.
 
     Args:
-        init_from: The model that the training is to begin with; "" for none.
+        init_from: Folder of the initial model; "" for none.
         validation: Rows of the validation part.
         test: Rows of the test part.
         validated_before: Speakers who only validated the initial model: they may validate again.
 
     Raises:
-        CorpusError: The model knows one of them, by its sound.
+        CorpusError: The fingerprints of the model match one of them.
     """
     if not init_from:
         return
     validated = validation["speaker"].isin(validated_before)
-    asked = pd.concat([validation[~validated], test])
-    seen = seen_recordings(init_from, asked)
+    checked = pd.concat([validation[~validated], test])
+    seen = seen_recordings(init_from, checked)
     if seen.any():
-        files = asked["file"][seen].tolist()
+        files = checked["file"][seen].tolist()
         more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
         raise CorpusError(
-            f"{init_from}, with which the training is to begin, was trained on recordings of "
-            f"validation and test, as their sound shows: {', '.join(files[:_NAMED])}{more}; put "
-            "their speakers into the training part, or begin with another model"
+            f"the initial model {init_from} was trained on recordings of the validation or test "
+            f"part (by fingerprint): {', '.join(files[:_NAMED])}{more}; move their speakers into "
+            "the training part, or choose another initial model"
         )
