@@ -59,7 +59,7 @@ def test_another_kind_of_index_is_refused(recognizer) -> None:
 
 
 def test_the_index_of_audformat_is_understood() -> None:
-    audformat = pytest.importorskip("audformat")
+    audformat = pytest.importorskip("audformat", reason="the extra `dev`")
     files, starts, ends = ["a.wav", "b.wav"], ["500ms", "1s"], ["2s", pd.NaT]
     index = audformat.segmented_index(files, starts, ends)
     parts = [(each.source, each.start_s, each.end_s) for each in segments_of(index)]

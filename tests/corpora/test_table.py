@@ -139,7 +139,7 @@ class Unwritable:
 
 
 def test_audformat_reads_what_is_written_and_is_read(tmp_path):
-    audformat = pytest.importorskip("audformat", reason="a peer's format; comes with opensmile")
+    audformat = pytest.importorskip("audformat", reason="the extra `dev`")
     index = audformat.segmented_index(["a.wav", "b.wav"], ["0.5s", "0s"], ["2s", pd.NaT])
     theirs = pd.DataFrame({"emotion": ["anger", "sadness"], "speaker": ["7", "8"]}, index=index)
     theirs.to_csv(tmp_path / "theirs.csv")

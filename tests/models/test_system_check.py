@@ -57,10 +57,15 @@ def test_a_system_that_works_passes_and_leaves_the_random_state_alone(changed: s
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # 131 million parameters take seconds.
+        pytest.param(name, marks=pytest.mark.slow if name == "CNN_Cap" else ())
+        for name in SYSTEMS
+    ],
+)
 def test_the_papers_systems_would_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name == "CNN_Cap":
-        pytest.skip("131 million parameters take seconds")
     monkeypatch.setattr(f"seqcap.models.systems.{name}", SYSTEMS[name].build, raising=False)
     check_own_system(f"seqcap.models.systems:{name}", emotion_count=3)
 
