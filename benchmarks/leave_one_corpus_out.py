@@ -31,7 +31,7 @@ from seqcap.audio.spectrogram import BIN_COUNT
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.folds import read_folds
 from seqcap.corpora.labels import LabelSet, apply_labels, label_set_named
-from seqcap.errors import CorpusWarning
+from seqcap.errors import CorpusWarning, SettingsError
 from seqcap.files import atomic_write
 from seqcap.models.systems import System
 from seqcap.recognition.answers import NO_SPEECH
@@ -179,6 +179,28 @@ def answer(
         path.write_text(json.dumps(cost) + "\n", "utf-8")
 
 
+def average_answers(ideas: Sequence[Path], left_out: str, folder: Path) -> None:
+    """Keeps the mean probabilities of several ideas for the same rows, as if one had answered.
+
+    Args:
+        ideas: Their folders.
+        left_out: Corpora, as in the names of the folders within.
+        folder: Where the mean goes.
+
+    Raises:
+        SettingsError: They did not answer the same rows.
+    """
+    rows = [pd.read_csv(one / left_out / ANSWERS_FILE, dtype=str) for one in ideas]
+    if not all(one.equals(rows[0]) for one in rows):
+        raise SettingsError(f"{left_out}: {', '.join(map(str, ideas))} answered different rows")
+    each = [torch.from_numpy(np.load(one / left_out / LOGITS_FILE)["logits"]) for one in ideas]
+    mean = torch.stack([logits.softmax(-1).mean(0) for logits in each]).mean(0)
+    np.savez(folder / LOGITS_FILE, logits=mean.clamp(min=1e-9).log()[None].numpy())
+    rows[0].to_csv(folder / ANSWERS_FILE, index=False)
+    with atomic_write(folder / COST_FILE) as path:
+        path.write_text(json.dumps({"steps": 0}) + "\n", "utf-8")
+
+
 def _group(one: Utterance, place: int, adapts_to: str) -> str:
     """Names those with whom an utterance shares its mean spectrum."""
     names = {"speaker": one.speaker, "collection": one.corpus, "recording": str(place)}
@@ -280,6 +302,9 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--model", help="answer with this model, and train nothing")
     parser.add_argument("--adapts-to", choices=ADAPTS_TO, default="speaker")
+    parser.add_argument(
+        "--average", nargs="+", type=Path, help="folders of ideas, whose probabilities are averaged"
+    )
     parser.add_argument("--opensmile", help="a feature set: its machines answer instead")
     parser.add_argument(
         "--each-speaker", action="store_true", help="openSMILE: standardised by speaker"
@@ -315,7 +340,9 @@ def main() -> None:
     folder = arguments.output / f"{arguments.idea}-{arguments.steps}-{settings.seed}"
     own = folder / arguments.left_out
     own.mkdir(parents=True, exist_ok=True)
-    if arguments.model and not (own / COST_FILE).exists():
+    if arguments.average:
+        average_answers(arguments.average, arguments.left_out, own)
+    elif arguments.model and not (own / COST_FILE).exists():
         given = load_checkpoint(arguments.model)
         cost = {"steps": 0}
         answer(
