@@ -10,13 +10,14 @@ from seqcap.corpora.labels import LABEL_SETS, apply_labels
 from seqcap.corpora.readers import read_corpus
 from seqcap.errors import CorpusWarning
 
+pytestmark = pytest.mark.slow  # the stand-in has as many files as the corpus
+
 
 @pytest.fixture(scope="module")
 def table(iemocap_folder: Path) -> pd.DataFrame:
     return read_corpus("iemocap", iemocap_folder)  # a warning here would fail the tests
 
 
-@pytest.mark.slow
 def test_all_10039_utterances_are_read_without_a_word(table):
     assert len(table) == 10_039
     assert table["part"].value_counts().to_dict() == {"scripted": 5255, "improvised": 4784}

@@ -39,7 +39,17 @@ def pages_with(language: str) -> list[Path]:
     return [page for page in PAGES if any(block.language == language for block in blocks(page))]
 
 
-@pytest.mark.parametrize("page", pages_with("python"), ids=name)
+SLOW_PAGES = ("docs/guides/explain.md", "docs/guides/export.md", "docs/guides/other-tools.md")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if name(page) in SLOW_PAGES else ())
+        for page in pages_with("python")
+    ],
+    ids=name,
+)
 def test_the_python_of_a_page_runs_from_top_to_bottom(
     page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

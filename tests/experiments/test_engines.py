@@ -261,6 +261,7 @@ def test_a_lock_is_free_when_its_holder_is_killed(tmp_path: Path) -> None:
     assert not is_locked(tmp_path, "a")
 
 
+@pytest.mark.slow
 def test_estimates_come_from_finished_runs_or_from_a_measured_step(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path
 ) -> None:

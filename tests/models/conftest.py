@@ -48,7 +48,12 @@ def lively_system() -> Callable[[str], System]:
     return _lively_system
 
 
-@pytest.fixture(params=SYSTEMS)
+# 131 million parameters take seconds.
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow if name == "CNN_Cap" else ()) for name in SYSTEMS
+    ]
+)
 def system(request: pytest.FixtureRequest) -> System:
     return _lively_system(request.param)
 

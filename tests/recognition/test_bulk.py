@@ -363,6 +363,7 @@ def test_a_cluster_of_two_nodes_ends_like_one_process_though_a_worker_is_killed(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ray is for Unix")
+@pytest.mark.slow
 def test_a_recording_that_kills_its_workers_gets_a_row_and_the_others_their_answers(
     archive: Path, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,13 @@ def lively_checkpoint(name: str, settings: CapsuleSettings | None = None) -> Che
     )
 
 
+# Writing graphs takes a second a system.
+GRAPHS = [
+    pytest.param(name, marks=() if name in ("CNN_SeqCap", "CNN_RecCap") else pytest.mark.slow)
+    for name in WITH_GRAPHS
+]
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Models with graphs by name of their system, made when needed."""
@@ -76,7 +83,7 @@ def probabilities(engine, output):
     return merge_branches(output.logits, engine.chunking.branch_shares, 1.0)
 
 
-@pytest.mark.parametrize("name", WITH_GRAPHS)
+@pytest.mark.parametrize("name", GRAPHS)
 @pytest.mark.parametrize("frame_counts", [
     (4,), (300,), (10, 83, 200, 330), pytest.param((7, 6000), marks=pytest.mark.slow),
 ])  # fmt: skip
@@ -98,7 +105,7 @@ def test_both_engines_give_the_same_probabilities(name, frame_counts, folders):
         np.testing.assert_allclose(found.couplings, expected.couplings, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", WITH_GRAPHS)
+@pytest.mark.parametrize("name", GRAPHS)
 def test_an_answer_by_onnx_is_the_same_alone_and_in_any_batch(name, folders):
     engine = OnnxEngine(folders(name))
     spectrograms = utterances(10, 83, 200, 330)
@@ -137,6 +144,7 @@ def _kept_checkpoint(name):
     return _kept[name]
 
 
+@pytest.mark.slow
 def test_windows_of_other_sizes_have_graphs_as_well(tmp_path):
     settings = CapsuleSettings(window_steps=12, shift_steps=5, primary_stride=2)
     checkpoint = lively_checkpoint("CNN_RecCap", settings)

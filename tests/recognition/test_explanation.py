@@ -95,6 +95,7 @@ def test_an_explanation_belongs_to_its_answer(recognizer, samples):
     assert other.times_s[0] == pytest.approx(0.5)
 
 
+@pytest.mark.slow
 def test_trimmed_frames_are_not_explained(recognizer):
     trimming = dataclasses.replace(
         recognizer.checkpoint,

@@ -40,6 +40,7 @@ def test_samples_become_probabilities_as_the_recognizer_gives_them(exported, sam
     assert run(np.zeros(9000, np.float32)).tolist() == [[0.25] * 4]  # digital silence
 
 
+@pytest.mark.slow
 def test_couplings_and_capsules_come_with_the_probabilities(exported, samples):
     session = onnxruntime.InferenceSession(exported / GRAPH_FILE)
     recognizer = Recognizer.from_pretrained(exported, engine="torch")
@@ -50,6 +51,7 @@ def test_couplings_and_capsules_come_with_the_probabilities(exported, samples):
     np.testing.assert_allclose(capsules[0], expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_graph_says_what_it_is(exported):
     facts = {
         each.key: json.loads(each.value) for each in onnx.load(exported / GRAPH_FILE).metadata_props

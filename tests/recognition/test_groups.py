@@ -66,6 +66,7 @@ def test_adapting_by_the_same_recordings_is_adapting_in_two_steps(adapting, samp
     assert list(unadapted) == list(adapting.recognize_many([*samples, b""]))
 
 
+@pytest.mark.slow
 def test_recordings_beyond_what_memory_keeps_are_answered_alike(
     adapting, samples, decoded, monkeypatch
 ):
@@ -85,6 +86,7 @@ def test_what_begins_again_with_a_whole_group_ends_with_the_same_bits(adapting):
     assert list(adapting.recognize_in_groups(sources[64:])) == [second]
 
 
+@pytest.mark.slow
 def test_a_speaker_of_long_and_short_recordings_keeps_their_order(adapting):
     generator = np.random.default_rng(0)
     noise = [generator.uniform(-0.5, 0.5, 16000 * s).astype(np.float32) for s in (1, 61, 2)]

@@ -77,7 +77,12 @@ def test_the_size_of_pieces_changes_nothing(recognizer, speech, sizes):
     assert answers_of(recognizer.stream(horizon_s=1.0), short, endless(*sizes)) == expected
 
 
-@pytest.fixture(params=[*STREAMING, "CNN_RecCap by onnxruntime"])
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=() if name == "CNN_RecCap" else pytest.mark.slow)
+        for name in (*STREAMING, "CNN_RecCap by onnxruntime")
+    ]
+)
 def running(recognizer, request, tmp_path):
     """A recognizer of each system that goes forward only."""
     name, _, by_onnxruntime = request.param.partition(" ")
@@ -208,6 +213,7 @@ def test_what_is_not_sound_is_refused_and_the_stream_goes_on(recognizer, speech)
         recognizer.stream(10)
 
 
+@pytest.mark.slow
 def test_the_last_seconds_need_no_more_memory_however_long_the_stream(recognizer, speech):
     stream = recognizer.stream(horizon_s=1.0, refresh_s=1000)
     stream.push(speech)
