@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
+from seqcap.apps.options import AbstainOption, DeviceOption, ModelsOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,58 +23,57 @@ SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="Folder, table (CSV, Parquet), Parquet with recordings; paths, s3://, gs:// ...",
+        help="A folder, a table (CSV, Parquet), or Parquet with recordings; a path or a URI "
+        "(s3://, gs:// ...).",
     ),
 ]
 OutputArgument = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="Folder or URI for the Parquet files.")
 ]
 TimelineOption = Annotated[
-    bool, typer.Option("--timeline", help="Answer for every 2 seconds as well.")
+    bool, typer.Option("--timeline", help="Answer for each 2 seconds as well.")
 ]
-ModelOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="DIR", help="A model of your own; several are averaged."),
-]
-AbstainBelowOption = Annotated[
-    float,
-    typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
-]
+
 AddressOption = Annotated[
     str | None,
     typer.Option(
+        metavar="ADDRESS",
         help="A Ray cluster: auto, host:port, or local for the cores of this machine.  "
-        "[default: this process, without Ray]"
+        "[default: this process, without Ray]",
     ),
 ]
 JobsOption = Annotated[
-    int, typer.Option(min=0, help="Workers on the cluster; 0 for one a core or share of a GPU.")
+    int,
+    typer.Option(
+        min=0, metavar="N", help="Workers on the cluster; 0: one a core or share of a GPU."
+    ),
 ]
-GpusOption = Annotated[float, typer.Option(min=0, help="Each worker's share of a GPU, e.g. 0.25.")]
+GpusOption = Annotated[
+    float, typer.Option(min=0, metavar="SHARE", help="Share of a GPU for each worker, e.g. 0.25.")
+]
 PartSizeOption = Annotated[
-    int, typer.Option(min=1, help="Recordings in a file of the output, at most.")
+    int, typer.Option(min=1, metavar="N", help="Most recordings in one file of the output.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
 
 
 def bulk(
     source: SourceArgument,
     output: OutputArgument,
     timeline: TimelineOption = False,
-    model: ModelOption = None,
-    abstain_below: AbstainBelowOption = 0.0,
+    model: ModelsOption = None,
+    abstain_below: AbstainOption = 0.0,
     address: AddressOption = None,
     jobs: JobsOption = 0,
     gpus: GpusOption = 0.0,
     part_size: PartSizeOption = 1024,
     device: DeviceOption = "auto",
 ) -> None:
-    """Recognise an archive: as predict, resumable, on one machine or a Ray cluster.
+    """Recognise an archive, on one machine or a Ray cluster.
 
-    A table has a column 'file', and 'start' and 'end' for parts; Parquet may hold the recordings
-    in a column 'bytes' or 'audio'. The output has a row for each: answers, warnings, or the
-    'error' why there is none. The same command resumes after an interruption. Exit status: 0 all
-    were recognised, 1 some, 2 none.
+    A table has a column 'file', and 'start' and 'end' for parts. Parquet may hold the recordings
+    in a column 'bytes' or 'audio'. The output has a row for each recording: the answer and its
+    warnings, or an 'error'. To resume an interrupted command, run it again. Exit status: 0 if all
+    were recognised, 1 if some were, 2 if none.
 
     Examples:
     seqcap bulk calls/ answers/

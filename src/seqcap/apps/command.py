@@ -1,5 +1,6 @@
-"""The kind of command that all verbs are: examples in its help, and old option names understood."""
+"""The class of all commands: examples in the help, and old names of options."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,23 @@ class Command(TyperCommand):
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Writes the explanation in lines of the terminal's width, examples as they are."""
         _format_examples(self, super().format_help_text, ctx, formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes arguments, without the types that Typer adds, and options."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            name, text = record
+            if parameter.param_type_name == "argument":
+                sections["Arguments"].append((re.sub(r" <[^<>]*>$", "", name), text))
+            else:
+                sections["Options"].append((name, text))
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 class CommandGroup(TyperGroup):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from seqcap.apps.command import Command
+from seqcap.apps.command import Command, CommandGroup
 from seqcap.apps.options import (
     LabelsOption,
     ScreenFormat,
@@ -26,7 +26,14 @@ if TYPE_CHECKING:  # the commands import pandas only when they run
 
 corpus_app = typer.Typer(
     name="corpus",
-    help="Read, check and describe corpora; make folds.",
+    help="""Read, check and describe corpora; make folds.
+
+    Examples:
+      seqcap corpus list
+      seqcap corpus read emodb downloads/emodb --output emodb.csv
+      seqcap corpus check emodb.csv
+    """,
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -85,14 +92,14 @@ def read(
     ],
     folder: Annotated[
         Path,
-        typer.Argument(metavar="FOLDER", help="Where it was unpacked.", show_default=False),
+        typer.Argument(metavar="FOLDER", help="Folder of the unpacked corpus.", show_default=False),
     ],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="Table to write, .csv or .parquet."),
     ],
 ) -> None:
-    """Read a corpus into a table and compare it with the official counts.
+    """Read a corpus into a table; check it against official counts.
 
     Examples:
       seqcap corpus read emodb downloads/emodb --output emodb.csv
@@ -121,14 +128,16 @@ def check(
         bool, typer.Option("--audio/--no-audio", help="Decode every recording to its end.")
     ] = True,
     folds: Annotated[
-        str, typer.Option(metavar="SCHEME", help="Check this scheme of folds too.")
+        str, typer.Option(metavar="SCHEME", help="Check the folds of this scheme too.")
     ] = "",
     emotions: Annotated[
         str, typer.Option(metavar="NAMES", help="Your own emotions, separated by commas.")
     ] = "",
     allow_shared_speakers: SharedSpeakersOption = False,
 ) -> None:
-    """Check a table and its recordings; exit status 1 if there are problems.
+    """Check a table and its recordings.
+
+    Exit status: 1 if there are problems.
 
     Examples:
       seqcap corpus check mine.csv
@@ -215,7 +224,12 @@ def folds(
     labels: LabelsOption = "",
     allow_shared_speakers: SharedSpeakersOption = False,
 ) -> None:
-    """Write who trains, validates and tests to a file that can be cited.
+    """Split speakers into training, validation and test folds.
+
+    The file names the table by its hash, so that results can cite it. The schemes:
+    paper leaves out one session and splits its speakers between validation and test; loso leaves
+    out one speaker at a time; groups:K makes K groups; corpora leaves out one corpus; split
+    follows the table's column 'split'.
 
     Examples:
       seqcap corpus folds emodb.csv --scheme loso --output folds.json

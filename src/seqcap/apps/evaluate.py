@@ -47,7 +47,8 @@ BalancedPriorOption = Annotated[
     bool,
     typer.Option(
         "--balanced-prior",
-        help="Correct the class prior of each speaker: for speakers with balanced emotions.",
+        help="Correct the class prior of each speaker: for speakers who show all emotions about "
+        "equally often.",
     ),
 ]
 CardOption = Annotated[

@@ -2,7 +2,7 @@
 
 import typer
 
-from seqcap.apps.command import Command
+from seqcap.apps.command import Command, CommandGroup
 from seqcap.apps.experiment_compare import compare
 from seqcap.apps.experiment_pack import pack
 from seqcap.apps.experiment_probe import probe
@@ -12,7 +12,14 @@ from seqcap.apps.experiment_summary import summary
 
 experiment_app = typer.Typer(
     name="experiment",
-    help="Run grids of experiments, report them, compare anything with anything.",
+    help="""Run experiments, write reports, compare systems and tools.
+
+    Examples:
+      seqcap experiment run table5 --corpus emodb.csv --output runs/emodb
+      seqcap experiment report runs/emodb
+      seqcap experiment compare runs/emodb:CNN_SeqCap other-tool.csv
+    """,
+    cls=CommandGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -55,7 +55,9 @@ def compare(
     balanced_prior: BalancedPriorOption = False,
     screen_format: ScreenFormatOption = ScreenFormat.TABLE,
 ) -> None:
-    """Compare runs, entries of experiments and other tools' predictions with the first of them.
+    """Compare systems and other tools on the same utterances.
+
+    All sources are compared with the first.
 
     A CSV has columns file and predicted and, unless another one tells them, truth (or emotion,
     label, target) and speaker; start, fold and seed if there are any. Spellings of emotions and

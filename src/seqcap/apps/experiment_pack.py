@@ -33,7 +33,7 @@ def pack(
         ),
     ] = False,
 ) -> None:
-    """Pack the results of all runs into a few small files, for version control.
+    """Pack the results of all runs into a few small files.
 
     The packed folder gives the same report, and 'experiment run' does not repeat packed runs.
     results.csv has one row per run. Probabilities are kept exactly, as Parquet. Of the gradients,

@@ -50,14 +50,18 @@ OutputOption = Annotated[
 ]
 FoldsOption = Annotated[
     str | None,
-    typer.Option(metavar="SCHEME", help="Scheme or file of folds.  [default: the grid's]"),
+    typer.Option(
+        metavar="SCHEME", help="How speakers are split, or a file of folds.  [default: the grid's]"
+    ),
 ]
 LabelsOption = Annotated[
     str | None, typer.Option(metavar="SET", help="Label set.  [default: the grid's]")
 ]
 SeedsOption = Annotated[
     str | None,
-    typer.Option(metavar="LIST", help="Separated by commas: 0,1.  [default: the grid's]"),
+    typer.Option(
+        metavar="LIST", help="Random seeds, separated by commas: 0,1.  [default: the grid's]"
+    ),
 ]
 OnlyOption = Annotated[
     list[str] | None, typer.Option(metavar="LABEL", help="Run this entry only; repeatable.")
@@ -70,7 +74,7 @@ EngineOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="joblib: this machine; ray: a cluster; here: one by one, to debug.",
+        help="joblib: several processes on this machine; ray: a cluster; here: this process.",
     ),
 ]
 JobsOption = Annotated[
@@ -78,7 +82,7 @@ JobsOption = Annotated[
 ]
 AddressOption = Annotated[
     str,
-    typer.Option(metavar="ADDRESS", help="Of the Ray cluster; 'local' starts one on this machine."),
+    typer.Option(metavar="ADDRESS", help="Address of the Ray cluster; local starts one here."),
 ]
 GpusOption = Annotated[
     float, typer.Option(metavar="SHARE", help="Share of a GPU that Ray reserves for a run.")

@@ -9,13 +9,18 @@ from seqcap.apps.extras import needs_extra
 
 
 def summary(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of experiments.")],
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Folders of experiments.")
+    ],
     card: Annotated[
         Path | None,
-        typer.Option(help="Write the table into this file, between two lines <!-- results -->."),
+        typer.Option(
+            metavar="FILE",
+            help="Write the table into this file, between two lines <!-- results -->.",
+        ),
     ] = None,
 ) -> None:
-    """Print WA and UA of all entries of several experiments as one Markdown table.
+    """Print WA and UA of several experiments in one table.
 
     Examples:
       seqcap experiment summary runs/emodb runs/ravdess

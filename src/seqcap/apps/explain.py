@@ -7,26 +7,28 @@ import typer
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
+from seqcap.apps.options import ModelOption
 from seqcap.recognition.model_folder import check_model_folder
 
 
 def explain(
     recording: Annotated[str, typer.Argument(metavar="FILE", help="A recording of up to 60 s.")],
     figure: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where to draw: .svg, .png or .html.")
+        Path, typer.Option(metavar="FILE", help="Figure to write: .svg, .png or .html.")
     ],
-    model: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A model; the shipped one by default.")
-    ] = None,
+    model: ModelOption = None,
     emotion: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Explain this one, not the most probable.")
+        str | None,
+        typer.Option(metavar="NAME", help="Emotion to explain.  [default: the most probable]"),
     ] = None,
-    start: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="Where to begin.")] = 0.0,
+    start: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Start of the part to explain.")
+    ] = 0.0,
     end: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=0, help="Where to end.")
+        float | None, typer.Option(metavar="SECONDS", min=0, help="End of that part.")
     ] = None,
 ) -> None:
-    """Show which seconds and which part of the spectrogram an answer comes from.
+    """Draw which parts of the spectrogram an answer comes from.
 
     Examples:
     seqcap explain speech.wav --figure why.svg

@@ -18,27 +18,30 @@ class WeightFormat(StrEnum):
 
 def export(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Folder of the model; - is the shipped one.")
+        str, typer.Argument(metavar="MODEL", help="Folder of the model; '-' is the included one.")
     ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the new model goes.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="New folder of the exported model.")
+    ],
     weights: Annotated[
         WeightFormat,
-        typer.Option(metavar="FORMAT", help="fp16: rounded once, half the size; or fp32."),
+        typer.Option(metavar="FORMAT", help="fp16: half the size, rounded; or fp32."),
     ] = WeightFormat.FP16,
     licence: Annotated[
-        str, typer.Option("--licence", help="Of the weights, written into samples.onnx.")
+        str,
+        typer.Option("--licence", metavar="NAME", help="Licence to write into samples.onnx."),
     ] = "see card",
 ) -> None:
     """Write a model with ONNX graphs, so that it runs without torch.
 
-    DIR becomes a model's folder. encode.onnx and decide.onnx are what `seqcap predict` runs.
-    samples.onnx is one graph from samples (16 kHz, mono) to probabilities, for other programs and
-    browsers. Graphs that answer otherwise than torch are not written.
+    'seqcap predict' runs encode.onnx and decide.onnx. Other programs and browsers can run
+    samples.onnx, one graph from samples (16 kHz, mono) to probabilities. Graphs are written only
+    if they give the same probabilities as torch.
 
     Examples:
       seqcap export runs/mine/model exported/mine
       seqcap export runs/mine/model exported/mine --weights fp32
-      seqcap export - exported/shipped
+      seqcap export - exported/included
     """
     with needs_extra("export"):
         from seqcap.recognition.export import export_model

@@ -4,12 +4,12 @@ import json
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqcap.apps.extras import needs_extra
+from seqcap.apps.options import AbstainOption, ModelOption
 from seqcap.errors import AudioError, MissingExtraError, SettingsError
 from seqcap.recognition.model_folder import check_model_folder
 
@@ -40,35 +40,38 @@ class SampleFormat(StrEnum):
 SourceArgument = Annotated[
     str,
     typer.Argument(
-        metavar="[-]", help="The microphone, or '-' for WAV or raw samples by standard input."
+        metavar="SOURCE",
+        help="'microphone', or '-' for WAV or raw samples on standard input.",
     ),
 ]
 OutputFormatOption = Annotated[
-    ListenFormat, typer.Option("--format", "-f", help="For people, or an object a line.")
+    ListenFormat,
+    typer.Option("--format", "-f", metavar="FORMAT", help="table, or jsonl: a JSON object a line."),
 ]
-ModelOption = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="A model; the shipped one by default.")
-]
+
 HorizonOption = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0.04, help="Answer for the last so many.")
+    float, typer.Option(metavar="SECONDS", min=0.04, help="Length of sound that an answer is for.")
 ]
 RunningOption = Annotated[
-    bool, typer.Option("--running", help="Answer for all sound so far, not for the last.")
+    bool, typer.Option("--running", help="Answer for all sound so far instead.")
 ]
 RefreshOption = Annotated[
-    float, typer.Option(metavar="SECONDS", min=0.01, help="From one answer to the next.")
+    float, typer.Option(metavar="SECONDS", min=0.01, help="Time from one answer to the next.")
 ]
-AbstainBelowOption = Annotated[
-    float,
-    typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
-]
+
 RateOption = Annotated[
     int, typer.Option(metavar="HZ", help="Sampling rate of microphone and raw samples.")
 ]
-ChannelsOption = Annotated[int, typer.Option(min=1, help="Channels of raw samples.")]
-SamplesOption = Annotated[SampleFormat, typer.Option("--samples", help="Type of raw samples.")]
+ChannelsOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Number of channels of raw samples.")
+]
+SamplesOption = Annotated[
+    SampleFormat,
+    typer.Option("--samples", metavar="TYPE", help="Type of raw samples: s16le, s32le or f32le."),
+]
 MicrophoneOption = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Which microphone; part of its name.")
+    str | None,
+    typer.Option(metavar="NAME", help="Name of a microphone, or a part of it."),
 ]
 
 
@@ -79,7 +82,7 @@ def listen(
     horizon: HorizonOption = 5.0,
     running: RunningOption = False,
     refresh: RefreshOption = 0.5,
-    abstain_below: AbstainBelowOption = 0.0,
+    abstain_below: AbstainOption = 0.0,
     rate: RateOption = 16000,
     channels: ChannelsOption = 1,
     samples: SamplesOption = SampleFormat.S16LE,
@@ -87,7 +90,7 @@ def listen(
 ) -> None:
     """Recognise emotions in live sound.
 
-    Ends with the sound, or by Ctrl-C.
+    It stops at the end of the sound, or by Ctrl-C.
 
     Examples:
     seqcap listen

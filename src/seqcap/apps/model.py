@@ -22,7 +22,7 @@ class ModelFormat(StrEnum):
 def model(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="A model; the shipped one by default."),
+        typer.Argument(metavar="DIR", help="Folder of a model.  [default: the included model]"),
     ] = None,
     output_format: Annotated[
         ModelFormat,
@@ -34,7 +34,7 @@ def model(
         ),
     ] = ModelFormat.CARD,
 ) -> None:
-    """Show a model's card: corpora, licences, speakers, scores, limits.
+    """Show a model's card: data, licences, scores, limits.
 
     Examples:
       seqcap model

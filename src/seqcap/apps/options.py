@@ -9,6 +9,9 @@ import typer
 DEVICES = "auto, cpu, cuda, cuda:1 or mps."
 
 
+FOLDS = "How speakers are split: paper, loso, groups:K, corpora, split, or a file of folds."
+
+
 class ScreenFormat(StrEnum):
     """How a command prints its result."""
 
@@ -16,6 +19,23 @@ class ScreenFormat(StrEnum):
     JSON = "json"
 
 
+AbstainOption = Annotated[
+    float,
+    typer.Option(
+        metavar="P", min=0, max=1, help="Answer 'uncertain' if the top probability is below P."
+    ),
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of a model.  [default: the included model]"),
+]
+ModelsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of a model; repeat it to average several.  [default: the included model]",
+    ),
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="NAME", help=f"Where to compute: {DEVICES}")
 ]
@@ -29,11 +49,7 @@ ScreenFormatOption = Annotated[
 ]
 FoldsOption = Annotated[
     str | None,
-    typer.Option(
-        "--folds",
-        metavar="SCHEME",
-        help="paper, paper_swapped, loso, groups:K, corpora, split, or a file of folds.",
-    ),
+    typer.Option("--folds", metavar="SCHEME", help=FOLDS),
 ]
 LabelsOption = Annotated[
     str,
@@ -56,7 +72,9 @@ TablesArgument = Annotated[
 ]
 OverrideOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Change a setting, e.g. epochs=20."),
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Change a setting, e.g. epochs=20; repeatable."
+    ),
 ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seqcap.apps.options import DeviceOption
+from seqcap.apps.options import AbstainOption, DeviceOption
 from seqcap.apps.writers import Format, choose_format
 from seqcap.recognition.model_folder import ADAPTIVE, SHIPPED, check_model_folder
 
@@ -13,7 +13,8 @@ PathsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH",
-        help="Recordings, folders, patterns, tables with a column 'file', or '-'.",
+        help="Recordings, folders, patterns, tables with a column 'file', or '-' for a recording "
+        "on standard input.",
         show_default=False,
     ),
 ]
@@ -43,27 +44,24 @@ ModelOption = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="DIR",
-        help="A model, or the name of a shipped one; several are averaged.  [default: -; "
-        "adaptive with --adapt]",
+        help="Folder of a model, or the name of an included one; repeat it to average several.  "
+        "[default: the included model; with --adapt, the included 'adaptive']",
     ),
 ]
-AbstainOption = Annotated[
-    float,
-    typer.Option(
-        metavar="P", min=0, max=1, help="Answer 'uncertain' if the top probability is below P."
-    ),
-]
+
 ChannelOption = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="mix, left, right, a number, or each: an answer for each channel."
+        metavar="NAME",
+        help="mix: the mean of all; left, right or a number: that one; each: an answer for each.",
     ),
 ]
 SegmentsOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="RTTM, or CSV with start, end, speaker: an answer for each turn and each speaker.",
+        help="Turns of speakers, as RTTM or a CSV with start, end, speaker: an answer for each "
+        "turn and each speaker.",
     ),
 ]
 AdaptOption = Annotated[
@@ -78,7 +76,8 @@ BalancedPriorOption = Annotated[
     bool,
     typer.Option(
         "--balanced-prior",
-        help="Each speaker shows all emotions about equally often: correct the class prior.",
+        help="Correct the class prior of each speaker: for speakers who show all emotions about "
+        "equally often.",
     ),
 ]
 

@@ -10,16 +10,19 @@ from seqcap.recognition.model_folder import check_model_folder
 
 def push(
     model: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the model.")],
-    name: Annotated[str, typer.Argument(metavar="NAME/MODEL", help="What it is called there.")],
+    name: Annotated[str, typer.Argument(metavar="NAME/MODEL", help="Its name on the hub.")],
     private: Annotated[bool, typer.Option("--private", help="Only you can see it.")] = False,
     licence: Annotated[
-        str, typer.Option("--licence", help="As the hub names it, e.g. cc-by-4.0 or mit.")
+        str,
+        typer.Option(
+            "--licence", metavar="NAME", help="Licence, as the hub names it: cc-by-4.0, mit ..."
+        ),
     ] = "",
 ) -> None:
     """Upload a model with its card to the Hugging Face hub.
 
-    `--model NAME/MODEL` then takes it anywhere. Files other than safetensors, ONNX, JSON and the
-    card stay here. 'hf auth login' tells the hub who you are.
+    Log in first with 'hf auth login'. Only safetensors, ONNX and JSON files and the card are
+    uploaded. Afterwards, '--model NAME/MODEL' works on any machine.
 
     Examples:
       seqcap push runs/mine/model anna/call-emotions --private

@@ -12,6 +12,7 @@ import typer
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.lines import tell
+from seqcap.apps.options import AbstainOption
 from seqcap.apps.static_page import write_page
 from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import check_model_folder
@@ -27,36 +28,45 @@ _KEEP_ALIVE_S = 130
 
 ModelOption = Annotated[
     list[Path] | None,
-    typer.Option(metavar="DIR", help="A model, - for the shipped one; several by their names."),
+    typer.Option(
+        metavar="DIR",
+        help="Folder of a model, or '-' for the included one; repeat it to serve several, which "
+        "clients choose by name.  [default: -]",
+    ),
 ]
-HostOption = Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+HostOption = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for all networks.")
+]
+PortOption = Annotated[
+    int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0: any free one.")
+]
 WorkersOption = Annotated[
-    int, typer.Option(min=0, help="Recognition threads; 0 takes one for each core.")
+    int, typer.Option(min=0, metavar="N", help="Recognition threads; 0: one for each core.")
 ]
 GreatestMegabytesOption = Annotated[
-    float, typer.Option("--max-mb", metavar="MB", min=0.001, help="Of a request's body.")
+    float, typer.Option("--max-mb", metavar="MB", min=0.001, help="Largest body of a request.")
 ]
 LongestSOption = Annotated[
-    float, typer.Option("--max-seconds", metavar="SECONDS", min=0.04, help="Of a recording.")
+    float, typer.Option("--max-seconds", metavar="SECONDS", min=0.04, help="Longest recording.")
 ]
 TimeLimitSOption = Annotated[
-    float, typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="Of a request.")
+    float,
+    typer.Option(
+        "--time-limit", metavar="SECONDS", min=0.1, help="Longest time that a request may take."
+    ),
 ]
 QueueLengthOption = Annotated[
-    int, typer.Option("--queue", min=1, help="How many requests may wait.")
+    int,
+    typer.Option("--queue", min=1, metavar="N", help="Most requests that wait; others get 429."),
 ]
 StreamCountOption = Annotated[
-    int, typer.Option("--streams", min=0, help="How many live streams may be open.")
+    int, typer.Option("--streams", min=0, metavar="N", help="Most live streams open at once.")
 ]
 AllowOriginOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="URL", help="Origin of another web page that is allowed (CORS)."),
+    typer.Option(metavar="URL", help="Origin of a web page that may send requests (CORS)."),
 ]
-AbstainBelowOption = Annotated[
-    float,
-    typer.Option(metavar="P", min=0, max=1, help="Answer 'uncertain' below this probability."),
-]
+
 PageOption = Annotated[bool, typer.Option("--page/--no-page", help="Serve the page at /.")]
 
 
@@ -71,14 +81,14 @@ def serve(
     queue_length: QueueLengthOption = 64,
     stream_count: StreamCountOption = 16,
     allow_origin: AllowOriginOption = None,
-    abstain_below: AbstainBelowOption = 0.0,
+    abstain_below: AbstainOption = 0.0,
     page: PageOption = True,
 ) -> None:
     """Recognise emotions over HTTP.
 
-    POST /v1/recognize, GET /v1/models, /healthz, /metrics, /openapi.json; WebSocket /v1/stream;
-    the page at /. The token in the environment variable SEQCAP_TOKEN, if set, is required.
-    Nothing of a recording is stored or logged.
+    The service has POST /v1/recognize, GET /v1/models, /healthz, /metrics and /openapi.json, the
+    WebSocket /v1/stream, and a page at /. If the environment variable SEQCAP_TOKEN is set, each
+    request needs that token. Nothing of a recording is stored or logged.
 
     Examples:
     seqcap serve

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from seqcap.apps.lines import tell
+from seqcap.apps.options import ModelOption
 from seqcap.errors import SettingsError
 from seqcap.recognition.model_folder import (
     CARD_FILE,
@@ -24,13 +25,11 @@ PAGE_FOLDER = Path(__file__).parent / "page"
 
 def page(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="A model; the shipped one by default.")
-    ] = None,
+    model: ModelOption = None,
 ) -> None:
     """Write a page that recognises emotions in the browser.
 
-    No sound leaves the machine of who opens it. Any web server can serve the folder.
+    Recordings stay in the visitor's browser. Any web server can serve the folder.
 
     Examples:
     seqcap page site && python -m http.server --directory site

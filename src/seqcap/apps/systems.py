@@ -12,7 +12,7 @@ EMOTION_COUNT = 4  # as in Table II
 
 
 def systems(output_format: ScreenFormatOption = ScreenFormat.TABLE) -> None:
-    """List the paper's systems: parameters for four emotions, and what each can do.
+    """List the paper's systems, with parameters and abilities.
 
     Examples:
       seqcap systems

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.options import (
+    FOLDS,
     LabelsOption,
     OverrideOption,
     SharedSpeakersOption,
@@ -42,23 +43,23 @@ OutputOption = Annotated[
 ]
 FoldsOption = Annotated[
     str,
-    typer.Option(
-        metavar="SCHEME", help="paper, loso, groups:K, corpora, split, or a file of folds."
-    ),
+    typer.Option(metavar="SCHEME", help=FOLDS),
 ]
 FoldOption = Annotated[
     str, typer.Option(metavar="FOLD", help="Its number from 0, its name, or 'all'.")
 ]
 SystemOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="See 'seqcap systems'.  [default: CNN_SeqCap]"),
+    typer.Option(
+        metavar="NAME", help="A system; 'seqcap systems' lists them.  [default: CNN_SeqCap]"
+    ),
 ]
 SeedOption = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Random seed for initialisation, shuffling and cropping."),
+    typer.Option(metavar="N", help="Random seed of weights, shuffling and crops.  [default: 0]"),
 ]
 RecipeOption = Annotated[
-    str, typer.Option(metavar="NAME", help="default, paper, or a TOML file of settings.")
+    str, typer.Option(metavar="NAME", help="default, paper, five-corpora, or a TOML file.")
 ]
 DevicesOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="Devices that share each batch, e.g. 2 GPUs.")
@@ -69,7 +70,7 @@ PrecisionOption = Annotated[
 ]
 InitFromOption = Annotated[
     str | None,
-    typer.Option(metavar="MODEL", help="Load pretrained weights; '-' is the shipped model."),
+    typer.Option(metavar="MODEL", help="Begin with a model's weights; '-' is the included model."),
 ]
 NameOption = Annotated[str, typer.Option(metavar="TEXT", help="Name of the model.")]
 
