@@ -59,10 +59,10 @@ def compare(
 
     All sources are compared with the first.
 
-    A CSV has columns file and predicted and, unless another one tells them, truth (or emotion,
-    label, target) and speaker; start, fold and seed if there are any. Spellings of emotions and
-    columns that other tools use are understood. Utterances are matched by file and start;
-    only those that all have are scored.
+    A table needs the columns file and predicted. One of the tables needs truth (or emotion, label,
+    target) and speaker. The columns start, fold and seed are used if present. Other tools'
+    spellings are understood. Utterances are matched by file and start; only those that all
+    sources have are scored.
 
     Examples:
       seqcap experiment compare runs/emodb:CNN_GRU runs/emodb:CNN_SeqCap

@@ -14,10 +14,10 @@ from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 _WA_UA = ("utterances", "WA", "UA")
 CARD_MARKER = "<!-- scores -->"
 WHAT_ELSE_SCORES_MEAN = (
-    "95 %: interval of the UA, by bootstrap over speakers. Columns of emotions: recall. ECE: "
-    "expected calibration error (after an arrow: with the fitted temperature). –: no utterance "
-    "of it, and the UA is of the others; of speakers, no names. An interval "
-    "over fewer than five speakers is too narrow."
+    "95 %: interval of the UA, by bootstrap over speakers; over fewer than five speakers it is too "
+    "narrow. Columns of emotions: recall. ECE: expected calibration error (after an arrow: with the "
+    "fitted temperature). –: no utterance of the emotion, so the UA is of the others; or no names "
+    "of speakers."
 )
 
 
@@ -93,7 +93,7 @@ def _coverage_table(title: str, coverage: Sequence[Mapping[str, float]]) -> Scor
         for each in coverage
     )
     header = ("--abstain-below", "share answered", "WA of these")
-    return ScoreTable(f"{title}: what abstaining buys", header, rows, left=0)
+    return ScoreTable(f"{title}: accuracy when abstaining", header, rows, left=0)
 
 
 def fold_table(by_fold: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]) -> ScoreTable:
