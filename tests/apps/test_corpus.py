@@ -147,7 +147,7 @@ def test_many_problems_of_a_kind_are_counted_not_listed(table, folder):
 def test_describe_counts_and_draws(table, tmp_path):
     result = run("describe", table, "--plot", tmp_path / "emodb.png", "--labels", "anger,sadness")
     assert "labels anger,sadness: anger, sadness" in result.output
-    assert "an utterance takes 0.25 s on average" in result.output
+    assert "mean 0.25 s, median 0.25 s" in result.output
     assert (tmp_path / "emodb.png").stat().st_size > 10_000
     assert "neutral" not in result.output
 

@@ -199,9 +199,9 @@ def describe(
     )
     lengths = summarise_durations(rows)
     typer.echo(
-        f"{lengths.total_h:.2f} h; an utterance takes {lengths.mean_s:.2f} s on average, from "
-        f"{lengths.minimum_s:.2f} to {lengths.maximum_s:.2f} s, half of them under "
-        f"{lengths.median_s:.2f} s, 95 % under {lengths.p95_s:.2f} s"
+        f"total {lengths.total_h:.2f} h; mean {lengths.mean_s:.2f} s, median "
+        f"{lengths.median_s:.2f} s, 95 % under {lengths.p95_s:.2f} s,\n"
+        f"shortest {lengths.minimum_s:.2f} s, longest {lengths.maximum_s:.2f} s"
         + (f"; {lengths.unknown:,} could not be measured" if lengths.unknown else "")
     )
     if plot is not None:
