@@ -16,8 +16,8 @@ CARD_MARKER = "<!-- scores -->"
 WHAT_ELSE_SCORES_MEAN = (
     "95 %: interval of the UA, by bootstrap over speakers; over fewer than five speakers it is too "
     "narrow. Columns of emotions: recall. ECE: expected calibration error (after an arrow: with "
-    "the fitted temperature). –: no utterance of the emotion, so the UA is of the others; or no names "
-    "of speakers."
+    "the fitted temperature). –: no utterance of the emotion, so the UA is of the others; or no "
+    "names of speakers."
 )
 
 
