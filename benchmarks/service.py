@@ -16,7 +16,6 @@ import asyncio
 import collections
 import io
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ import httpx
 import numpy as np
 import psutil
 import soundfile
+from service_process import start_service
 
 QUEUE = 16
 
@@ -70,25 +70,6 @@ def bare_rate(path: str, seconds: float) -> float:
         preexec_fn=lambda: pin(0),
     )
     return float(process.communicate()[0])
-
-
-def start_service() -> tuple[subprocess.Popen[bytes], str]:
-    """Starts `seqcap serve` and waits until it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "seqcap", "serve", "--workers", "1", "--no-page"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--queue", str(QUEUE)], preexec_fn=lambda: pin(0)
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            httpx.get(f"{url}/healthz")
-            return process, url
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise SystemExit("the service does not start")
 
 
 async def ask_at_once(
@@ -158,9 +139,10 @@ def main() -> None:
 
 
 @contextmanager
-def running_service() -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+def running_service() -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """A service on one core, this process on another."""
-    process, url = start_service()
+    options = ["--no-page", "--queue", str(QUEUE)]
+    process, url = start_service(options, before_start=lambda: pin(0))
     pin(1)
     try:
         yield process, url
@@ -169,7 +151,7 @@ def running_service() -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
         print(f"stopped by SIGTERM with exit status {process.wait()}")
 
 
-def overload(process: "subprocess.Popen[bytes]", url: str, content: bytes, seconds: float) -> None:
+def overload(process: "subprocess.Popen[str]", url: str, content: bytes, seconds: float) -> None:
     """Prints statuses and memory while four times as many ask as may wait."""
     asyncio.run(ask_at_once(url, content, QUEUE, seconds / 10, 0.5))  # warm
     statuses: collections.Counter[str] = collections.Counter()
@@ -184,7 +166,7 @@ def overload(process: "subprocess.Popen[bytes]", url: str, content: bytes, secon
 
 
 def measure(
-    process: "subprocess.Popen[bytes]", url: str, content: bytes, bare: float, seconds: float
+    process: "subprocess.Popen[str]", url: str, content: bytes, bare: float, seconds: float
 ) -> None:
     """Prints the figures of a service that runs."""
     asyncio.run(ask_at_once(url, content, 8, 2))  # warm

@@ -11,12 +11,11 @@ import collections
 import importlib.util
 import json
 import random
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -73,23 +72,6 @@ def requests(count: int, first: int) -> Iterator[dict[str, Any]]:
         yield ways[number % len(ways)]
 
 
-def start_service() -> tuple["subprocess.Popen[bytes]", str]:
-    """Starts `seqcap serve` on a free port and waits until it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "seqcap", "serve", "--workers", "1", "--port", str(port)]
-    process = subprocess.Popen(command)
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(1200):
-        try:
-            httpx.get(f"{url}/healthz")
-            return process, url
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise SystemExit("the service does not start")
-
-
 def send_uploads(url: str, count: int, first: int) -> int:
     """Sends malformed uploads and prints the statuses; gives the number of faults."""
     statuses: collections.Counter[int] = collections.Counter()
@@ -138,6 +120,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="another number: other damage")
     parser.add_argument("--examples", type=int, default=200, help="of schemathesis; 0: none")
     options = parser.parse_args()
+    sys.path.append(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+    from service_process import start_service
+
     process, url = start_service()
     try:
         faults = send_uploads(url, options.uploads, options.first)

@@ -5,35 +5,19 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
 import httpx
 import pytest
+from service_process import start_service
 
 
 @pytest.fixture
-def port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture
-def service(model_folder, port):
-    command = [sys.executable, "-m", "seqcap", "serve", "--model", model_folder, "--port", port]
-    process = subprocess.Popen(
-        [*map(str, command), "--no-page", "--workers", "1"], stderr=subprocess.PIPE, text=True
+def service(model_folder):
+    process, url = start_service(
+        ["--model", str(model_folder), "--no-page"], stderr=subprocess.PIPE
     )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/healthz")
-            break
-        except httpx.TransportError:
-            time.sleep(0.1)
     yield process, url
     if process.poll() is None:
         process.kill()

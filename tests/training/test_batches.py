@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from noise_utterances import utterances
 
 from seqcap.audio.normalisation import Normalisation, NormalisationSettings
 from seqcap.audio.spectrogram import log_spectrogram
@@ -15,19 +16,6 @@ from seqcap.training.batches import (
     speaker_normalisations,
     with_possible_emotions,
 )
-
-
-def utterances(*durations_s: float) -> list[Utterance]:
-    generator = np.random.default_rng(0)
-    return [
-        Utterance(
-            (generator.standard_normal(int(16000 * duration)) * 0.1).astype(np.float32),
-            label=place % 2,
-            corpus="a" if place < 2 else "b",
-        )
-        for place, duration in enumerate(durations_s)
-    ]
-
 
 PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
 

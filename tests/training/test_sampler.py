@@ -1,22 +1,11 @@
 import numpy as np
+from noise_utterances import utterances
 
 from seqcap.audio.normalisation import Normalisation
-from seqcap.training.batches import Segments, Utterance
+from seqcap.training.batches import Segments
 from seqcap.training.sampler import SegmentBatchSampler
 
 PLAIN = Normalisation(np.zeros(512, np.float32), np.ones(512, np.float32))
-
-
-def utterances(*durations_s: float) -> list[Utterance]:
-    generator = np.random.default_rng(0)
-    return [
-        Utterance(
-            (generator.standard_normal(int(16000 * duration)) * 0.1).astype(np.float32),
-            label=place % 2,
-            corpus="a" if place < 2 else "b",
-        )
-        for place, duration in enumerate(durations_s)
-    ]
 
 
 def test_each_segment_comes_once_an_epoch_and_the_curriculum_starts_with_short_ones() -> None:
