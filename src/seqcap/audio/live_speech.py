@@ -52,7 +52,10 @@ class LiveSpeechDetector:
         self._speaks = False
 
     def push(self, samples: FloatArray) -> Iterator[tuple[bool, float]]:
-        """Takes the next samples, shape ``(samples,)``, of any number.
+        """Takes the next samples, of any number.
+
+        Args:
+            samples: 16 kHz mono, shape ``(samples,)``.
 
         Yields:
             Whether speech started, else ended; and when, in seconds.

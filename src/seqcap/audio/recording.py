@@ -86,7 +86,15 @@ class Recording(Protocol):
 
 
 class ArrayRecording:
-    """An array with its sampling rate, read like a file."""
+    """An array with its sampling rate, read like a file.
+
+    Args:
+        source: The array, ``(sample,)`` or ``(sample, channel)``, and its sampling rate in Hz.
+        name: Name for errors.
+
+    Raises:
+        AudioError: It is no array of samples with a usable rate.
+    """
 
     def __init__(self, source: tuple[Any, ...], name: str) -> None:
         if len(source) != 2 or isinstance(source[0], (int, float, np.number)):
@@ -238,6 +246,9 @@ class FileRecording:
 
 class JoinedRecording:
     """Several recordings of one kind, read as one: the links of a chained file.
+
+    Args:
+        parts: The recordings in order, at least one.
 
     Raises:
         AudioError: Their sampling rates or channels differ.

@@ -48,14 +48,23 @@ class CorpusRow:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A recording that belongs to the corpus but not to the task; says which and why."""
+    """A recording that belongs to the corpus but not to the task.
+
+    Attributes:
+        reason: Which recordings these are, and why they are left out.
+    """
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a folder holds: utterances, and notes in words on whatever was unusual."""
+    """What a folder holds.
+
+    Attributes:
+        utterances: Rows of the corpus table.
+        notes: Sentences about anything unusual, such as duplicates.
+    """
 
     utterances: list[CorpusRow]
     notes: list[str] = field(default_factory=list)
@@ -66,12 +75,16 @@ class Corpus:
     """One corpus: official figures, and how to read a folder that holds it.
 
     Attributes:
-        name: short, lower case, in front of the speakers' ids.
-        counts: official number of utterances of each emotion; empty for no particular corpus.
-        speakers: official ids where the names are known, else empty.
-        speaker_count: official number of speakers; 0 for no particular corpus.
-        read: from the folder, in whatever nesting it was unpacked, to what was found.
-        remark: what users of this corpus must know.
+        name: Short name in lower case, which is put before the speakers' ids.
+        title: Full name.
+        language: ISO 639-1 code.
+        licence: Licence of the recordings.
+        citation: The paper to cite.
+        counts: Official number of utterances of each emotion; empty for no particular corpus.
+        speaker_count: Official number of speakers; 0 for no particular corpus.
+        read: Reads a folder, in any nesting, into `Findings`.
+        speakers: Official ids of the speakers where they are known.
+        remark: What users of this corpus must know.
     """
 
     name: str
@@ -92,7 +105,7 @@ def by_name(
     """Makes a corpus's `read` from a function that reads the name of one recording.
 
     Args:
-        recognise: from a path to its utterance; `LeftOut` for recordings of another task; None
+        recognise: Gives the utterance of a path; `LeftOut` for recordings of another task; None
             for a name that is not of this corpus.
 
     Example:

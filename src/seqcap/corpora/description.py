@@ -12,7 +12,17 @@ from seqcap.files import atomic_write
 
 @dataclass(frozen=True)
 class Durations:
-    """How long the utterances are, in seconds; `unknown` counts those that cannot be measured."""
+    """Statistics of the utterances' durations.
+
+    Attributes:
+        total_h: Sum, hours.
+        mean_s: Mean, s.
+        minimum_s: Shortest, s.
+        median_s: Median, s.
+        p95_s: 95th percentile, s.
+        maximum_s: Longest, s.
+        unknown: Number of utterances that cannot be measured.
+    """
 
     total_h: float
     mean_s: float

@@ -13,9 +13,13 @@ TOLERANCE_S = 0.01  # tables round times
 
 
 class Problem(NamedTuple):
-    """Something wrong: in which row (of several, the first), of what kind, in words.
+    """A problem of a corpus table.
 
-    A note is no error: the corpus can be used as it is.
+    Attributes:
+        row: Its row; of several, the first.
+        kind: A short name, the same for problems of one kind.
+        text: The problem in words.
+        is_note: It is no error; the corpus can be used as it is.
     """
 
     row: int

@@ -17,11 +17,14 @@ Trace = dict[str, Tensor]
 
 
 class Branch(nn.Module):
-    """Turns maps into logits: first chunk by chunk, then over all of the recording.
+    """Turns maps into logits: first chunk by chunk, then over the whole recording.
 
-    ``encode`` goes through the map in order of time. It may be given chunks that start at multiples
-    of ``shift_steps`` and reach ``overlap_steps`` into the next one. ``decide`` takes what came out
-    of all of them. So a recording of any length needs the memory of one chunk.
+    ``encode`` takes chunks of the map in order of time. ``decide`` takes the features of all
+    chunks. So a recording of any length needs the memory of one chunk.
+
+    Attributes:
+        shift_steps: Chunks start at multiples of it.
+        overlap_steps: Steps of the next chunk that a chunk includes.
     """
 
     shift_steps: int = 1
@@ -40,7 +43,7 @@ class Branch(nn.Module):
             maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
             step_counts: Steps that count in each, at least 1, shape ``(batch,)``.
             previous: The second value returned for the chunk before; None for the first.
-            trace: Takes what was seen on the way, if given.
+            trace: Takes couplings and capsules, if given.
 
         Returns:
             Features ``(batch, unit, feature)``, whose units follow those of the chunk before, and
@@ -54,7 +57,7 @@ class Branch(nn.Module):
         Args:
             features: What ``encode`` gave, shape ``(batch, unit, feature)``.
             step_counts: Steps that count in each recording, shape ``(batch,)``.
-            trace: Takes what was seen on the way, if given.
+            trace: Takes couplings and capsules, if given.
 
         Returns:
             Logits, shape ``(batch, emotion)``.
@@ -67,7 +70,7 @@ class Branch(nn.Module):
         Args:
             maps: Shape ``(batch, channel, step, bin)``.
             step_counts: Steps that count in each, shape ``(batch,)``.
-            trace: Takes what was seen on the way, if given.
+            trace: Takes couplings and capsules, if given.
         """
         features, _ = self.encode(maps, step_counts, None, trace)
         return self.decide(features, step_counts, trace)

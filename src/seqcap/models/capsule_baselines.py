@@ -46,7 +46,17 @@ class InChunks(Branch):
         previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
-        """Turns maps into the log probabilities of their chunks, ``(batch, chunk, emotion)``."""
+        """Turns maps into the log probabilities of their chunks.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
+            step_counts: Steps that count in each, shape ``(batch,)``.
+            previous: Not used.
+            trace: Takes couplings and capsules, if given.
+
+        Returns:
+            Log probabilities ``(batch, chunk, emotion)``, and None.
+        """
         batch, channels, steps, bins = maps.shape
         chunk_count = max(1, -(-steps // self.shift_steps))
         if chunk_count > 1:
@@ -57,7 +67,16 @@ class InChunks(Branch):
         return logits.log_softmax(dim=-1).reshape(batch, chunk_count, -1), None
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Averages the chunks' probabilities, ``(batch, chunk, emotion)``, as their logarithms."""
+        """Averages the chunks' probabilities, weighted by their steps.
+
+        Args:
+            features: Log probabilities of the chunks, ``(batch, chunk, emotion)``.
+            step_counts: Steps that count in each recording, shape ``(batch,)``.
+            trace: Not used.
+
+        Returns:
+            Log probabilities ``(batch, emotion)``.
+        """
         counts = self._counts(step_counts, features.shape[1])
         shares = counts / counts.sum(1, keepdim=True)
         return (features + shares.log().unsqueeze(-1)).logsumexp(dim=1)
@@ -98,7 +117,16 @@ class WholeCapsuleBranch(nn.Module):
         ) * self.settings.shift_steps + self.settings.window_steps
 
     def forward(self, maps: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns maps ``(batch, channel, step, bin)`` of bounded length into logits."""
+        """Turns maps of at most `greatest_steps` steps into logits.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
+            step_counts: Steps that count in each, shape ``(batch,)``.
+            trace: Takes couplings and capsules, if given.
+
+        Returns:
+            Logits ``(batch, emotion)``.
+        """
         primary, mask = self.primary(maps, step_counts)
         iterations = self.settings.routing_iterations
         sums, couplings = self.votes(primary.flatten(1, 2), iterations, mask.flatten(1, 2))
@@ -152,7 +180,16 @@ class FrameCapsuleBranch(nn.Module):
         self.head = DenseHead(emotion_count * (self.dim + 1), emotion_count, settings.dropout)
 
     def forward(self, maps: Tensor, frame_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns spectrograms ``(batch, 1, frame, bin)`` of at most 1,000 frames into logits."""
+        """Turns spectrograms of at most 1,000 frames into logits.
+
+        Args:
+            maps: Shape ``(batch, 1, frame, bin)``.
+            frame_counts: Frames that count in each, shape ``(batch,)``.
+            trace: Takes couplings and capsules, if given.
+
+        Returns:
+            Logits ``(batch, emotion)``.
+        """
         states, _ = run_padded(self.lstm, maps[:, 0], frame_counts)
         primary = squash(self.convolutions(states.transpose(1, 2)).transpose(1, 2))
         mask = length_mask(frame_counts, primary.shape[1])

@@ -1,4 +1,4 @@
-"""A few lines between us and ONNX's protocol buffers: nodes in order, weights stored once."""
+"""Builds ONNX graphs: nodes in order, weights and constants stored once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,32 +37,75 @@ class GraphBuilder:
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def fresh(self) -> str:
-        """A name that nothing has yet."""
+        """Gives a name that is not yet used."""
         self._names += 1
         return f"v{self._names}"
 
     def input(self, name: str, kind: int, shape: Sequence[int | str]) -> str:
-        """Declares an input; letters in the shape are sizes known when it runs."""
+        """Declares an input.
+
+        Args:
+            name: Its name.
+            kind: `FLOAT` or `INT`.
+            shape: Sizes; a name stands for a size that is known when the graph runs.
+
+        Returns:
+            The name.
+        """
         self.inputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
         return name
 
     def output(self, name: str, value: str, kind: int, shape: Sequence[int | str]) -> None:
-        """Declares an output and what it is."""
+        """Declares an output.
+
+        Args:
+            name: Its name.
+            value: Name of the value that it outputs.
+            kind: `FLOAT` or `INT`.
+            shape: Sizes; a name stands for a size that is known when the graph runs.
+        """
         self.nodes.append(helper.make_node("Identity", [value], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        """Adds a node with one output and gives the output's name."""
+        """Adds a node with one output.
+
+        Args:
+            kind: Name of an ONNX operator.
+            *inputs: Names of its inputs.
+            **attributes: Its attributes.
+
+        Returns:
+            Name of the output.
+        """
         return self.ops(kind, 1, *inputs, **attributes)[0]
 
     def ops(self, kind: str, count: int, *inputs: str, **attributes: Any) -> list[str]:
-        """Adds a node with several outputs and gives their names."""
+        """Adds a node with several outputs.
+
+        Args:
+            kind: Name of an ONNX operator.
+            count: Number of outputs.
+            *inputs: Names of its inputs.
+            **attributes: Its attributes.
+
+        Returns:
+            Names of the outputs.
+        """
         outputs = [self.fresh() for _ in range(count)]
         self.nodes.append(helper.make_node(kind, list(inputs), outputs, **attributes))
         return outputs
 
     def constant(self, value: ArrayLike, dtype: type = np.float32) -> str:
-        """A small constant; equal ones are stored once."""
+        """Stores a small constant; equal ones are stored once.
+
+        Args:
+            value: Scalar or array.
+            dtype: Its type.
+
+        Returns:
+            Its name.
+        """
         array: NDArray[Any] = np.asarray(value, dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -70,11 +113,18 @@ class GraphBuilder:
         return self._constants[key]
 
     def ints(self, *values: int) -> str:
-        """A vector of integers: shapes, axes, starts and ends."""
+        """Stores a vector of integers, such as shapes and axes."""
         return self.constant(values, np.int64)
 
     def weight(self, array: NDArray[np.float32]) -> str:
-        """A weight, as float32 to whoever takes it."""
+        """Stores a weight; its value is float32 also where it is stored as float16.
+
+        Args:
+            array: Any shape.
+
+        Returns:
+            Name of the float32 value.
+        """
         if not self.half_weights:
             return self._store(array.astype(np.float32))
         return self.op("Cast", self._store(array.astype(np.float16)), to=FLOAT)
@@ -90,7 +140,16 @@ class GraphBuilder:
         inputs: Sequence[tuple[str, int, Sequence[int | str]]],
         outputs: Sequence[tuple[str, int, Sequence[int | str]]],
     ) -> onnx.GraphProto:
-        """Takes the nodes from ``first_node`` on out of this graph: the body of a loop."""
+        """Moves the last nodes of this graph into the body of a loop.
+
+        Args:
+            first_node: Index of the first node to move.
+            inputs: Name, kind and shape of each input of the body.
+            outputs: Name, kind and shape of each output of the body.
+
+        Returns:
+            The body.
+        """
         body, self.nodes = self.nodes[first_node:], self.nodes[:first_node]
         return helper.make_graph(
             body,
@@ -100,7 +159,12 @@ class GraphBuilder:
         )
 
     def model(self, name: str, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
-        """The finished graph, checked, with what is to be known about it."""
+        """Gives the finished graph, checked.
+
+        Args:
+            name: Name of the graph.
+            metadata: Texts by key, stored with it.
+        """
         graph = helper.make_graph(
             self.nodes, name, self.inputs, self.outputs, list(self.tensors.values())
         )

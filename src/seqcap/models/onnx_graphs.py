@@ -120,7 +120,7 @@ def decide_graph(system: System, half_weights: bool) -> onnx.ModelProto:
 
 
 def branches_of(system: System) -> list[Branch]:
-    """The branches of a system, in their order.
+    """Gives the branches of a system, in their order.
 
     Args:
         system: Any.
@@ -160,23 +160,52 @@ def _reshape(graph: GraphBuilder, value: str, *sizes: int | str) -> str:
 
 
 def size_of(graph: GraphBuilder, value: str, axis: int) -> str:
-    """A size, as a vector of one."""
+    """Gives the size of an axis.
+
+    Args:
+        graph: The graph.
+        value: Name of a value.
+        axis: Axis of the value.
+
+    Returns:
+        Name of a vector with one element.
+    """
     return graph.op("Shape", value, start=axis, end=axis + 1)
 
 
 def ceil_div(graph: GraphBuilder, value: str, divisor: int) -> str:
-    """Integers divided and rounded up."""
+    """Divides integers and rounds up.
+
+    Args:
+        graph: The graph.
+        value: Name of integers of any shape.
+        divisor: Above 0.
+    """
     return graph.op("Div", graph.op("Add", value, graph.ints(divisor - 1)), graph.ints(divisor))
 
 
 def count_up(graph: GraphBuilder, size: str) -> str:
-    """0, 1, ... below a size that is a vector of one."""
+    """Counts from 0 to a size, exclusive.
+
+    Args:
+        graph: The graph.
+        size: Name of a vector with one element.
+    """
     scalar = graph.op("Squeeze", size)
     return graph.op("Range", graph.constant(0, np.int64), scalar, graph.constant(1, np.int64))
 
 
 def length_mask(graph: GraphBuilder, counts: str, size: str) -> str:
-    """True for the first ``counts[n]`` places of each sequence, (B, size)."""
+    """Marks the places that count in each sequence.
+
+    Args:
+        graph: The graph.
+        counts: Name of the places that count, (B,).
+        size: Name of a vector with one element, the length of the padded sequences.
+
+    Returns:
+        Name of a mask, (B, size).
+    """
     return graph.op("Less", count_up(graph, size), _unsqueeze(graph, counts, 1))
 
 
@@ -187,7 +216,17 @@ def _pad(graph: GraphBuilder, value: str, axis: int, rank: int, behind: int) -> 
 
 
 def convolve(graph: GraphBuilder, system: System, frames: str, counts: str) -> tuple[str, str]:
-    """Table I: frames (B, T, 512) to maps (B, C, S, F) and the steps that count, (B,)."""
+    """Adds the convolutions of Table I.
+
+    Args:
+        graph: The graph.
+        system: The system with its weights.
+        frames: Name of the frames, (B, T, 512).
+        counts: Name of the frames that count, (B,).
+
+    Returns:
+        Names of maps (B, C, S, F) and of the steps that count, (B,).
+    """
     cnn, per_step = system.cnn, system.cnn.frames_per_step
     size = size_of(graph, frames, 1)
     mask = _unsqueeze(graph, length_mask(graph, counts, size), 2)
@@ -250,7 +289,18 @@ def _convolution(
 
 
 def encode(graph: GraphBuilder, branch: Branch, maps: str, steps: str, previous: str) -> str:
-    """Maps (B, C, S, F) to a branch's features (B, unit, feature), as `Branch.encode`."""
+    """Adds the first half of a branch, as `Branch.encode`.
+
+    Args:
+        graph: The graph.
+        branch: The branch with its weights.
+        maps: Name of the maps, (B, C, S, F).
+        steps: Name of the steps that count, (B,).
+        previous: Name of the features of the unit before; "" at the start.
+
+    Returns:
+        Name of the features, (B, unit, feature).
+    """
     if isinstance(branch, CapsuleBranch):
         return _encode_windows(graph, branch, maps, steps, previous)
     if isinstance(branch, PooledBranch):
@@ -423,7 +473,13 @@ def _scan(
 
 
 def squash(graph: GraphBuilder, vectors: str, counted: str = "") -> str:
-    """Eq. (6) on the last axis; zero where `counted`, if there is one, is 0."""
+    """Squashes vectors on the last axis, Eq. (6).
+
+    Args:
+        graph: The graph.
+        vectors: Name of vectors of any shape.
+        counted: Name of a mask; vectors where it is 0 become zero. "" for none.
+    """
     squared = graph.op("ReduceSumSquare", vectors, graph.ints(-1), keepdims=1)
     squared = graph.op("Max", squared, graph.constant(SMALLEST_SQUARED_LENGTH))
     divisor = graph.op("Add", squared, graph.constant(1.0))
@@ -432,7 +488,15 @@ def squash(graph: GraphBuilder, vectors: str, counted: str = "") -> str:
 
 
 def output_vectors(graph: GraphBuilder, capsules: str) -> str:
-    """Eqs. (8) and (10): (B, J, D) to (B, J x (D + 1)), all vectors, then all lengths."""
+    """Joins capsules and their lengths, Eqs. (8) and (10).
+
+    Args:
+        graph: The graph.
+        capsules: Name of capsules, (B, J, D).
+
+    Returns:
+        Name of (B, J x (D + 1)): all vectors, then all lengths.
+    """
     squared = graph.op("ReduceSumSquare", capsules, graph.ints(-1), keepdims=0)
     lengths = graph.op("Sqrt", graph.op("Max", squared, graph.constant(SMALLEST_SQUARED_LENGTH)))
     return graph.op("Concat", graph.op("Flatten", capsules, axis=1), lengths, axis=1)
@@ -491,7 +555,13 @@ def route(
 
 @dataclass(frozen=True)
 class Decided:
-    """What a branch decided: names of logits and, of capsule branches, capsules and couplings."""
+    """Names of a branch's results in the graph.
+
+    Attributes:
+        logits: Logits, (B, K).
+        capsules: Utterance capsules; "" without capsules.
+        couplings: Couplings of windows and utterance capsules; "" without capsules.
+    """
 
     logits: str
     capsules: str = ""
@@ -499,7 +569,14 @@ class Decided:
 
 
 def decide(graph: GraphBuilder, branch: Branch, features: str, steps: str) -> Decided:
-    """Features (B, unit, feature) of whole recordings to logits (B, K), as `Branch.decide`."""
+    """Adds the second half of a branch, as `Branch.decide`.
+
+    Args:
+        graph: The graph.
+        branch: The branch with its weights.
+        features: Name of the features of whole recordings, (B, unit, feature).
+        steps: Name of the steps that count, (B,).
+    """
     if isinstance(branch, CapsuleBranch):
         return _decide_by_capsules(graph, branch, features, steps)
     if isinstance(branch, PooledBranch):

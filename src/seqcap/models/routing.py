@@ -92,7 +92,12 @@ def route(votes: Tensor, iterations: int = 3, mask: Tensor | None = None) -> tup
 def sum_by_agreement(
     votes: Tensor, iterations: int = 3, mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    r"""Gives :math:`s_j` of `route`, before the last squash; its arguments and errors are the same.
+    r"""Gives :math:`s_j` of `route`, before the last squash.
+
+    Args:
+        votes: As for `route`, shape ``(batch, lower, upper, dim)``.
+        iterations: As for `route`.
+        mask: As for `route`.
 
     Returns:
         The sums :math:`s_j`, shape ``(batch, upper, dim)``: float32 tells their lengths apart where

@@ -25,7 +25,7 @@ SATT_CNN_LSTM = (
 
 
 class PooledBranch(Branch):
-    """``CNN``: the mean of the map over time, frequency's order kept, then dense layers.
+    """``CNN``: the mean of the map over time, then dense layers; the order of bins is kept.
 
     Args:
         channels: Channels of the map.
@@ -44,11 +44,30 @@ class PooledBranch(Branch):
         previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
-        """Sums the map over its steps, ``(batch, 1, channel x bin)``."""
+        """Sums the map over its steps.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``, zero behind each end.
+            step_counts: Not used.
+            previous: Not used.
+            trace: Not used.
+
+        Returns:
+            Sums ``(batch, 1, channel x bin)``, and None.
+        """
         return maps.sum(2).flatten(1).unsqueeze(1), None  # maps are zero behind the end
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns sums over chunks ``(batch, chunk, channel x bin)`` into logits."""
+        """Turns sums over chunks into logits.
+
+        Args:
+            features: Sums, shape ``(batch, chunk, channel x bin)``.
+            step_counts: Steps that count in each recording, shape ``(batch,)``.
+            trace: Not used.
+
+        Returns:
+            Logits ``(batch, emotion)``.
+        """
         # Choice: Satt et al. work on segments of 3 s; a mean over time takes any length.
         logits: Tensor = self.head(features.sum(1) / step_counts.unsqueeze(1))
         return logits
@@ -76,11 +95,30 @@ class LSTMBranch(Branch):
         previous: Tensor | None = None,
         trace: Trace | None = None,
     ) -> tuple[Tensor, None]:
-        """Lays the map's steps out, ``(batch, step, bin x channel)``."""
+        """Joins the channels and bins of each step.
+
+        Args:
+            maps: Shape ``(batch, channel, step, bin)``.
+            step_counts: Not used.
+            previous: Not used.
+            trace: Not used.
+
+        Returns:
+            Steps ``(batch, step, bin x channel)``, and None.
+        """
         return maps.permute(0, 2, 3, 1).flatten(2), None
 
     def decide(self, features: Tensor, step_counts: Tensor, trace: Trace | None = None) -> Tensor:
-        """Turns steps ``(batch, step, bin x channel)`` into logits ``(batch, emotion)``."""
+        """Turns steps into logits.
+
+        Args:
+            features: Steps, shape ``(batch, step, bin x channel)``.
+            step_counts: Steps that count in each recording, shape ``(batch,)``.
+            trace: Not used.
+
+        Returns:
+            Logits ``(batch, emotion)``.
+        """
         _, last_states = run_padded(self.lstm, features, step_counts)
         logits: Tensor = self.head(last_states)
         return logits

@@ -50,7 +50,14 @@ class Answering:
         ]
 
     def probabilities(self, spectrograms: Sequence[FloatArray]) -> FloatArray:
-        """As `Recognizer.probabilities`."""
+        """Computes calibrated probabilities, as `Recognizer.probabilities`.
+
+        Args:
+            spectrograms: Log magnitudes, each of shape ``(frame, bin)``.
+
+        Returns:
+            Shape ``(spectrogram, emotion)``.
+        """
         result = self._nowhere(len(spectrograms))
         spoken = [place for place, each in enumerate(spectrograms) if len(each)]
         for chosen in batches_by_length([len(spectrograms[place]) for place in spoken]):

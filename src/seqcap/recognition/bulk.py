@@ -92,13 +92,18 @@ class Bulk:
                 size, rows = next(sizes, 0), []
 
     def by_ray(self, address: str, jobs: int = 0, gpus: float = 0.0) -> Iterator[Tally]:
-        """Recognises on a Ray cluster; arguments and errors as `recognise_by_ray`.
+        """Recognises on a Ray cluster.
 
-        What kills three workers is tried again in ever smaller units, until the recording is
-        found; it gets a row with that reason.
+        A unit that kills three workers is split until one recording remains. It gets a row with
+        that error.
+
+        Args:
+            address: As for `recognise_by_ray`.
+            jobs: As for `recognise_by_ray`.
+            gpus: As for `recognise_by_ray`.
 
         Yields:
-            What was done, file by file of the output.
+            Counts of each file of the output.
         """
         from seqcap.recognition.bulk_ray import recognise_by_ray
 

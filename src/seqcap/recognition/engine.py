@@ -66,15 +66,15 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """What `Recognizer.from_pretrained` calls it."""
+        """Its name in `Recognizer.from_pretrained`."""
 
     @property
     def device(self) -> str:
-        """Where it runs."""
+        """The device that it runs on."""
 
     @property
     def chunking(self) -> Chunking:
-        """How its system goes through a recording."""
+        """How its system divides a recording into chunks."""
 
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
         """Runs the network on whole recordings.
@@ -101,7 +101,12 @@ class Engine(Protocol):
         """
 
     def decide(self, features: Sequence[FloatArray], step_count: int) -> Output:
-        """Decides over all features of one recording of so many steps."""
+        """Computes the logits of one recording.
+
+        Args:
+            features: Every branch's features of all chunks, each ``(1, unit, feature)``.
+            step_count: Steps of the recording.
+        """
 
 
 def merge_branches(logits: FloatArray, shares: Sequence[float], temperature: float) -> FloatArray:
@@ -192,7 +197,11 @@ class _Reading:
 
 
 class Rows:
-    """Features of a growing number of units, in one block of memory that doubles."""
+    """Features of a growing number of units, in one block of memory that doubles.
+
+    Args:
+        size: Features a unit.
+    """
 
     def __init__(self, size: int) -> None:
         self.room: FloatArray = np.empty((1, 0, size), np.float32)

@@ -133,7 +133,14 @@ def read_settings(source: Path) -> dict[str, Any]:
 
 @contextmanager
 def unreadable_models_named(source: Path) -> Iterator[None]:
-    """Turns what goes wrong with a damaged model into one line that names it."""
+    """Turns errors of a damaged model into one line that names the model.
+
+    Args:
+        source: Folder of the model.
+
+    Raises:
+        CheckpointError: The block failed to read the model.
+    """
     try:
         yield
     except _UNREADABLE as error:

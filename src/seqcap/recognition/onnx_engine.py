@@ -63,7 +63,12 @@ class OnnxEngine:
             self._open(1)
 
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
-        """As `Engine.run`."""
+        """Runs the network on whole recordings.
+
+        Args:
+            frames: As for `Engine.run`, shape ``(batch, frame, bin)``.
+            counts: As for `Engine.run`, shape ``(batch,)``.
+        """
         features = self._features(frames, counts, 0, ALL_STEPS, None)
         return self._decided(features, -(-counts // self.chunking.frames_per_step))
 
@@ -74,13 +79,25 @@ class OnnxEngine:
         kept_steps: int,
         previous: Sequence[FloatArray] | None,
     ) -> list[FloatArray]:
-        """As `Engine.encode`."""
+        """Computes the features of one chunk.
+
+        Args:
+            frames: As for `Engine.encode`, shape ``(1, frame, bin)``.
+            skipped_steps: As for `Engine.encode`.
+            kept_steps: As for `Engine.encode`.
+            previous: As for `Engine.encode`.
+        """
         counts = np.array([frames.shape[1]])
         last = previous[-1] if previous else None
         return self._features(frames, counts, skipped_steps, kept_steps, last)
 
     def decide(self, features: Sequence[FloatArray], step_count: int) -> Output:
-        """As `Engine.decide`."""
+        """Computes the logits of one recording.
+
+        Args:
+            features: As for `Engine.decide`, each of shape ``(1, unit, feature)``.
+            step_count: As for `Engine.decide`.
+        """
         return self._decided(features, np.array([step_count]))
 
     def _features(

@@ -125,9 +125,20 @@ def read_recording(
     warn: bool = True,
     channel: str | int = MIX,
 ) -> LoadedRecording:
-    """Decodes a recording, or a part of it; arguments and errors as `load_waveform`.
+    """Decodes a recording, or a part of it.
 
-    Of a long one only its level and its length are kept.
+    Of a long recording only level and length are kept; it is decoded again when it is needed.
+
+    Args:
+        source: As for `load_waveform`.
+        start_s: As for `load_waveform`.
+        end_s: As for `load_waveform`.
+        name: As for `load_waveform`.
+        warn: Warn of what makes the answer less certain.
+        channel: As for `load_waveform`.
+
+    Raises:
+        AudioError: As for `load_waveform`.
     """
     powers, sample_count = [], 0
     held: FloatArray | None = None

@@ -94,7 +94,11 @@ class RunningAnswer:
         self._features: list[Rows] = []
 
     def push(self, samples: FloatArray) -> None:
-        """Takes the next samples, 16 kHz mono, shape ``(samples,)``, of any number."""
+        """Takes the next samples, of any number.
+
+        Args:
+            samples: 16 kHz mono, shape ``(samples,)``.
+        """
         if self._high_pass is not None:
             samples = self._high_pass(samples)
         self._samples = np.concatenate((self._samples, samples))

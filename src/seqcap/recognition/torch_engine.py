@@ -55,7 +55,12 @@ class TorchEngine:
 
     @torch.inference_mode()
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
-        """As `Engine.run`."""
+        """Runs the network on whole recordings.
+
+        Args:
+            frames: As for `Engine.run`, shape ``(batch, frame, bin)``.
+            counts: As for `Engine.run`, shape ``(batch,)``.
+        """
         trace: Trace = {}
         logits = self.system(self._tensor(frames), self._tensor(counts), trace)
         return _output(logits, trace)
@@ -68,7 +73,14 @@ class TorchEngine:
         kept_steps: int,
         previous: Sequence[FloatArray] | None,
     ) -> list[FloatArray]:
-        """As `Engine.encode`."""
+        """Computes the features of one chunk.
+
+        Args:
+            frames: As for `Engine.encode`, shape ``(1, frame, bin)``.
+            skipped_steps: As for `Engine.encode`.
+            kept_steps: As for `Engine.encode`.
+            previous: As for `Engine.encode`.
+        """
         counts = torch.tensor([frames.shape[1]], device=self._device)
         maps, _ = self.system.cnn(self._tensor(frames), counts)
         maps = maps[:, :, skipped_steps:]
@@ -82,7 +94,12 @@ class TorchEngine:
 
     @torch.inference_mode()
     def decide(self, features: Sequence[FloatArray], step_count: int) -> Output:
-        """As `Engine.decide`."""
+        """Computes the logits of one recording.
+
+        Args:
+            features: As for `Engine.decide`, each of shape ``(1, unit, feature)``.
+            step_count: As for `Engine.decide`.
+        """
         trace: Trace = {}
         steps = torch.tensor([step_count], device=self._device)
         logits = [

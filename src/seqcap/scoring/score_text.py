@@ -113,7 +113,12 @@ def fold_table(by_fold: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]
 def report(
     all_scores: Mapping[str, Mapping[str, Mapping[str, Any]]], emotions: Sequence[str]
 ) -> str:
-    """Scores as Markdown, for the card of a model; arguments as `score_tables`."""
+    """Gives scores as Markdown, for the card of a model.
+
+    Args:
+        all_scores: As for `score_tables`.
+        emotions: As for `score_tables`.
+    """
     lines = [WHAT_SCORES_MEAN, WHAT_ELSE_SCORES_MEAN]
     for table in score_tables(all_scores, emotions):
         if table.title:
