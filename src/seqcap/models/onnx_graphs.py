@@ -296,7 +296,7 @@ def encode(graph: GraphBuilder, branch: Branch, maps: str, steps: str, previous:
         branch: The branch with its weights.
         maps: Name of the maps, (B, C, S, F).
         steps: Name of the steps that count, (B,).
-        previous: Name of the features of the unit before; "" at the start.
+        previous: RecCap: name of the output vectors of the window before, (B, 72); "" for others.
 
     Returns:
         Name of the features, (B, unit, feature).
