@@ -28,6 +28,8 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.models import onnx_graphs as network
 from seqcap.models.capsules import OUTPUT_FEATURES
 from seqcap.models.onnx_builder import FLOAT, GraphBuilder
+from seqcap.models.onnx_capsules import Decided
+from seqcap.models.onnx_layers import ceil_div, convolve, count_up, length_mask, size_of
 from seqcap.recognition.checkpoint import Checkpoint
 from seqcap.recognition.model_folder import CARD_FILE
 
@@ -56,10 +58,10 @@ def samples_graph(
     network.check_exportable(system)
     graph = GraphBuilder(half_weights)
     samples = graph.input("samples", FLOAT, ["batch", "sample"])
-    size = network.ceil_div(graph, network.size_of(graph, samples, 1), SHIFT_SAMPLES)  # T
+    size = ceil_div(graph, size_of(graph, samples, 1), SHIFT_SAMPLES)  # T
     end = graph.ints(0, WINDOW_SAMPLES)
     samples = graph.op("Pad", samples, graph.op("Concat", graph.ints(0, 0), end, axis=0))
-    frame_counts = graph.op("Expand", size, network.size_of(graph, samples, 0))
+    frame_counts = graph.op("Expand", size, size_of(graph, samples, 0))
     shape = graph.op("Concat", graph.ints(0, -1, SHIFT_SAMPLES), axis=0)
     behind = graph.op("Mul", graph.op("Add", size, graph.ints(REACH_FRAMES)), graph.ints(160))
     blocks = graph.op("Slice", samples, graph.ints(0), behind, graph.ints(1))
@@ -69,7 +71,7 @@ def samples_graph(
     blocks = graph.op("Mul", blocks, graph.op("Unsqueeze", gain, graph.ints(2)))
     spectrogram = _log_spectrogram(graph, blocks, size)
     frame_counts = graph.op("Sub", last, first)
-    places = graph.op("Add", network.count_up(graph, size), _column(graph, first))
+    places = graph.op("Add", count_up(graph, size), _column(graph, first))
     places = graph.op("Min", places, graph.op("Sub", size, graph.ints(1)))
     places = graph.op("Unsqueeze", places, graph.ints(2))
     places = graph.op("Expand", places, graph.ints(1, 1, BIN_COUNT))
@@ -125,7 +127,7 @@ def _measure(
     settings: NormalisationSettings,
 ) -> tuple[str, str, str]:
     """First frame and the frame behind the last one, (B,), and gain (B, 1), as `measure`."""
-    inside = network.length_mask(graph, frame_counts, size)
+    inside = length_mask(graph, frame_counts, size)
     blocks = graph.op("Slice", blocks, graph.ints(0), size, graph.ints(1))
     blocks = graph.op("Cast", blocks, to=_DOUBLE)
     powers = graph.op("ReduceMean", graph.op("Mul", blocks, blocks), graph.ints(2), keepdims=0)
@@ -138,14 +140,14 @@ def _measure(
     if not settings.target_rms:
         ones = graph.op("Cast", _column(graph, graph.op("Div", last, last)), to=FLOAT)
         return first, last, ones
-    places = network.count_up(graph, size)
+    places = count_up(graph, size)
     voiced = graph.op("GreaterOrEqual", places, _column(graph, first))
     voiced = graph.op("And", voiced, graph.op("Less", places, _column(graph, last)))
     voiced_powers = graph.op("Where", voiced, powers, none)
     descending, _ = graph.ops("TopK", 2, voiced_powers, size, axis=1)
     count = graph.op("Sub", last, first)
     half = graph.op("Sub", count, graph.op("Div", count, graph.ints(2)))
-    louder = network.length_mask(graph, half, size)
+    louder = length_mask(graph, half, size)
     zero = graph.constant(0.0, np.float64)
     total = graph.op(
         "ReduceSum", graph.op("Where", louder, descending, zero), graph.ints(1), keepdims=1
@@ -166,7 +168,7 @@ def _trim(
     loudest = graph.op("ReduceMax", powers, graph.ints(1), keepdims=1)
     quiet = graph.op("Mul", loudest, graph.constant(10 ** (-trim_db / 10), np.float64))
     loud = graph.op("Greater", powers, quiet)
-    places = network.count_up(graph, size)
+    places = count_up(graph, size)
     first = graph.op("ReduceMin", graph.op("Where", loud, places, size), graph.ints(1), keepdims=0)
     none = graph.ints(-1)
     last = graph.op("ReduceMax", graph.op("Where", loud, places, none), graph.ints(1), keepdims=0)
@@ -211,7 +213,7 @@ def _silent(graph: GraphBuilder, spectrogram: str, size: str, frame_counts: str)
     reach = graph.ints(REACH_FRAMES)
     long = graph.op("Greater", frame_counts, reach)
     inner = graph.op("Where", long, graph.op("Sub", frame_counts, reach), frame_counts)
-    mask = network.length_mask(graph, inner, size)
+    mask = length_mask(graph, inner, size)
     loudest = graph.op("ReduceMax", spectrogram, graph.ints(2), keepdims=0)
     loudest = graph.op("Where", mask, loudest, graph.constant(-1e30))
     loudest = graph.op("ReduceMax", loudest, graph.ints(1), keepdims=1)
@@ -222,7 +224,7 @@ def _subtract_mean(
     graph: GraphBuilder, spectrogram: str, size: str, frame_counts: str, share: float
 ) -> str:
     """As `subtract_utterance_mean`."""
-    mask = network.length_mask(graph, frame_counts, size)
+    mask = length_mask(graph, frame_counts, size)
     mask = graph.op("Cast", graph.op("Unsqueeze", mask, graph.ints(2)), to=FLOAT)
     total = graph.op("ReduceSum", graph.op("Mul", spectrogram, mask), graph.ints(1), keepdims=1)
     count = graph.op("Unsqueeze", frame_counts, graph.ints(1, 2))
@@ -232,9 +234,9 @@ def _subtract_mean(
 
 def _answer(
     graph: GraphBuilder, checkpoint: Checkpoint, spectrogram: str, frame_counts: str
-) -> tuple[str, list[network.Decided]]:
+) -> tuple[str, list[Decided]]:
     system = checkpoint.system
-    maps, steps = network.convolve(graph, system, spectrogram, frame_counts)
+    maps, steps = convolve(graph, system, spectrogram, frame_counts)
     merged, all_decided = "", []
     for branch, share in zip(
         network.branches_of(system), system.branch_shares.tolist(), strict=True
