@@ -117,6 +117,40 @@ def test_the_same_bytes_get_the_same_answer_as_from_the_command_line(page, model
 
 
 @pytest.mark.slow
+def test_other_rates_and_formats_get_the_answers_of_the_command_line(
+    page, model, samples, tmp_path
+):
+    import numpy as np
+    import soundfile
+    import soxr
+
+    def sound(rate):
+        return soxr.resample(soundfile.read(samples[2], dtype="float32")[0], 16000, rate)
+
+    stereo = np.stack((sound(44100), -0.9 * sound(44100)), 1)
+    made = {
+        "telephone.wav": (sound(8000), 8000, "ULAW"),
+        "22050.wav": (sound(22050), 22050, "PCM_16"),
+        "44100.wav": (sound(44100), 44100, "PCM_16"),
+        "opposed.flac": (stereo, 44100, "PCM_16"),
+        "48000.mp3": (sound(48000), 48000, None),
+        "vorbis.ogg": (sound(44100), 44100, "VORBIS"),
+        "opus.ogg": (sound(48000), 48000, "OPUS"),
+    }
+    for name, (waveform, rate, subtype) in made.items():
+        soundfile.write(tmp_path / name, waveform, rate, subtype=subtype)
+    page.locator("#files").set_input_files([str(tmp_path / name) for name in made])
+    wait_for_answers(page, len(made))
+    recognizer = Recognizer.from_pretrained(model)
+    for row in rows_of(downloaded(page, "#all-csv")):
+        path = str(tmp_path / row["file"])
+        (expected,) = recognizer.recognize_many([path], warn=False)
+        assert row["warnings"] == expected.to_rows()[0]["warnings"], path
+        for emotion, probability in expected.probabilities.items():
+            assert float(row[emotion]) == pytest.approx(probability, abs=1e-3), path
+
+
+@pytest.mark.slow
 def test_the_microphone_gets_the_answer_of_what_was_recorded(page, model, tmp_path):
     page.keyboard.press("Tab")  # the first thing that the keyboard reaches
     page.keyboard.press("Enter")

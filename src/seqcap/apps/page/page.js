@@ -1,6 +1,6 @@
 // The page: record or drop sound, see answers.
 
-import { SENTENCES, warningsOf } from "./checks.js";
+import { SENTENCES } from "./checks.js";
 import { csv, save, textGrid } from "./downloads.js";
 import { bars, timelinePicture } from "./pictures.js";
 import { decide, loadRecognizer } from "./recognition.js";
@@ -98,8 +98,7 @@ async function follow(current, update) {
     await new Promise((resolve) => { setTimeout(resolve, REFRESH_MS); });
     const end = current.seconds;
     if (microphone !== current || end < 0.1) continue;
-    const samples = await current.last(HORIZON_S);
-    const probabilities = await recognizer.live(samples);
+    const probabilities = await recognizer.live(current.recent());
     if (microphone !== current) break;
     update(probabilities);
     at("live-answer").textContent = named(probabilities);
@@ -117,7 +116,7 @@ async function follow(current, update) {
 async function record() {
   tell("");
   try {
-    const current = new Microphone();
+    const current = new Microphone(HORIZON_S);
     await current.start();
     microphone = current;
     at("live-bars").replaceChildren();
@@ -137,9 +136,9 @@ async function stop() {
   at("record-text").textContent = "Record";
   at("live").hidden = true;
   try {
-    const samples = await current.stop();
+    const { samples, warnings } = await current.stop();
     recordingCount += 1;
-    await recognize(`recording ${recordingCount}`, samples, warningsOf(samples));
+    await recognize(`recording ${recordingCount}`, samples, warnings);
   } catch (error) {
     tell(error.message);
   }

@@ -2,11 +2,7 @@
 
 registerProcessor("recorder", class extends AudioWorkletProcessor {
   process([input]) {
-    if (input.length) {
-      const mono = new Float32Array(input[0].length);
-      for (const channel of input) channel.forEach((x, i) => { mono[i] += x / input.length; });
-      this.port.postMessage(mono, [mono.buffer]);
-    }
+    if (input.length) this.port.postMessage(input.map((channel) => channel.slice()));
     return true;
   }
 });

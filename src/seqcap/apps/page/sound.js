@@ -1,45 +1,67 @@
 // Sound as the model wants it: 16 kHz, mono, float32.
 
 import { warningsOf } from "./checks.js";
+import { declaredFormat } from "./file_rate.js";
+import { joinedSamples, RATE, Resampler } from "./resampling.js";
 
-export const RATE = 16000;
+export { RATE };
 const SHORTEST_S = 0.04, CANCELLING = 0.4; // seqcap/audio/channels.py
+const CHUNK_S = 30, CHUNK_VALUES = 2 ** 24; // seqcap/audio/recording.py
+const UNKNOWN_RATE = 48000; // of files whose header does not tell: loses nothing that is recognised
 
-// The mean of all channels; where they cancel in it, the loudest stands for all.
-export function mono(buffer) {
-  const channels = Array.from({ length: buffer.numberOfChannels }, (_, i) => buffer.getChannelData(i));
-  if (channels.length === 1) return { samples: channels[0].slice(), cancels: false, channels };
-  const samples = channels[0].map((_, i) => channels.reduce((sum, c) => sum + c[i], 0) / channels.length);
+// The mean of all channels; where they cancel in it, the loudest stands for all from there on.
+function mixed(channels, rate) {
+  if (channels.length === 1) return { mono: channels[0], cancels: false };
+  const length = channels[0].length, mono = new Float32Array(length);
+  const chunk = Math.floor(Math.max(1, Math.min(CHUNK_S * rate, CHUNK_VALUES / channels.length)));
   const power = (values) => values.reduce((sum, x) => sum + x * x, 0);
-  const powers = channels.map(power), sum = powers.reduce((a, b) => a + b);
-  if (power(samples) >= CANCELLING * sum / channels.length ** 2) return { samples, cancels: false, channels };
-  return { samples: channels[powers.indexOf(Math.max(...powers))].slice(), cancels: true, channels };
+  let chosen;
+  for (let start = 0; start < length; start += chunk) {
+    const end = Math.min(length, start + chunk), parts = channels.map((c) => c.subarray(start, end));
+    const mean = mono.subarray(start, end);
+    if (!chosen) {
+      mean.forEach((_, i) => { mean[i] = parts.reduce((sum, part) => sum + part[i], 0) / parts.length; });
+      const powers = parts.map(power), sum = powers.reduce((a, b) => a + b);
+      if (power(mean) < CANCELLING * sum / parts.length ** 2) chosen = channels[powers.indexOf(Math.max(...powers))];
+    }
+    if (chosen) mean.set(chosen.subarray(start, end));
+  }
+  return { mono, cancels: Boolean(chosen) };
 }
 
-// Whatever the browser can decode; a browser resamples nearly as soxr does.
+// Ten seconds at a time, so that the page stays alive.
+async function resampled(mono, rate) {
+  const resampler = new Resampler(rate), blocks = [];
+  for (let start = 0; start < mono.length; start += 10 * rate) {
+    blocks.push(resampler.push(mono.subarray(start, start + 10 * rate)));
+    if (start) await new Promise((resolve) => { setTimeout(resolve); });
+  }
+  return joinedSamples([...blocks, resampler.finish()]);
+}
+
+async function prepared(channels, rate, fullScale) {
+  const { mono, cancels } = mixed(channels, rate);
+  const samples = await resampled(mono, rate);
+  const found = warningsOf(samples, { channels, mono, rate, fullScale });
+  return { samples, warnings: cancels ? ["channels_cancel", ...found] : found };
+}
+
+// Whatever the browser can decode, at the rate that the file has.
 export async function decode(bytes, name) {
+  const { rate, fullScale } = declaredFormat(bytes);
   let buffer;
   try {
-    buffer = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(bytes);
+    buffer = await new OfflineAudioContext(1, 1, rate ?? UNKNOWN_RATE).decodeAudioData(bytes);
   } catch {
     throw new Error(`${name}: not a recording that this browser can decode`);
   }
-  const { samples, cancels, channels } = mono(buffer);
-  if (samples.length < SHORTEST_S * RATE) {
-    throw new Error(`${name}: ${(samples.length / RATE).toFixed(2)} s of audio; at least ${SHORTEST_S} s is needed`);
+  const channels = Array.from({ length: buffer.numberOfChannels }, (_, i) => buffer.getChannelData(i));
+  const sound = await prepared(channels, buffer.sampleRate, fullScale);
+  if (sound.samples.length < SHORTEST_S * RATE) {
+    const seconds = (sound.samples.length / RATE).toFixed(2);
+    throw new Error(`${name}: ${seconds} s of audio; at least ${SHORTEST_S} s is needed`);
   }
-  return { samples, warnings: [...(cancels ? ["channels_cancel"] : []), ...warningsOf(samples, channels)] };
-}
-
-export async function resample(samples, rate) {
-  if (rate === RATE || !samples.length) return samples;
-  const context = new OfflineAudioContext(1, Math.max(1, Math.round(samples.length * RATE / rate)), RATE);
-  const buffer = context.createBuffer(1, samples.length, rate);
-  buffer.copyToChannel(samples, 0);
-  const source = new AudioBufferSourceNode(context, { buffer });
-  source.connect(context.destination);
-  source.start();
-  return (await context.startRendering()).getChannelData(0);
+  return sound;
 }
 
 // A WAV file of 32-bit floats: these samples, not rounded.
@@ -55,8 +77,14 @@ export function wav(samples) {
   return new Blob([view.buffer], { type: "audio/wav" });
 }
 
+// Keeps what is recorded, and its last seconds at 16 kHz.
 export class Microphone {
-  constructor() { this.blocks = []; this.count = 0; }
+  constructor(recentS) {
+    this.recentS = recentS;
+    this.blocks = []; // each a list of channels
+    this.waiting = []; // blocks that are not resampled yet
+    this.count = 0;
+  }
 
   async start() {
     const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
@@ -64,29 +92,41 @@ export class Microphone {
     this.context = new AudioContext();
     await this.context.audioWorklet.addModule(new URL("./recorder.js", import.meta.url));
     this.node = new AudioWorkletNode(this.context, "recorder");
-    this.node.port.onmessage = ({ data }) => { this.blocks.push(data); this.count += data.length; };
+    this.node.port.onmessage = ({ data }) => {
+      this.blocks.push(data);
+      this.waiting.push(data);
+      this.count += data[0].length;
+    };
     new MediaStreamAudioSourceNode(this.context, { mediaStream: this.stream }).connect(this.node);
   }
 
-  get seconds() { return this.count / this.context.sampleRate; }
+  get rate() { return Math.round(this.context.sampleRate); }
 
-  // The last seconds, or all, at 16 kHz.
-  async last(seconds = Infinity) {
-    const wanted = Math.min(this.count, Math.round(seconds * this.context.sampleRate));
-    const samples = new Float32Array(wanted);
-    for (let i = this.blocks.length - 1, end = wanted; end > 0; i -= 1) {
-      const block = this.blocks[i].subarray(Math.max(0, this.blocks[i].length - end));
-      end -= block.length;
-      samples.set(block, end);
-    }
-    return resample(samples, this.context.sampleRate);
+  get seconds() { return this.count / this.rate; }
+
+  // The last seconds at 16 kHz.
+  recent() {
+    const channels = channelsOf(this.waiting.splice(0));
+    this.resamplers ??= channels.map(() => new Resampler(this.rate));
+    this.kept ??= channels.map(() => new Float32Array(0));
+    this.kept = this.kept.map((before, i) => {
+      const added = this.resamplers[i].push(channels[Math.min(i, channels.length - 1)]);
+      return joinedSamples([before, added]).slice(-this.recentS * RATE);
+    });
+    return mixed(this.kept, RATE).mono;
   }
 
   async stop() {
     this.stream.getTracks().forEach((track) => track.stop());
     await this.context.suspend();
-    const samples = await this.last();
+    const { rate } = this;
     await this.context.close();
-    return samples;
+    return prepared(channelsOf(this.blocks), rate);
   }
+}
+
+// A microphone may bring a channel more or less on its way: the first stands for one that is missing.
+function channelsOf(blocks) {
+  const count = Math.max(1, ...new Set(blocks.map((block) => block.length)));
+  return Array.from({ length: count }, (_, i) => joinedSamples(blocks.map((block) => block[i] ?? block[0])));
 }
