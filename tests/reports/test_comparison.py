@@ -158,7 +158,7 @@ def test_without_speakers_the_bootstrap_is_over_utterances_and_says_so(tmp_path:
     comparison = compare(read(tmp_path / "one.csv", tmp_path / "other.csv"))
     assert not comparison.by_speaker
     assert comparison.groups == 60
-    assert any("Nobody tells who speaks" in note for note in comparison.notes)
+    assert any("No source has speakers" in note for note in comparison.notes)
 
 
 def test_truth_may_come_from_one_of_them(experiment: Path, tmp_path: Path) -> None:

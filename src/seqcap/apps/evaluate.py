@@ -148,12 +148,12 @@ def _seen_in_training(
 
     named = is_seen(recognizer.checkpoint.provenance, table["speaker"])
     if named.any():
-        everybody = {speaker_key(speaker) for speaker in table["speaker"]} - {""}
+        speakers = {speaker_key(speaker) for speaker in table["speaker"]} - {""}
         known = {speaker_key(speaker) for speaker in table["speaker"][named]}
         tell(
-            f"{len(known)} of these {len(everybody)} speakers trained or validated the model: "
-            "they are scored separately, since only unseen speakers measure generalisation. If "
-            "the names coincide by chance, rename them."
+            f"the model was trained or validated on {len(known)} of these {len(speakers)} "
+            "speakers: they are scored separately, since only unseen speakers measure "
+            "generalisation. If the names coincide by chance, rename them."
         )
     with gather_warnings():
         found = seen_recordings(model, table, progress=True)

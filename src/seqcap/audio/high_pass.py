@@ -1,4 +1,4 @@
-"""A causal high-pass: takes out a constant offset and rumble, the same in files and in streams.
+"""A causal high-pass filter that removes a constant offset and rumble, in files and in streams.
 
 Of first order: ``y[n] = x[n] - x[n - 1] + a y[n - 1]``. Before a recording its first sample is
 taken to have stood for ever, so that an offset leaves no trace from the first sample on.

@@ -48,7 +48,7 @@ class NormalisationSettings:
             own mean over frames, bin by bin, that each recording loses, 0 to 1.
         speaker_mean_norm: Speaker-level CMN: share of the difference between a speaker's mean
             spectrum and the mean of all that the speaker's recordings lose, 0 to 1.
-        high_pass_hz: Cut-off of the high-pass that takes out a constant offset; 0 leaves it.
+        high_pass_hz: Cut-off of the high-pass filter that removes a constant offset; 0: no filter.
         speech_only: Only frames with speech are kept, see
             `seqcap.audio.speech_detection`.
 
@@ -374,8 +374,8 @@ class Normalisation:
 
         Example:
             >>> adapting = NormalisationSettings(speaker_mean_norm=1.0)
-            >>> everybody = Normalisation(np.zeros(512), np.ones(512), adapting)
-            >>> everybody.adapt_to_speaker([np.full((500, 512), 4.0, np.float32)]).mean[0]
+            >>> general = Normalisation(np.zeros(512), np.ones(512), adapting)
+            >>> general.adapt_to_speaker([np.full((500, 512), 4.0, np.float32)]).mean[0]
             np.float32(2.0)
         """
         if not self.settings.speaker_mean_norm:

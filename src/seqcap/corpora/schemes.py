@@ -94,9 +94,9 @@ def _couples(speakers: list[Speaker]) -> dict[str, list[Speaker]]:
 
 
 def _pairs(speakers: list[Speaker]) -> list[list[Speaker]]:
-    # Choice: a corpus without sessions (EMO-DB: 10 speakers) gets as many couples of one woman and
-    # one man as there are, by number; who is left over is coupled with whoever is left over, and a
-    # last single one joins the last couple of the corpus.
+    # Choice: a corpus without sessions (EMO-DB: 10 speakers) gets pairs of a woman and a man, by
+    # number. The remaining speakers are paired with each other, and a last single speaker joins
+    # the last pair of the corpus.
     pairs: list[list[Speaker]] = []
     for corpus in sorted({speaker.corpus for speaker in speakers}):
         members = [speaker for speaker in speakers if speaker.corpus == corpus]
@@ -111,9 +111,9 @@ def _pairs(speakers: list[Speaker]) -> list[list[Speaker]]:
         pairs += mixed
     if any(len(pair) < 2 for pair in pairs):
         raise CorpusError(
-            "one speaker; three were expected, one of whom validates and one tests: join another "
-            "corpus, or write a column 'split' and let the speaker be in all parts "
-            "(--folds split --allow-shared-speakers), which flatters the scores and marks them"
+            "one speaker; at least three are expected, to train, validate and test: join another "
+            "corpus, or write a column 'split' with the speaker in all parts (--folds split "
+            "--allow-shared-speakers), which makes scores too good and marks them"
         )
     return pairs
 
@@ -121,8 +121,8 @@ def _pairs(speakers: list[Speaker]) -> list[list[Speaker]]:
 def _loso_folds(speakers: list[Speaker]) -> list[Fold]:
     folds = []
     for index, speaker in enumerate(speakers):
-        # Choice: who shares a session with the tested speaker validates, for their conversation is
-        # the same; without sessions the next speaker in order does.
+        # Choice: the other speaker of the session validates, because they share conversations;
+        # without sessions, the next speaker in order.
         partners = [p for p in speakers if p != speaker and set(p.sessions) & set(speaker.sessions)]
         validation = partners or [speakers[(index + 1) % len(speakers)]]
         folds.append(_fold(f"loso-{speaker.name}", speakers, validation, [speaker]))

@@ -58,7 +58,7 @@ def measure_step_time(
 
     Args:
         settings: With the system and the size of a batch.
-        emotion_count: Emotions told apart.
+        emotion_count: Number of emotions.
         threads: Where the settings leave them open.
 
     Returns:

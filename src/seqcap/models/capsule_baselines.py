@@ -94,7 +94,7 @@ class WholeCapsuleBranch(nn.Module):
     Args:
         channels: Channels of the CNN component's map.
         bins: Bins of that map.
-        emotion_count: Emotions told apart, each with a capsule of 16.
+        emotion_count: Number of emotions, each with a capsule of 16.
         settings: Windows and routing.
     """
 
@@ -162,7 +162,7 @@ class FrameCapsuleBranch(nn.Module):
 
     Args:
         bins: Bins of the spectrograms.
-        emotion_count: Emotions told apart, each with a capsule of 32.
+        emotion_count: Number of emotions, each with a capsule of 32.
         settings: Routing iterations and dropout.
     """
 

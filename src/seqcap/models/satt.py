@@ -30,7 +30,7 @@ class PooledBranch(Branch):
     Args:
         channels: Channels of the map.
         bins: Bins of the map.
-        emotion_count: Emotions told apart.
+        emotion_count: Number of emotions.
     """
 
     def __init__(self, channels: int, bins: int, emotion_count: int) -> None:
@@ -79,7 +79,7 @@ class LSTMBranch(Branch):
     Args:
         channels: Channels of the map.
         bins: Bins of the map.
-        emotion_count: Emotions told apart.
+        emotion_count: Number of emotions.
     """
 
     def __init__(self, channels: int, bins: int, emotion_count: int) -> None:

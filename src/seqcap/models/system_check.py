@@ -29,7 +29,7 @@ def check_own_system(
 
     Args:
         name: As `build` takes it; the paper's systems are not tried.
-        emotion_count: Emotions told apart, at least 2.
+        emotion_count: Number of emotions, at least 2.
         settings: Of the capsules; the paper's if None.
 
     Raises:

@@ -147,7 +147,7 @@ def build(
 
     Args:
         name: One of ``SYSTEMS``, or your own system, ``module:function``.
-        emotion_count: Emotions told apart, at least 2.
+        emotion_count: Number of emotions, at least 2.
         settings: Windows and routing of the capsules; the paper's if None.
         seed: Makes the weights reproducible; torch's global state decides if None.
 

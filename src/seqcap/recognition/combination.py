@@ -43,7 +43,7 @@ class Combination(GroupRecognizer):
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """The emotions told apart, in the order of the probabilities."""
+        """The emotions of the model, in the order of the probabilities."""
         return self.recognizers[0].emotions
 
     @property

@@ -33,7 +33,7 @@ class GroupRecognizer(ABC):
     @property
     @abstractmethod
     def emotions(self) -> tuple[str, ...]:
-        """The emotions told apart, in the order of the probabilities."""
+        """The emotions of the model, in the order of the probabilities."""
 
     @property
     @abstractmethod

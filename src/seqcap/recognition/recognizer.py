@@ -104,7 +104,7 @@ class Recognizer(GroupRecognizer):
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """The emotions told apart, in the order of the probabilities."""
+        """The emotions of the model, in the order of the probabilities."""
         return self.checkpoint.emotions
 
     @property

@@ -232,8 +232,7 @@ def _spoken(blocks: Iterable[FloatArray], kept: Mask) -> Iterator[FloatArray]:
 def pieces_of(block: FloatArray, sizes: Sequence[int]) -> list[FloatArray]:
     """Cuts the kept frames of some pieces apart.
 
-    Pieces with less than 0.1 s of speech between the margins around it come out empty: nobody
-    speaks in them.
+    Pieces with less than 0.1 s of speech, without the margins around it, become empty.
 
     Args:
         block: Log magnitudes ``(frame, bin)``.

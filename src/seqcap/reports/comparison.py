@@ -119,8 +119,8 @@ def compare(compared: Sequence[Predictions]) -> Comparison:
     sides, notes = align(compared, emotions)
     by_speaker = all((side.rows["group"] != "").all() for side in sides)
     if not by_speaker:
-        notes.append("Nobody tells who speaks: intervals are by bootstrap over utterances, as if "
-                     "they were of people of their own; they are too narrow.")  # fmt: skip
+        notes.append("No source has speakers: intervals are by bootstrap over utterances, as if "
+                     "each had its own speaker; they are too narrow.")  # fmt: skip
         names = {key: str(place) for place, key in enumerate(sides[0].rows["key"].unique())}
         for side in sides:
             side.rows["group"] = side.rows["key"].map(names)

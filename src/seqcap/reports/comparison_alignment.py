@@ -27,7 +27,10 @@ class AlignedPredictions:
 
 
 def common_emotions(compared: Sequence[Predictions]) -> tuple[str, ...]:
-    """Lists the emotions that all tell apart, in the order of the first one that tells them.
+    """Lists the emotions that all sources have, in the order of the first source.
+
+    Args:
+        compared: Predictions of each source.
 
     Raises:
         SettingsError: There are fewer than two, or there is no ground truth.

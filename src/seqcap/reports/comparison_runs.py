@@ -19,7 +19,7 @@ def compare_over_runs(
     Args:
         first: The one that is subtracted.
         second: The other.
-        emotion_count: Emotions told apart.
+        emotion_count: Number of emotions.
 
     Returns:
         None, None where there are not two folds or seeds in common.

@@ -120,7 +120,7 @@ def shared_keys(first: EntryResults, second: EntryResults) -> list[Key]:
 
 
 def speakers_of(runs: Sequence[Run]) -> list[str]:
-    """Everybody who is tested, in alphabetical order."""
+    """Lists the tested speakers in alphabetical order."""
     return sorted({str(speaker) for run in runs for speaker in run.test["speaker"].unique()})
 
 

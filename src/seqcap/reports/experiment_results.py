@@ -103,7 +103,10 @@ class PlanResults(PlanDescription["EntryResults"]):
     def test_share(self, runs: Sequence[Run]) -> float:
         """Utterances of the test part over those of the training part, mean over runs.
 
-        Everybody who neither validates nor tests trains.
+        All other speakers than those of validation and test are in training.
+
+        Args:
+            runs: Finished runs.
         """
         every = int(self.corpus_facts["utterances"])
         shares = [len(run.test) / (every - len(run.validation) - len(run.test)) for run in runs]

@@ -83,7 +83,7 @@ def table3(plan: PlanResults) -> list[Block]:
         for part in (run.validation, run.test)
     ]
     if tables:
-        # Everybody who validated or was tested in some run; each utterance once.
+        # All speakers of validation and test in some run; each utterance once.
         import pandas as pd
 
         once = pd.concat(tables).drop_duplicates(["file", "start"])
@@ -155,18 +155,17 @@ def _confusion(entry: EntryResults, plan: PlanResults) -> np.ndarray:
 
 def speakers(plan: PlanResults) -> list[Block]:
     """WA and UA of every tested speaker, by entry."""
-    everybody = speakers_of([run for entry in plan.done for run in entry.done])
+    names = speakers_of([run for entry in plan.done for run in entry.done])
     columns = {}
     for entry in plan.done:
-        matrices = confusions_of(entry.done, plan.emotions, everybody)
+        matrices = confusions_of(entry.done, plan.emotions, names)
         tested = matrices.sum(axis=(1, 2)) > 0
         columns[entry.label] = [
             _wa_and_ua(matrix) if there else NOTHING
             for matrix, there in zip(matrices, tested, strict=True)
         ]
     rows = [
-        (speaker, *(column[place] for column in columns.values()))
-        for place, speaker in enumerate(everybody)
+        (name, *(column[place] for column in columns.values())) for place, name in enumerate(names)
     ]
     return [
         Text(f"{WHAT_SCORES_MEAN} WA / UA in percent, over all runs that test the speaker."),

@@ -220,7 +220,7 @@ def labelled_for(
     common = tuple(emotion for emotion in recognizer.emotions if emotion in there)
     if len(common) < 2:
         raise CorpusError(
-            f"the model tells apart {', '.join(recognizer.emotions)}; of these the table has "
+            f"the model knows {', '.join(recognizer.emotions)}; of these the table has "
             f"{', '.join(common) or 'none'}; at least two are needed"
         )
     return labelled, common

@@ -281,7 +281,7 @@ def pool_folds(
 
     Args:
         folders: Of the folds' runs, all done.
-        emotions: Which are told apart.
+        emotions: Emotions of the model.
         output: Where `validation.csv`, `test.csv` (`test-unknown-speakers.csv`) and `scores.json`
             of all folds go.
 
