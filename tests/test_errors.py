@@ -33,5 +33,5 @@ def test_other_warnings_come_through_and_ignored_ones_stay_ignored():
     assert texts_of(*given, ignored=[CorpusWarning]) == ["old"]
 
 
-def test_what_was_warned_of_before_an_error_is_not_lost():
+def test_warnings_before_an_error_are_not_lost():
     assert texts_of(("a.wav: loud", AudioWarning), error=OSError()) == ["a.wav: loud"]

@@ -78,7 +78,7 @@ def test_read_writes_the_table_and_says_what_is_missing(folder, tmp_path):
     assert len(read_table(tmp_path / "new" / "emodb.parquet")) == 48
 
 
-def test_a_sound_table_passes_the_check(table):
+def test_a_correct_table_passes_the_check(table):
     result = run("check", table, "--folds", "paper")
     assert result.exit_code == 0
     assert "48 rows, 0 problems" in result.output
@@ -171,7 +171,7 @@ def test_folds_are_written_and_can_be_read_back(table, tmp_path):
         (["folds", "TABLE", "--scheme", "groups:9", "-o", "f.json"], "6 speakers; from 3 groups"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(table, arguments, message):
+def test_impossible_requests_are_one_line(table, arguments, message):
     with pytest.raises(SeqcapError, match=message) as error:
         run(*[str(table) if argument == "TABLE" else argument for argument in arguments])
     assert "\n" not in str(error.value)

@@ -82,9 +82,7 @@ def test_the_endings_of_version_0_1_ask_for_the_same(
     assert by_ending == by_option
 
 
-def test_the_reason_stands_where_an_entry_has_failed(
-    seqcap: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_failed_entry_shows_the_reason(seqcap: Callable[..., Any], tmp_path: Path) -> None:
     write_experiment(tmp_path / "mine", {"CNN": 2.0}, folds=[0], seeds=[0])
     (folder,) = (tmp_path / "mine/runs").iterdir()
     (folder / "scores.json").unlink()

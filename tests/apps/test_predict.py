@@ -330,7 +330,7 @@ def test_a_warning_is_one_line(predict, tmp_path):
     )
 
 
-def test_an_ending_that_tells_no_format_is_refused(predict, samples, tmp_path):
+def test_an_ending_without_a_format_is_refused(predict, samples, tmp_path):
     run = predict(samples[0], "--output", tmp_path / "emotions.xls")
     assert run.status == 2
     assert run.err == (
@@ -366,7 +366,7 @@ def test_a_full_disk_is_one_line_with_the_name(predict, samples):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names")
-def test_what_the_system_allows_as_a_name_or_a_pipe_is_recognised(predict, samples, tmp_path):
+def test_unusual_names_and_pipes_are_recognised(predict, samples, tmp_path):
     odd = os.fsencode(tmp_path) + b"/bad\xff.wav"
     shutil.copy(samples[0], odd)
     os.mkfifo(tmp_path / "pipe.wav")  # without a writer: it is passed over
@@ -393,17 +393,17 @@ def test_a_device_is_written_to_and_not_replaced(predict, samples):
     assert predict(samples[0], "--output", "/dev/null", "--format", "csv").status == 0
 
 
-def test_a_device_that_is_not_there_is_refused(predict, samples):
+def test_an_absent_device_is_refused(predict, samples):
     run = predict(samples[0], "--device", "abacus")
     assert run.status == 2
     assert run.err.startswith("seqcap: device 'abacus' cannot be used (")
 
 
-def test_a_bad_threshold_is_refused(predict, samples):
+def test_an_invalid_threshold_is_refused(predict, samples):
     assert predict(samples[0], "--abstain-below", 2).status == 2
 
 
-def test_what_needs_a_file_is_refused_before_anything_is_recognised(predict, samples, tmp_path):
+def test_a_format_that_needs_a_file_is_refused_before_recognition(predict, samples, tmp_path):
     run = predict(*samples, "--format", "parquet", "--output", os.devnull)
     assert (run.status, run.err) == (
         2,

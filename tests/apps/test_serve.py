@@ -57,7 +57,7 @@ def assert_rows_equal(row, expected):
             assert row[key] == value
 
 
-def test_body_and_form_get_what_predict_says(client, samples, expected):
+def test_body_and_form_get_the_answers_of_predict(client, samples, expected):
     content = samples[0].read_bytes()
     url = "/v1/recognize?timeline=true"
     for response in (
@@ -112,7 +112,7 @@ def test_models_are_listed_and_chosen_by_name(client, samples, recognizer):
         (b"RIFF\0\0\0\0WAVEfmt ", "<upload>: "),
     ],
 )
-def test_what_is_no_recording_is_refused_with_the_reason(client, content, reason):
+def test_invalid_audio_is_refused_with_the_reason(client, content, reason):
     assert error_of(client.post("/v1/recognize", content=content), 422).startswith(reason)
 
 
@@ -142,7 +142,7 @@ def test_wrong_parameters_and_paths_are_refused(client):
     error_of(client.get("/v1/nothing"), 404)
 
 
-def test_more_than_is_allowed_is_refused(recognizer, samples):
+def test_requests_over_the_limits_are_refused(recognizer, samples):
     content = samples[0].read_bytes()
     with client_with(recognizer, greatest_bytes=1000, longest_s=0.5) as client:
         reason = error_of(client.post("/v1/recognize", content=content), 413)
@@ -226,7 +226,7 @@ def test_the_token_is_required(recognizer, samples):
             assert socket.receive_json()["error"].startswith("a token is needed")
 
 
-def test_pages_of_other_hosts_may_not_ask_unless_they_are_allowed(recognizer):
+def test_pages_of_other_hosts_are_refused_unless_allowed(recognizer):
     headers = {"origin": "https://elsewhere.org"}
     with client_with(recognizer) as client:
         assert "access-control-allow-origin" not in client.get("/healthz", headers=headers).headers
@@ -241,7 +241,7 @@ def test_pages_of_other_hosts_may_not_ask_unless_they_are_allowed(recognizer):
             socket.send_text("end")
 
 
-def test_live_sound_gets_what_a_stream_says(client, samples, recognizer):
+def test_live_sound_gets_the_answers_of_a_stream(client, samples, recognizer):
     waveform, rate = soundfile.read(samples[1], dtype="int16")
     stream = recognizer.stream(rate, horizon_s=2.0, refresh_s=0.5)
     expected = [event_row(each) for each in stream.push(waveform) + stream.finish()]
@@ -259,7 +259,7 @@ def test_live_sound_gets_what_a_stream_says(client, samples, recognizer):
         assert_rows_equal(row, other)
 
 
-def test_warnings_come_by_both_ways(client, samples, recognizer):
+def test_warnings_come_by_rest_and_websocket(client, samples, recognizer):
     waveform, rate = soundfile.read(samples[1], dtype="float32")
     clipped = np.clip(20 * waveform[8000:14000], -1, 1)
     (answer,) = recognizer.recognize_many([(clipped, rate)], warn=False)
@@ -287,7 +287,7 @@ def test_warnings_come_by_both_ways(client, samples, recognizer):
         ("?model=mine", None, "model 'mine' is unknown"),
     ],
 )
-def test_what_is_no_live_sound_is_refused(client, query, message, reason):
+def test_invalid_live_sound_is_refused(client, query, message, reason):
     with client.websocket_connect(f"/v1/stream{query}") as socket:
         if isinstance(message, str):
             socket.send_text(message)
@@ -298,7 +298,7 @@ def test_what_is_no_live_sound_is_refused(client, query, message, reason):
             socket.receive_json()
 
 
-def test_only_so_many_streams_are_open(recognizer):
+def test_the_number_of_open_streams_is_limited(recognizer):
     with (
         client_with(recognizer, stream_count=1) as client,
         client.websocket_connect("/v1/stream") as first,

@@ -122,7 +122,7 @@ def test_a_copy_through_pickle_answers_alike(fitted: SeqcapClassifier, tones: pd
     assert same.predict_proba(tones["file"]) == pytest.approx(fitted.predict_proba(tones["file"]))
 
 
-def test_what_was_trained_becomes_a_model_for_all_commands(
+def test_a_trained_classifier_becomes_a_model_for_all_commands(
     fitted: SeqcapClassifier, tones: pd.DataFrame, tmp_path: Path
 ) -> None:
     save_checkpoint(fitted.checkpoint_, tmp_path / "model")
@@ -140,7 +140,7 @@ def test_cross_validation_over_speakers_is_one_line(tones: pd.DataFrame) -> None
     assert (predicted == tones["emotion"]).mean() > 0.8
 
 
-def test_what_cannot_be_learnt_from_is_refused_in_one_line(tones: pd.DataFrame) -> None:
+def test_unusable_training_data_is_refused_in_one_line(tones: pd.DataFrame) -> None:
     files, emotions = tones["file"], tones["emotion"]
     with pytest.raises(SettingsError, match=r"^one class, anger; two are needed"):
         quick().fit(files[::2], emotions[::2])
@@ -165,7 +165,7 @@ def test_a_recording_that_cannot_be_read_is_named(fitted: SeqcapClassifier) -> N
         quick().predict(["absent.wav"])
 
 
-def test_where_nobody_speaks_all_classes_are_alike(fitted: SeqcapClassifier) -> None:
+def test_without_speech_all_classes_are_equally_probable(fitted: SeqcapClassifier) -> None:
     silent = copy.copy(fitted)
     hearing = fitted.checkpoint_.normalisation.changed(speech_only=True)
     silent.recognizer_ = Recognizer(

@@ -170,7 +170,7 @@ def test_the_microphone_gets_the_answer_of_what_was_recorded(page, model, tmp_pa
 
 
 @pytest.mark.slow
-def test_the_time_line_can_be_taken_away(page, samples):
+def test_the_time_line_can_be_closed(page, samples):
     page.locator("#files").set_input_files(str(samples[1]))
     wait_for_answers(page, 1)
     rows = rows_of(downloaded(page, "text=Time line as CSV"))

@@ -31,7 +31,7 @@ def test_a_last_column_of_words_is_cut_between_words(monkeypatch):
     assert all(line.startswith("      ") for line in lines[2:])
 
 
-def test_what_is_no_terminal_gets_whole_lines(monkeypatch):
+def test_without_a_terminal_lines_are_not_cut(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     file = io.StringIO()
     print_table(("a", "b"), [("x", "1" * 500)], file=file)

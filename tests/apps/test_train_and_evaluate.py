@@ -95,7 +95,7 @@ def test_all_folds_at_once_give_a_model_each_and_pooled_scores(
 
 
 @pytest.mark.slow
-def test_a_training_begins_with_what_another_model_has_learnt(
+def test_a_training_begins_with_the_weights_of_another_model(
     seqcap: Callable[..., Any], table: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "fine"
@@ -232,7 +232,7 @@ def test_all_folds_are_checked_before_the_first_is_trained(
         (["--precision", "fp8"], "precision 'fp8' cannot be used"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_does_not_stand_in_the_way(
+def test_impossible_settings_are_one_line_and_leave_nothing_behind(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
     command = [
@@ -313,7 +313,7 @@ def test_sigterm_ends_a_training_with_143_and_says_how_to_resume(
     assert not (tmp_path / "r" / "model").exists()
 
 
-def test_a_training_that_diverges_is_no_model(
+def test_a_training_that_diverges_leaves_no_model(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
     result = seqcap(
@@ -325,7 +325,7 @@ def test_a_training_that_diverges_is_no_model(
     assert not (tmp_path / "r" / "model").exists()
 
 
-def test_a_recording_that_stands_in_two_rows_is_refused(
+def test_a_recording_in_two_rows_is_refused(
     seqcap: Callable[..., Any], table: Path, tmp_path: Path
 ) -> None:
     twice = table.with_name("twice.csv")
@@ -373,7 +373,7 @@ def test_a_corpus_without_an_emotion_that_the_model_knows_is_refused(
         ("speaker in ['a', 'b']", [], "2 speakers (a, b) are too few"),
     ],
 )
-def test_a_corpus_that_cannot_be_learnt_honestly_is_refused_in_one_line(
+def test_a_corpus_that_would_leak_is_refused_in_one_line(
     seqcap: Callable[..., Any],
     table: Path,
     tmp_path: Path,

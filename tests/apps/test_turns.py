@@ -34,7 +34,7 @@ def test_turns_are_read_as_diarisation_tools_write_them(tmp_path, name, text, fi
         ("start,end,speaker\n", "no turns"),
     ],
 )
-def test_what_is_no_turn_is_refused_with_its_place(tmp_path, text, message):
+def test_invalid_turns_are_refused_with_their_line(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(SettingsError, match=message):
         read_turns(tmp_path / "t.csv")

@@ -21,12 +21,12 @@ def test_a_channel_is_chosen_by_name_or_number(channel, expected):
 
 
 @pytest.mark.parametrize("channel", [0, -1, "centre", "1.5", ""])
-def test_what_is_no_channel_is_refused(channel):
+def test_an_invalid_channel_is_refused(channel):
     with pytest.raises(AudioError, match="mix, left, right or a number from 1 on is expected"):
         load_waveform((BOTH, 16000), channel=channel)
 
 
-def test_a_channel_that_is_not_there_is_refused():
+def test_an_absent_channel_is_refused():
     with pytest.raises(AudioError, match="channel 2 was requested; it has 1"):
         load_waveform((LEFT, 16000), channel="right")
 
@@ -50,12 +50,12 @@ def test_channels_that_cancel_give_the_loudest_and_a_warning(delay):
         np.stack((LEFT, np.roll(LEFT, 7)), axis=1),
     ],
 )
-def test_channels_that_do_not_cancel_are_averaged_without_a_word(frames):
+def test_channels_that_do_not_cancel_are_averaged_without_a_warning(frames):
     waveform = load_waveform((frames, 16000))
     np.testing.assert_allclose(waveform, mean_of_channels(frames), atol=1e-7)
 
 
-def test_a_chosen_channel_is_not_said_to_cancel():
+def test_a_chosen_channel_has_no_warning_of_cancelling():
     issues = []
     load_waveform((np.stack((LEFT, -LEFT), axis=1), 16000), channel="left", issues=issues)
     assert IssueKind.CHANNELS_CANCEL not in {issue.kind for issue in issues}

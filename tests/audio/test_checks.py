@@ -15,7 +15,7 @@ def kinds_of(source, **options):
     return {issue.kind for issue in issues}
 
 
-def test_sound_speech_has_no_issue():
+def test_clean_speech_has_no_issue():
     assert kinds_of((SOUND, 16000)) == set()
 
 
@@ -54,5 +54,5 @@ def test_issues_of_long_recordings_are_those_of_the_whole():
     assert kinds_of((long, 16000)) == set()
 
 
-def test_what_only_lessens_certainty_is_not_warned_of():
+def test_minor_issues_raise_no_warning():
     load_waveform((SOUND[:6000] + np.float32(0.05), 16000))  # a warning would fail the test

@@ -42,6 +42,6 @@ def test_a_file_that_was_closed_reads_nothing():
     assert view.read() == b""
 
 
-def test_patches_stand_in_the_place_of_what_was_there():
+def test_patches_replace_bytes():
     assert patched_view(io.BytesIO(b"abcdef"), {}).read() == b"abcdef"
     assert patched_view(io.BytesIO(b"abcdef"), {4: b"YZ", 0: b"X"}).read() == b"XbcdYZ"

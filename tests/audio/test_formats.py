@@ -13,6 +13,6 @@ def test_other_files_are_not(name):
     assert not has_sound_ending(name)
 
 
-def test_every_ending_stands_once_and_in_lower_case():
+def test_endings_are_unique_and_in_lower_case():
     assert len(set(ENDINGS)) == len(ENDINGS)
     assert all(ending == ending.lower() and ending.startswith(".") for ending in ENDINGS)

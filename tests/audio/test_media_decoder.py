@@ -49,9 +49,7 @@ def test_lossless_media_give_the_samples_that_were_written(container, codec, rat
 
 
 @pytest.mark.parametrize(("container", "codec", "rate_hz", "early"), LOSSY)
-def test_lossy_media_give_the_sound_that_was_written_and_in_its_place(
-    container, codec, rate_hz, early
-):
+def test_lossy_media_give_the_written_sound_without_a_shift(container, codec, rate_hz, early):
     content = encode_media(make_slow_speech_like(rate_hz), rate_hz, container, codec)
     waveform = load_waveform(content)
     expected = load_waveform((make_slow_speech_like(rate_hz), rate_hz))
@@ -61,7 +59,7 @@ def test_lossy_media_give_the_sound_that_was_written_and_in_its_place(
     assert np.sum(error**2) < 0.15 * np.sum(expected**2)
 
 
-def test_a_film_gives_its_first_sound_track():
+def test_a_film_gives_its_first_audio_track():
     file = io.BytesIO()
     sounds = [make_speech_like(1.0, seed=seed) for seed in (1, 2)]
     with av.open(file, "w", format="mov") as output:
@@ -225,7 +223,7 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
 
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "W64", "CAF", "AU"])
-def test_what_libsndfile_reads_never_reaches_ffmpeg(monkeypatch, tmp_path, container):
+def test_ffmpeg_gets_only_formats_that_libsndfile_cannot_read(monkeypatch, tmp_path, container):
     monkeypatch.setitem(sys.modules, "av", None)
     content = encode(make_speech_like(), container=container)
     path = tmp_path / "a"

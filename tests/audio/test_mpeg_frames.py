@@ -34,7 +34,7 @@ def without_tag(content):
 
 
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
-def test_the_encoders_count_where_there_is_one_is_that_of_the_frames(mode):
+def test_the_encoders_count_is_the_number_of_frames(mode):
     content = encode_mp3(UNEVEN, mode)
     scan = scan_frames(io.BytesIO(content))
     assert scan.promised in ([scan.count] if mode == "VARIABLE" else [None])

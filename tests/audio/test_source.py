@@ -80,7 +80,7 @@ def test_a_device_is_refused():
             load_waveform(path)
 
 
-def test_what_can_be_read_again_stays_as_it_is(tmp_path):
+def test_a_source_that_can_be_read_again_is_unchanged(tmp_path):
     for source in (tmp_path, str(tmp_path / "a.wav"), CONTENT, io.BytesIO(CONTENT)):
         assert rereadable(source) is source
 

@@ -76,7 +76,7 @@ def test_a_tone_stands_at_its_frequency():
         assert set(peaks) == {frequency_hz // 10}
 
 
-def test_sound_moved_by_a_shift_moves_frames_by_one():
+def test_sound_moved_by_one_hop_moves_frames_by_one():
     waveform = make_noise(8000)
     moved = np.concatenate((np.zeros(SHIFT_SAMPLES, np.float32), waveform))
     np.testing.assert_array_equal(log_spectrogram(moved)[1:], log_spectrogram(waveform))

@@ -68,7 +68,7 @@ def test_blocks_of_a_long_recording_give_what_the_whole_gives(sentences):
     assert len(whole) == -(-len(long) // CHUNK_SAMPLES)
 
 
-def test_lanes_hear_what_one_pass_over_all_hears(sentences, monkeypatch):
+def test_parallel_lanes_equal_one_pass(sentences, monkeypatch):
     long = np.concatenate(sentences * 3)
     in_lanes = detected(long)
     monkeypatch.setattr("seqcap.audio.speech_detection.LANE_CHUNKS", 10**6)
@@ -84,7 +84,7 @@ def test_short_pauses_stay_and_long_ones_go(sentences):
         assert frames[middle] == stays
 
 
-def test_a_click_is_no_speech():
+def test_a_click_is_not_speech():
     probabilities = np.zeros(100, np.float32)
     probabilities[50:52] = 1
     assert not speech_frames(probabilities, 51200).any()

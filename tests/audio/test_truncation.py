@@ -128,7 +128,7 @@ def test_an_empty_recording_with_a_tag_behind_it_stays_empty():
         load_waveform(content + tag)
 
 
-def test_sound_behind_what_the_header_promises_is_named():
+def test_audio_behind_the_length_in_the_header_is_named():
     content = with_sizes("WAV", 32000)
     with pytest.warns(AudioWarning, match=r"the 32,000 bytes .* promises, 32,000 more follow"):
         assert len(load_waveform(content)) == 16000
@@ -167,7 +167,7 @@ def test_joined_files_of_other_rates_are_refused():
 
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "AIFF", "AU", "W64", "CAF", "RF64"])
-def test_a_hundred_bytes_that_promise_gigabytes_take_no_memory(container):
+def test_a_header_that_claims_gigabytes_takes_no_memory(container):
     tracemalloc = pytest.importorskip("tracemalloc")
     if container == "FLAC":
         content = bytearray(encode_two_seconds("FLAC")[:100])

@@ -83,7 +83,7 @@ def test_every_rate_gives_the_tone_at_16_khz(rate_hz, channel_count):
     np.testing.assert_allclose(waveform, make_tone(), atol=2e-5, rtol=0)
 
 
-def test_resampling_keeps_what_16_khz_cannot_hold_out():
+def test_resampling_removes_frequencies_above_8_khz():
     waveform = load_waveform((make_tone(48000, frequency_hz=11000.0), 48000))
     assert np.abs(waveform).max() < 1e-4
 
@@ -153,7 +153,7 @@ def test_an_array_is_not_changed():
     np.testing.assert_array_equal(array, copy)
 
 
-def test_a_finished_waveform_is_not_copied():
+def test_a_waveform_at_16_khz_is_not_copied():
     tone = make_tone()
     assert np.shares_memory(load_waveform((tone, SAMPLE_RATE_HZ)), tone)
 
@@ -303,7 +303,7 @@ def test_an_empty_file_is_refused(tmp_path):
 
 @pytest.mark.parametrize("ending", ["wav", "mp3", "flac", "raw", "txt"])
 @pytest.mark.parametrize("content", [b"hello world\n" * 999, bytes(3000), b"RIFF", b"OggS\0fLaC"])
-def test_what_is_not_audio_is_refused(tmp_path, ending, content, capfd):
+def test_a_file_that_is_not_audio_is_refused(tmp_path, ending, content, capfd):
     path = tmp_path / f"letter.{ending}"
     path.write_bytes(content)
     message = message_of(path)
@@ -396,14 +396,14 @@ def test_integers_in_floating_point_are_refused():
 
 
 @pytest.mark.parametrize("rate_hz", [0, -16000, 999, 768001, np.nan, np.inf, "fast", None])
-def test_a_rate_that_makes_no_sense_is_refused(rate_hz):
+def test_an_invalid_rate_is_refused(rate_hz):
     assert message_of((make_tone(), rate_hz)) == (
         f"<array>: a sampling rate of {rate_hz} Hz; 1000 to 768000 Hz is expected"
     )
 
 
 @pytest.mark.parametrize("rate_hz", [1, 999, 768001, 2_000_000_000])
-def test_a_rate_that_makes_no_sense_is_refused_in_a_file(rate_hz):
+def test_an_invalid_rate_is_refused_in_a_file(rate_hz):
     content = bytearray(encode(make_tone()))
     content[24:28] = struct.pack("<I", rate_hz)
     assert message_of(bytes(content)) == (
@@ -465,7 +465,7 @@ def test_a_part_outside_the_recording_is_refused(start_s, end_s, reason):
         ),
     ],
 )
-def test_what_is_no_source_is_refused(source, message):
+def test_an_invalid_source_is_refused(source, message):
     assert message_of(source) == message
 
 

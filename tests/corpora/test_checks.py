@@ -38,11 +38,11 @@ def only_text(table, **options):
     return problem.text
 
 
-def test_a_sound_table_has_no_problems(table):
+def test_a_correct_table_has_no_problems(table):
     assert check_table(table) == []
 
 
-def test_the_table_itself_is_left_as_it_was(table):
+def test_the_table_is_not_changed(table):
     before = table.copy()
     check_table(table)
     pd.testing.assert_frame_equal(table, before)
@@ -69,7 +69,7 @@ def test_a_truncated_flac_is_named(table, tmp_path):
     assert found(table) == [(4, "unusable audio")]
 
 
-def test_empty_short_silent_and_foreign_recordings_are_named(table, tmp_path):
+def test_empty_short_silent_and_invalid_recordings_are_named(table, tmp_path):
     (tmp_path / "0.wav").write_bytes(b"")
     (tmp_path / "1.wav").write_text("no sound at all")
     sound(tmp_path / "2.wav", seconds=0)
@@ -100,7 +100,7 @@ def test_a_label_typo_is_named_with_the_nearest_emotion(table):
     assert "'sadnes' in row 3; did you mean 'sadness'?" in only_text(table)
 
 
-def test_ones_own_emotions_can_be_allowed(table):
+def test_own_emotions_can_be_allowed(table):
     table.loc[[1, 3], "emotion"] = "stressed"
     assert found(table) == [(3, "unknown emotion")]
     assert "rows 3, 5" in only_text(table)

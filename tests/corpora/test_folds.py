@@ -97,7 +97,7 @@ def test_a_corpus_without_sessions_gets_couples_of_a_woman_and_a_man():
     ]
 
 
-def test_an_odd_number_of_speakers_leaves_none_untested():
+def test_with_an_odd_number_of_speakers_all_are_tested():
     tested = [
         s for scheme in ("paper", "paper_swapped") for f in make_folds(NINE, scheme) for s in f.test
     ]
@@ -122,7 +122,7 @@ def test_ravdess_in_six_groups_has_two_men_and_two_women_in_each():
     assert all(len(fold.test) == 4 for fold in folds)
 
 
-def test_each_corpus_is_tested_by_a_system_that_learnt_from_the_others():
+def test_each_corpus_is_tested_by_a_system_trained_on_the_others():
     table = pd.concat(
         [
             EMODB.assign(corpus="emodb"),

@@ -18,7 +18,7 @@ def table(iemocap_folder: Path) -> pd.DataFrame:
     return read_corpus("iemocap", iemocap_folder)  # a warning here would fail the tests
 
 
-def test_all_10039_utterances_are_read_without_a_word(table):
+def test_all_10039_utterances_are_read_without_a_warning(table):
     assert len(table) == 10_039
     assert table["part"].value_counts().to_dict() == {"scripted": 5255, "improvised": 4784}
     sessions = table["session"].value_counts().sort_index()

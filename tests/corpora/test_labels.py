@@ -81,11 +81,11 @@ def test_a_misspelt_word_is_named_with_the_nearest_emotion(table):
     assert len(kept) == 3
 
 
-def test_known_emotions_outside_the_set_are_left_out_without_a_word(table):
+def test_known_emotions_outside_the_set_are_left_out_without_a_warning(table):
     assert len(apply_labels(table, label_set_named("neutral,anger"))) == 4
 
 
-def test_names_of_ones_own_in_the_set_are_no_misspelling():
+def test_own_emotions_in_the_set_are_no_misspelling():
     own = pd.DataFrame({"emotion": ["stressed", "relaxing"]})
     assert len(apply_labels(own, label_set_named("stressed,relaxing"))) == 2
 

@@ -75,7 +75,7 @@ def lay_out(corpus: str, layout: str) -> list[str]:
 @pytest.mark.parametrize(
     ("corpus", "layout"), [(name, layout) for name, (_, many) in LAYOUTS.items() for layout in many]
 )
-def test_a_complete_copy_is_read_in_any_layout_without_a_word(corpus, layout, make_tree):
+def test_a_complete_copy_is_read_in_any_layout_without_a_warning(corpus, layout, make_tree):
     folder = make_tree([*lay_out(corpus, layout), "._x.wav", "__MACOSX/._y.wav"])
     table = read_corpus(corpus, folder)  # a warning here would fail the test
     facts = READERS[corpus]
@@ -140,7 +140,7 @@ def test_banglaser_and_ravdess_are_not_taken_for_each_other(make_tree, tmp_path)
         read_corpus("banglaser", ravdess / "en")
 
 
-def test_names_that_both_corpora_have_are_read_by_banglaser_with_a_word(make_tree):
+def test_names_that_both_corpora_have_are_read_by_banglaser_with_a_note(make_tree):
     folder = make_tree(["03-01-03-02-01-02-17.wav"])
     with pytest.warns(CorpusWarning) as caught:
         table = read_corpus("banglaser", folder)
@@ -157,7 +157,7 @@ def test_copies_that_differ_in_content_are_named(make_tree):
     assert any("1 of the copies differ in content" in str(w.message) for w in caught)
 
 
-def test_song_is_left_out_with_a_word(make_tree):
+def test_songs_are_left_out_with_a_note(make_tree):
     folder = make_tree([*lay_out("ravdess", "{n}.wav"), "Song/03-02-05-02-01-01-07.wav"])
     with pytest.warns(CorpusWarning, match="1 files left out: song"):
         table = read_corpus("ravdess", folder)
@@ -176,7 +176,7 @@ def test_an_incomplete_copy_is_read_and_what_is_missing_is_listed(make_tree):
 
 
 @pytest.mark.slow
-def test_the_slips_in_official_names_are_no_new_speakers(make_tree):
+def test_errors_in_official_names_are_no_new_speakers(make_tree):
     table = read_corpus("tess", make_tree(lay_out("tess", "{n}.wav")))
     slip = table[table["file"].str.contains("OA_bite_neutral")]
     assert slip[["speaker", "emotion"]].to_numpy().tolist() == [["tess-OAF", "neutral"]]
@@ -278,7 +278,7 @@ def test_the_real_part_of_nemo_lists_what_it_lacks(shared_data):
     assert table["speaker"].nunique() == 9
 
 
-def test_the_samples_of_this_project_are_read_and_without_fault():
+def test_the_samples_of_this_project_are_read_without_problems():
     samples = Path(__file__).parents[2] / "samples" / "emodb"
     with pytest.warns(CorpusWarning, match="nothing from speakers|utterances found, 535 are off"):
         table = read_corpus("emodb", samples)

@@ -15,13 +15,13 @@ WITHOUT_EXAMPLE = {
 
 
 @pytest.mark.parametrize("aspect", ASPECTS)
-def test_every_docstring_of_the_reference_tells(aspect: str) -> None:
+def test_every_docstring_of_the_reference_is_complete(aspect: str) -> None:
     documented = list(reference_docstrings(ROOT))
     silent = {each.name for each in documented if each.told[aspect] is False}
     assert silent <= (WITHOUT_EXAMPLE if aspect == "example" else set())
 
 
-def test_what_a_docstring_tells_is_counted_by_its_sections(tmp_path: Path) -> None:
+def test_docstring_sections_are_counted(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(
         'def whole(votes: Tensor) -> Tensor:\n    """Does it.\n\n'
         "    Args:\n        votes: Shape ``(batch, dim)``.\n\n"

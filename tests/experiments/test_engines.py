@@ -103,7 +103,7 @@ def kill_when_begun(process: "subprocess.Popen[str]", output: Path, folders: int
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
-def test_killed_twice_and_finished_by_two_is_as_never_interrupted(
+def test_a_grid_killed_twice_and_finished_by_two_processes_gives_the_same_bytes(
     experiment: Experiment, uninterrupted: Path
 ) -> None:
     output = experiment.folder / "killed"
@@ -131,7 +131,9 @@ def test_killed_twice_and_finished_by_two_is_as_never_interrupted(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Ray is for Unix")
-def test_ray_gives_what_the_others_give(experiment: Experiment, uninterrupted: Path) -> None:
+def test_ray_gives_the_results_of_the_other_engines(
+    experiment: Experiment, uninterrupted: Path
+) -> None:
     pytest.importorskip("ray")
     output = experiment.folder / "ray"
     process = experiment.start(output, "--engine", "ray", "--address", "local", "--jobs", "2")
@@ -194,7 +196,7 @@ def own_system(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.mark.slow
-def test_what_fails_is_recorded_does_not_stop_others_and_is_tried_again(
+def test_a_failed_run_is_recorded_does_not_stop_others_and_is_tried_again(
     experiment: Experiment, own_system: Path
 ) -> None:
     output = experiment.folder / "failing"
@@ -218,9 +220,7 @@ def test_what_fails_is_recorded_does_not_stop_others_and_is_tried_again(
     assert not error.exists()
 
 
-def test_a_machine_that_would_make_another_run_is_refused(
-    experiment: Experiment, tmp_path: Path
-) -> None:
+def test_a_machine_with_other_versions_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     run = experiment.plan.runs[0]
     other = experiment.table.assign(emotion=experiment.table["emotion"][::-1].to_numpy())
     assert run_job(JobContext(other, tmp_path), run) is State.FAILED
@@ -229,7 +229,7 @@ def test_a_machine_that_would_make_another_run_is_refused(
     ).read_text("utf-8")
 
 
-def test_a_run_that_somebody_has_is_left_to_them(experiment: Experiment, tmp_path: Path) -> None:
+def test_a_locked_run_is_left_to_its_owner(experiment: Experiment, tmp_path: Path) -> None:
     run = experiment.plan.runs[0]
     assert not is_locked(tmp_path, run.name)
     with lock_run(tmp_path, run.name) as ours:
@@ -285,7 +285,7 @@ def test_runs_at_once_share_the_time_and_the_cores() -> None:
     assert sum_up([Estimate(60, "a")] * 3, Engine(jobs=3)).duration_s == 60
 
 
-def test_an_engine_that_cannot_be_is_named() -> None:
+def test_an_unknown_engine_is_named() -> None:
     with pytest.raises(SettingsError, match=r"^engine 'dask' is unknown; one of joblib, ray, here"):
         Engine("dask")
     with pytest.raises(SettingsError, match=r"^jobs: -1 came, at least 0 is expected"):

@@ -133,19 +133,19 @@ def test_the_command_line_wins_over_an_entry_which_wins_over_the_grid(tmp_path: 
         ("[[entry]]\nsystem = 1", "key 'system': 1 came, str is expected"),
     ],
 )
-def test_what_a_grid_cannot_mean_is_named(more: str, text: str, tmp_path: Path) -> None:
+def test_invalid_grids_are_named(more: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=rf"tiny\.toml: .*{text}"):
         tiny(tmp_path, more)
 
 
-def test_what_is_no_grid_is_named(tmp_path: Path) -> None:
+def test_files_that_are_no_grids_are_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"grid 'table1': no such grid; one of changes, def"):
         grid_file("table1")
     with pytest.raises(SettingsError, match=r"none\.toml: no grid here"):
         read_grid(tmp_path / "none.toml")
 
 
-def test_settings_that_cannot_be_are_named_before_anything_is_run(
+def test_invalid_settings_are_named_before_anything_is_run(
     table: pd.DataFrame, tmp_path: Path
 ) -> None:
     with pytest.raises(SettingsError, match="setting 'epoch' is unknown; did you mean 'epochs'"):
@@ -172,7 +172,7 @@ def test_a_setting_that_makes_two_entries_the_same_is_refused(
         make_plan(grid, table)
 
 
-def test_a_plan_says_which_folder_is_whose(table: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_plan_names_the_folder_of_each_run(table: pd.DataFrame, tmp_path: Path) -> None:
     plan = make_plan(tiny(tmp_path, '[[combination]]\nof = ["CNN_GRU", "CNN_GRU"]\n'), table)
     file = write_plan(plan, tmp_path / "out", "seqcap experiment run tiny.toml")
     assert file == tmp_path / "out" / "plans" / "tiny.json"

@@ -126,7 +126,7 @@ def test_gradients_are_kept_for_the_requested_runs(experiment: Path, tmp_path: P
     np.testing.assert_allclose(shown[:4950], values[:4950], atol=1 / 255)
 
 
-def test_what_cannot_be_packed_or_read_is_named(tmp_path: Path) -> None:
+def test_impossible_packing_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"no runs; the folder of an experiment is expected$"):
         pack_runs(tmp_path, tmp_path / "packed")
     (tmp_path / "runs.parquet").write_text("no table")

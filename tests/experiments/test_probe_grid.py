@@ -21,7 +21,7 @@ TINY = Places("near", duration_s=(0.68, 0.7), distance_s=0.2, jitter_s=0.02)
 CAST = Cast(train=1, validation=1, test=2, takes=1)
 
 
-def test_the_rise_stands_where_it_is_wanted_and_the_pitch_is_flat_elsewhere() -> None:
+def test_the_rise_is_at_its_position_and_the_pitch_is_flat_elsewhere() -> None:
     for places in PROBES.values():
         for number, place in enumerate(PLACES):
             one = sketch(places, "train", 3, 0, place)
@@ -46,7 +46,7 @@ def test_the_spectrum_of_the_sound_follows_the_contour() -> None:
     assert abs(harmonic - round(harmonic)) < 0.05
 
 
-def test_nothing_but_the_place_depends_on_the_place() -> None:
+def test_only_the_position_depends_on_the_position() -> None:
     """The same draws at another place: same voice, duration, flat pitch, height and width."""
     voice = Voice(120.0, 1.0, 6.0)
     places = PROBES["far"]
@@ -60,7 +60,7 @@ def test_nothing_but_the_place_depends_on_the_place() -> None:
     np.testing.assert_allclose(early.pitch_hz[:-shift], late.pitch_hz[shift:])
 
 
-def test_far_rises_are_out_of_reach_of_a_window_and_near_ones_within() -> None:
+def test_a_window_reaches_near_rises_and_not_far_ones() -> None:
     """With `far`, the receptive field of CNN_SeqCap holds no end of the utterance beside a rise."""
     assert receptive_field_s("CNN_SeqCap") <= PROBES["far"].edge_s
     assert receptive_field_s("CNN") > PROBES["far"].farthest_edge_s

@@ -75,7 +75,7 @@ def test_bins_that_make_no_whole_blocks_are_convolved_plainly(generator):
     assert_close(maps, F.relu(convolution(frames.unsqueeze(1))))
 
 
-def test_maps_are_zero_behind_the_end_and_do_not_hear_what_stands_there(generator):
+def test_maps_are_zero_behind_the_end_and_ignore_padding(generator):
     stack = ConvolutionStack(CNN_COMPONENT, bins=64)
     frames = torch.randn(1, 10, 64, generator=generator)
     alone, _ = stack(frames, torch.tensor([10]))

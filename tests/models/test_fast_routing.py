@@ -55,7 +55,7 @@ def test_fast_gradients_are_those_of_finite_differences(iterations, generator):
     assert torch.autograd.gradcheck(summed, (capsules, weight, bias))
 
 
-def test_one_bias_for_all_gets_the_sum_of_gradients(generator):
+def test_a_shared_bias_gets_the_sum_of_gradients(generator):
     capsules, weight, biases = layer(generator)
     bias = biases.detach()[0].requires_grad_()
     sums, _ = vote_and_sum(capsules, weight, bias)
@@ -66,7 +66,7 @@ def test_one_bias_for_all_gets_the_sum_of_gradients(generator):
     assert_close(fast_gradient, plain_gradient)
 
 
-def test_any_order_in_memory_will_do_and_nothing_given_is_changed(generator):
+def test_any_memory_layout_works_and_inputs_are_not_changed(generator):
     capsules, weight, bias = layer(generator)
     strided = [
         capsules.detach().transpose(0, 2).contiguous().transpose(0, 2),

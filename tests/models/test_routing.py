@@ -98,7 +98,7 @@ def test_the_order_of_lower_capsules_does_not_matter(generator):
     assert_close(shuffled_couplings, couplings[:, order])
 
 
-def test_masked_capsules_are_as_if_they_were_not_there(generator):
+def test_masked_capsules_have_no_effect(generator):
     votes = torch.randn(1, 9, 4, 3, generator=generator, dtype=torch.float64)
     mask = torch.tensor([[True, False, True, True, False, True, False, True, True]])
     capsules, couplings = route(votes, mask=mask)

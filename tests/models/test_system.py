@@ -40,7 +40,9 @@ def test_an_answer_is_the_same_alone_and_in_any_batch(system, utterances):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["CNN_GRU-SeqCap", "CNN_GRU-RecCap"])
 @torch.no_grad()
-def test_a_tenth_of_a_second_is_not_changed_by_a_minute_beside_it(name, utterances, lively_system):
+def test_a_tenth_of_a_second_is_not_changed_by_a_minute_in_its_batch(
+    name, utterances, lively_system
+):
     system, spectrograms = lively_system(name), utterances(10, 6000)
     single = torch.cat([alone(system, s) for s in spectrograms], 1)
     assert_near(in_batch(system, spectrograms), single)

@@ -127,7 +127,7 @@ def test_an_interrupted_recognition_is_resumed_to_the_same_rows(
     assert list(Bulk(str(archive), settings_for(tmp_path / "cut", model_folder)).here()) == []
 
 
-def test_what_came_later_is_answered_alone(
+def test_only_new_recordings_are_answered_later(
     archive: Path, model_folder: Path, samples: list[Path], tmp_path: Path
 ) -> None:
     source = tmp_path / "calls"
@@ -234,7 +234,7 @@ def test_buckets_are_read_and_written(
     assert all(name.startswith(("calls/2024/", "answers/2024/")) for name in bucket)
 
 
-def test_what_fsspec_knows_is_read_too(samples: list[Path], model_folder: Path) -> None:
+def test_sources_of_fsspec_are_read_too(samples: list[Path], model_folder: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     memory = fsspec.filesystem("memory")
     memory.pipe("/calls/a.wav", samples[0].read_bytes())

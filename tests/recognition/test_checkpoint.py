@@ -54,7 +54,7 @@ def test_what_is_loaded_is_what_was_saved_bit_for_bit(checkpoint, saved):
     assert not loaded.system.training
 
 
-def test_a_checkpoint_takes_the_place_of_another_and_its_card_stays(checkpoint, saved):
+def test_a_checkpoint_replaces_another_and_keeps_its_card(checkpoint, saved):
     (saved / CARD_FILE).write_text("card", "utf-8")
     save_checkpoint(dataclasses.replace(checkpoint, name="second"), saved)
     assert load_checkpoint(saved).name == "second"

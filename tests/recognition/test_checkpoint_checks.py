@@ -46,7 +46,7 @@ def test_capsules_of_impossible_sizes_are_refused(tmp_path, name, value):
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"7", b"[" * 100_000, b"\xff\xfe", b"null"])
-def test_what_is_no_object_is_refused(tmp_path, content):
+def test_settings_that_are_no_object_are_refused(tmp_path, content):
     assert "the model cannot be read" in message_of(tmp_path, content)
 
 

@@ -59,7 +59,7 @@ def test_all_of_them_adapt_to_a_speaker(recognizers, samples):
         assert probability == pytest.approx(expected, abs=1e-6)
 
 
-def test_an_average_can_be_too_unsure(recognizers, samples):
+def test_an_average_can_be_uncertain(recognizers, samples):
     assert (
         Combination(recognizers, abstain_below=1.0).recognize(samples[0]).predicted == "uncertain"
     )

@@ -52,7 +52,7 @@ def test_couplings_and_capsules_come_with_the_probabilities(exported, samples):
 
 
 @pytest.mark.slow
-def test_the_graph_says_what_it_is(exported):
+def test_the_metadata_of_the_graph_describe_it(exported):
     facts = {
         each.key: json.loads(each.value) for each in onnx.load(exported / GRAPH_FILE).metadata_props
     }
@@ -79,7 +79,7 @@ def test_weights_are_rounded_once_for_both_engines(exported, tmp_path, model_fol
 
 
 @pytest.mark.slow
-def test_a_graph_that_answers_otherwise_is_not_written(model_folder, tmp_path, monkeypatch):
+def test_a_graph_with_other_answers_is_not_written(model_folder, tmp_path, monkeypatch):
     checkpoint = load_checkpoint(model_folder)
     other = build("CNN_SeqCap", 4, seed=9).eval()
     monkeypatch.setattr(export, "encode_graph", lambda _, half: export_encode(other, half))

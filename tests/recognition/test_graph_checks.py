@@ -76,7 +76,7 @@ def untrusted(tmp_path, samples):
     return refused
 
 
-def test_a_loop_without_end_is_refused(untrusted):
+def test_an_endless_loop_is_refused(untrusted):
     same = [("again", TensorProto.BOOL, []), ("x", TensorProto.FLOAT, None)]
     body = helper.make_graph(
         [helper.make_node("Identity", [name], [f"{name}_"]) for name, *_ in same],
@@ -98,7 +98,7 @@ def test_operations_of_others_and_functions_are_refused(untrusted):
     assert "functions or training" in untrusted(functions=[function])
 
 
-def test_more_memory_than_there_is_and_wrong_shapes_are_one_line(untrusted):
+def test_too_much_memory_and_wrong_shapes_are_one_line(untrusted):
     huge = [
         helper.make_node("Range", ["zero", "end", "one"], ["long"]),
         helper.make_node("ReduceSum", ["long"], ["sum"], keepdims=0),
@@ -113,7 +113,7 @@ def test_more_memory_than_there_is_and_wrong_shapes_are_one_line(untrusted):
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 30, b"\x3a\xff\xff\xff\xff\x0f", b"[]"])
-def test_what_is_no_graph_is_refused(tmp_path, content):
+def test_an_invalid_graph_is_refused(tmp_path, content):
     for file in (SETTINGS_FILE, WEIGHTS_FILE, DECIDE_FILE):
         shutil.copy(PRETRAINED_FOLDER / file, tmp_path)
     (tmp_path / ENCODE_FILE).write_bytes(content)

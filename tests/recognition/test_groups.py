@@ -77,7 +77,7 @@ def test_recordings_beyond_what_memory_keeps_are_answered_alike(
     assert len(decoded) > len(samples)
 
 
-def test_what_begins_again_with_a_whole_group_ends_with_the_same_bits(adapting):
+def test_a_resumed_group_gives_the_same_bits(adapting):
     generator = np.random.default_rng(0)
     lengths = generator.integers(700, 3000, 70)
     sources = [(generator.normal(0, 0.1, n).astype(np.float32), 16000) for n in lengths]

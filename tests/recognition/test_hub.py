@@ -68,7 +68,7 @@ def test_only_safetensors_onnx_and_json_are_fetched_from_untrusted_hubs(
     assert sorted(set(hub.asked)) == ["CARD.md", "model.json", "model.safetensors"]
 
 
-def test_what_was_fetched_is_not_fetched_again(hub: Hub, folder: Path) -> None:
+def test_a_fetched_model_is_not_fetched_again(hub: Hub, folder: Path) -> None:
     push_model(folder, "anna/calls")
     Recognizer.from_pretrained("anna/calls", "cpu")
     count = len(hub.asked)
@@ -76,7 +76,7 @@ def test_what_was_fetched_is_not_fetched_again(hub: Hub, folder: Path) -> None:
     assert len(hub.asked) == count
 
 
-def test_a_folder_goes_before_the_hub(hub: Hub, folder: Path, tmp_path: Path) -> None:
+def test_a_folder_is_preferred_to_the_hub(hub: Hub, folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "anna" / "calls")
     assert Recognizer.from_pretrained("anna/calls", "cpu").checkpoint.name == "random"
     assert hub.asked == []

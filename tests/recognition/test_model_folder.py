@@ -36,7 +36,7 @@ def test_models_inside_the_package_have_names(package: Path) -> None:
     assert check_model_folder("second") == check_model_folder(Path("second")) == package / "second"
 
 
-def test_a_folder_of_ones_own_comes_before_a_shipped_model_of_its_name(package: Path) -> None:
+def test_an_own_folder_is_preferred_to_an_included_model_of_its_name(package: Path) -> None:
     own = make_model(Path("second").absolute())
     assert check_model_folder("second").absolute() == own
 

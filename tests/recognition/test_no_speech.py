@@ -53,7 +53,7 @@ def test_a_recording_without_speech_says_so(recognizer, seconds):
 
 
 @pytest.mark.parametrize("pause_s", [6.0, 70.0])
-def test_the_whole_is_answered_from_its_speech_and_pauses_say_no_speech(
+def test_recordings_are_answered_from_their_speech_and_pauses_are_no_speech(
     recognizer, sentence, pause_s
 ):
     alone = recognizer.recognize((np.concatenate((sentence, sentence)), 16000))
@@ -102,7 +102,7 @@ def test_no_speech_is_wrong_in_every_score(recognizer, sentence, tmp_path):
 
 
 @pytest.mark.parametrize("pause_s", [3.0, 65.0])  # held, and read again in blocks
-def test_what_is_kept_of_a_recording_is_that_of_its_speech_joined(recognizer, sentence, pause_s):
+def test_kept_frames_are_those_of_the_joined_speech(recognizer, sentence, pause_s):
     normalisation = recognizer.checkpoint.normalisation
     apart = np.concatenate((soft_noise(1.0), sentence, soft_noise(pause_s), sentence))
     (prepared,) = prepare([read_recording((apart, 16000))], normalisation)

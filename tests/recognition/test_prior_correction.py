@@ -25,7 +25,7 @@ def recall(truth, answers):
     return np.mean([(answers.argmax(1)[truth == k] == k).mean() for k in range(3)])
 
 
-def test_what_is_answered_too_often_is_drawn_back_by_a_share():
+def test_frequent_answers_are_corrected_by_a_share():
     truth, answers = make_biased(3000, np.random.default_rng(0))
     assert answers.mean(0)[0] > 0.5
     means = [
@@ -40,7 +40,7 @@ def test_what_is_answered_too_often_is_drawn_back_by_a_share():
     assert recall(truth, corrected) > recall(truth, answers) + 0.03
 
 
-def test_of_few_recordings_little_follows_and_of_none_nothing():
+def test_the_correction_shrinks_with_few_recordings():
     _, answers = make_biased(48, np.random.default_rng(1))
     same = np.repeat(answers.mean(0)[None], 48, 0)  # all recordings say what many do
     sizes = [np.abs(estimate_log_prior_shift(same[:count])).max() for count in (1, 4, 16, 48)]

@@ -157,7 +157,7 @@ def test_an_answer_below_the_threshold_is_uncertain(model_folder, samples, alone
         assert answer.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
 
 
-def test_a_bad_recording_is_named_in_its_turn(recognizer, samples, tmp_path):
+def test_a_bad_recording_is_named_in_its_place(recognizer, samples, tmp_path):
     letter = tmp_path / "letter.wav"
     letter.write_text("hello")
     results = list(recognizer.recognize_many([samples[0], letter, b"", samples[1]]))
@@ -204,7 +204,7 @@ def test_no_sources_no_answers(recognizer):
     assert list(recognizer.recognize_many([])) == []
 
 
-def test_an_error_of_the_sources_themselves_is_not_swallowed(recognizer):
+def test_an_error_of_the_iterator_of_sources_is_raised(recognizer):
     def broken():
         yield (make_noise(0.1), 16000)
         raise OSError("the list ends here")
@@ -213,7 +213,7 @@ def test_an_error_of_the_sources_themselves_is_not_swallowed(recognizer):
         list(recognizer.recognize_many(broken()))
 
 
-def test_a_device_that_is_not_there_is_refused(model_folder):
+def test_an_absent_device_is_refused(model_folder):
     with pytest.raises(SettingsError, match=r"^device 'abacus' cannot be used \(.*'cpu' always"):
         Recognizer.from_pretrained(model_folder, device="abacus")
 
@@ -224,7 +224,7 @@ def test_a_threshold_that_is_no_probability_is_refused(model_folder, threshold):
         Recognizer.from_pretrained(model_folder, abstain_below=threshold)
 
 
-def test_a_model_that_is_not_there_is_refused(tmp_path):
+def test_an_absent_model_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"no model here; a folder with model\.json"):
         Recognizer.from_pretrained(tmp_path)
 

@@ -81,7 +81,7 @@ def test_a_long_recording_comes_in_blocks_of_whole_pieces_that_join_to_the_whole
 
 
 @pytest.mark.parametrize("speech_s", [3.0, 30.0, 70.0])  # whole, in blocks, and decoded again
-def test_the_quiet_around_a_recording_is_cut(speech_s):
+def test_silence_around_a_recording_is_trimmed(speech_s):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, int(16000 * speech_s)).astype(np.float32)
     quiet = np.full(16000, 1e-4, np.float32)
     trimming = Normalisation(
@@ -140,6 +140,6 @@ def test_a_pipe_of_a_long_recording_is_read_once_and_decoded_twice():
     assert sum(map(len, recording.decode())) == 70 * 16000
 
 
-def test_what_makes_an_answer_less_certain_comes_with_the_recording():
+def test_issues_come_with_the_recording():
     recording = read_recording((make_speech_like(3.0, 8000), 8000))
     assert [issue.kind for issue in recording.issues] == ["narrow_band"]

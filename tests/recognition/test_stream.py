@@ -200,7 +200,7 @@ def test_numbers_out_of_range_are_refused(recognizer, wrong):
         recognizer.stream(**wrong)
 
 
-def test_what_is_not_sound_is_refused_and_the_stream_goes_on(recognizer, speech):
+def test_invalid_samples_are_refused_and_the_stream_continues(recognizer, speech):
     stream = recognizer.stream()
     stream.push(speech[:4000])
     with pytest.raises(AudioError, match=r"^<stream>: samples of shape \(10, 2\)"):

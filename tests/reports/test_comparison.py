@@ -97,7 +97,7 @@ def test_a_table_with_folds_is_tested_over_them(experiment: Path, tmp_path: Path
     assert difference.ua_runs.count == 5
 
 
-def test_what_only_one_has_is_left_out_and_said(tmp_path: Path) -> None:
+def test_utterances_of_one_source_only_are_left_out_and_counted(tmp_path: Path) -> None:
     answers = predictions(answered(), 1.5, 7)
     answers.iloc[:40].to_csv(tmp_path / "one.csv", index=False)
     answers.iloc[30:].to_csv(tmp_path / "other.csv", index=False)
@@ -229,7 +229,7 @@ def test_it_is_written_as_markdown_rows_and_json(experiment: Path) -> None:
         ("file,predicted\n", "no rows; a header and one row an utterance are expected"),
     ],
 )  # fmt: skip
-def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "bad.csv").write_text(text)
     with pytest.raises(SettingsError) as error:
         read_predictions(tmp_path / "bad.csv")
@@ -250,7 +250,9 @@ def test_two_answers_to_one_utterance_are_refused(tmp_path: Path) -> None:
     assert str(error.value) == "twice (1): two answers to a.wav; one of each run is expected"
 
 
-def test_nothing_in_common_is_said_with_an_example_of_each(tmp_path: Path) -> None:
+def test_sources_without_common_utterances_are_refused_with_an_example_of_each(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "one.csv").write_text("file,predicted,truth\na.wav,anger,sadness\n")
     (tmp_path / "other.csv").write_text("file,predicted,truth\nb.wav,anger,sadness\n")
     with pytest.raises(SettingsError) as error:
@@ -261,7 +263,7 @@ def test_nothing_in_common_is_said_with_an_example_of_each(tmp_path: Path) -> No
     )
 
 
-def test_what_is_not_there_is_said_with_what_is(experiment: Path, tmp_path: Path) -> None:
+def test_an_unknown_entry_is_named_with_the_known_ones(experiment: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as error:
         read_compared(f"{experiment}:CNN_GRU")
     assert str(error.value) == (

@@ -192,7 +192,7 @@ def test_the_same_folder_gives_the_same_report_byte_for_byte(
         assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()
 
 
-def test_the_page_is_sound_and_needs_nothing_else(folder: Path, markdown: str) -> None:
+def test_the_page_is_valid_and_needs_no_other_file(folder: Path, markdown: str) -> None:
     page = (folder / "report.html").read_text()
     elements = ElementTree.fromstring(re.sub(r"<(meta[^>]*)>", r"<\1/>", page.split("\n", 1)[1]))
     assert len(elements.findall(".//figure")) == 5
@@ -254,7 +254,7 @@ def test_one_fold_with_one_seed_is_a_report_too(tmp_path: Path) -> None:
     write_report(tmp_path, tmp_path)
 
 
-def test_a_grid_of_which_nothing_is_done_says_so(tmp_path: Path) -> None:
+def test_a_grid_without_finished_runs_says_so(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN": 1.0}, folds=[0], seeds=[0])
     (tmp_path / "runs" / "CNN-paper-0-s0" / "scores.json").unlink()
     write_report(tmp_path, tmp_path)
@@ -500,9 +500,7 @@ def test_grids_of_validation_speakers_are_judged_by_them(tmp_path: Path) -> None
     [{"shows": []}, {"emotions": ["neutral", "anger", "happiness", "fear"]}, {"recipe": "mine"}],
     ids=["own grid", "other emotions", "own recipe"],
 )
-def test_a_grid_of_ones_own_says_nothing_of_the_paper(
-    plan: dict[str, object], tmp_path: Path
-) -> None:
+def test_an_own_grid_does_not_mention_the_paper(plan: dict[str, object], tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN_GRU": 1.0, "CNN_SeqCap": 2.0}, seeds=[0])
     file = tmp_path / "plans" / "table5.json"
     written = json.loads(file.read_text()) | plan

@@ -13,13 +13,13 @@ def overconfident() -> tuple[torch.Tensor, torch.Tensor]:
     return honest * 3, torch.distributions.Categorical(logits=honest[0]).sample()
 
 
-def test_a_temperature_makes_an_overconfident_system_honest(
+def test_a_temperature_calibrates_an_overconfident_system(
     overconfident: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     assert most_likely_temperature(*overconfident) == pytest.approx(3, rel=0.15)
 
 
-def test_one_speaker_moves_the_temperature_less_than_many_do(
+def test_one_speaker_changes_the_temperature_less_than_many(
     overconfident: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     fitted = [fit_temperature(*overconfident, speaker_count=count) for count in (1, 4, 1000)]

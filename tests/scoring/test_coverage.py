@@ -21,5 +21,5 @@ def test_what_has_no_speech_is_never_answered():
     assert (first.share, first.wa) == (pytest.approx(2 / 3), 1.0)
 
 
-def test_without_any_answer_there_is_nothing_to_tell():
+def test_without_answers_there_is_no_coverage():
     assert accuracy_by_coverage([[np.nan, np.nan]], [0]) == []

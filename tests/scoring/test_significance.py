@@ -76,6 +76,6 @@ def test_holm_multiplies_the_smallest_p_by_their_number() -> None:
     assert holm([0.9, 0.8]).max() <= 1
 
 
-def test_mcnemar_is_a_binomial_test_of_what_one_alone_has_right() -> None:
+def test_mcnemar_is_a_binomial_test_of_discordant_utterances() -> None:
     assert mcnemar_p(3, 12) == pytest.approx(stats.binomtest(3, 15, 0.5).pvalue)
     assert mcnemar_p(0, 0) == 1
