@@ -4,6 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from seqcap import Answer, Recognizer
 from seqcap.errors import AudioError, SettingsError
@@ -145,6 +146,32 @@ def test_other_rates_and_channels_answer_as_their_recording(recognizer, rate_hz)
     expected = recognizer.recognize((stereo, rate_hz), timeline=False)
     assert answers[-1].end == expected.end == 2.0
     assert list(answers[-1].probabilities.values()) == close(expected.probabilities, 1e-5)
+
+
+@pytest.mark.parametrize("rate_hz", [16000, 44100])
+def test_channels_that_cancel_answer_as_in_a_recording(recognizer, speech, rate_hz):
+    voice = soxr.resample(speech[:32000], 16000, rate_hz)
+    opposed = np.stack((voice, -0.9 * voice), axis=1)
+    stream = recognizer.stream(rate_hz, channel_count=2, horizon_s=5.0, refresh_s=1.0)
+    answer = answers_in(answers_of(stream, opposed, endless(777)))[-1]
+    expected = recognizer.recognize((voice, rate_hz), timeline=False)
+    assert list(answer.probabilities.values()) == close(expected.probabilities, 1e-5)
+    assert "channels_cancel" in [warning.kind.value for warning in answer.warnings]
+
+
+def test_running_answers_take_the_loudest_channel_once_they_cancel(recognizer, speech):
+    stream = recognizer.stream(channel_count=2, horizon_s=None)
+    assert not answers_in(stream.push(np.stack((speech[:8000], speech[:8000]), axis=1)))[
+        -1
+    ].warnings
+    stream = recognizer.stream(channel_count=2, horizon_s=None, refresh_s=5.0)
+    found = answers_of(stream, np.stack((speech, -0.9 * speech), axis=1)[:64000], endless(777))
+    answer = answers_in(found)[-1]
+    known = np.concatenate((0.05 * speech[:1600], speech[1600:64000]))  # 0.1 s later
+    expected = recognizer.recognize((known, 16000), timeline=False)
+    assert list(answer.probabilities.values()) == close(expected.probabilities, 1e-5)
+    assert [warning.kind.value for warning in answer.warnings] == ["channels_cancel"]
+    assert SPEECH_START in [each.kind for each in found if isinstance(each, Event)]
 
 
 def test_integers_are_scaled_as_in_a_recording(recognizer, speech):

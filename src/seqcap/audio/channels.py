@@ -4,6 +4,7 @@ Two microphones wired in opposition, or a stereo effect, make channels cancel in
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from seqcap.audio.issues import IssueKind
 from seqcap.audio.recording import Recording, Samples
@@ -16,6 +17,7 @@ _NAMED = {"left": 1, "right": 2}
 # square of their number. Below 0.4 of that they cancel; one speaking channel beside a silent one
 # has 1, equal channels have their number.
 _CANCELLING = 0.4
+_JUDGED_FRAMES = 1600  # of live sound at a time, 0.1 s at 16 kHz
 
 
 class ChannelSelector:
@@ -52,8 +54,8 @@ class ChannelSelector:
         if channel_count == 1:
             return np.ascontiguousarray(frames[:, 0])
         mono = mean_of_channels(frames)
-        powers = np.einsum("fc,fc->c", frames, frames, dtype=float)
-        if np.dot(mono, mono) < _CANCELLING * powers.sum() / channel_count**2:
+        powers = _powers(frames)
+        if _cancel(np.dot(mono, mono), powers):
             self._chosen = int(powers.argmax()) + 1
             text = (
                 f"its channels cancel out in their mean; channel {self._chosen}, the loudest, is"
@@ -62,6 +64,55 @@ class ChannelSelector:
             self._recording.issues.append((IssueKind.CHANNELS_CANCEL, text))
             return np.ascontiguousarray(frames[:, self._chosen - 1])
         return mono
+
+
+class LiveChannelSelector:
+    """Makes one channel of several while they come, without looking ahead.
+
+    Choice: every 0.1 s all sound so far is judged as that of a file. Once channels cancel, the
+    loudest stands for all from there on; what was given before stays.
+
+    Attributes:
+        chosen: The number of the channel that stands for all, from 1 on; None for the mean.
+    """
+
+    def __init__(self) -> None:
+        self.chosen: int | None = None
+        self._count = 0
+        self._mean_power = 0.0
+        self._powers: npt.NDArray[np.float64] | float = 0.0
+
+    def __call__(self, frames: Samples) -> Samples:
+        """Gives one channel of the next frames, ``(frame, channel)`` to ``(frame,)``."""
+        if frames.shape[1] == 1:
+            return frames[:, 0]
+        parts = [np.empty(0, np.float32)]
+        while len(frames):
+            until_judged = _JUDGED_FRAMES - self._count % _JUDGED_FRAMES
+            parts.append(self._part(frames[:until_judged]))
+            frames = frames[until_judged:]
+        return np.concatenate(parts)
+
+    def _part(self, frames: Samples) -> Samples:
+        self._count += len(frames)
+        if self.chosen is not None:
+            return frames[:, self.chosen - 1]
+        mono = mean_of_channels(frames)
+        self._mean_power += float(np.dot(mono, mono))
+        self._powers = self._powers + _powers(frames)
+        if self._count % _JUDGED_FRAMES == 0 and _cancel(self._mean_power, self._powers):
+            self.chosen = int(self._powers.argmax()) + 1
+        return mono
+
+
+def _powers(frames: Samples) -> npt.NDArray[np.float64]:
+    """The power of each channel, summed over frames."""
+    powers: npt.NDArray[np.float64] = np.einsum("fc,fc->c", frames, frames, dtype=float)
+    return powers
+
+
+def _cancel(mean_power: float, powers: npt.NDArray[np.float64]) -> bool:
+    return bool(mean_power < _CANCELLING * powers.sum() / len(powers) ** 2)
 
 
 def mean_of_channels(frames: Samples) -> Samples:

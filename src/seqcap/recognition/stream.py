@@ -11,6 +11,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from seqcap.audio.channels import LiveChannelSelector
+from seqcap.audio.issues import AudioIssue, IssueKind
 from seqcap.audio.live_speech import LiveSpeechDetector
 from seqcap.audio.recording import ArrayRecording
 from seqcap.audio.spectrogram import SHIFT_SAMPLES, FloatArray
@@ -49,7 +51,9 @@ class Stream:
     Args:
         recognizer: Answers.
         rate_hz: Sampling rate of the samples to come, Hz.
-        channel_count: Channels of them; they are averaged.
+        channel_count: Channels of them; they are averaged. Where they cancel in the mean, the
+            loudest is taken, as of a file, and answers warn of it. A running answer and the events
+            know it only once it is heard, 0.1 s later.
         horizon_s: Each answer is that of the last so many seconds; None for all sound so far.
         refresh_s: Seconds of sound from one answer to the next, at least 0.01.
         name: What answers and errors call the stream.
@@ -93,14 +97,17 @@ class Stream:
         self._resampler = (
             None
             if self.rate_hz == SAMPLE_RATE_HZ
-            else soxr.ResampleStream(self.rate_hz, SAMPLE_RATE_HZ, 1, quality="HQ")
+            else soxr.ResampleStream(self.rate_hz, SAMPLE_RATE_HZ, channel_count, quality="HQ")
         )
         self._answering = (
-            _Running(recognizer) if horizon_s is None else _Recent(recognizer, horizon_s)
+            _Running(recognizer)
+            if horizon_s is None
+            else _Recent(recognizer, horizon_s, channel_count)
         )
         self._refresh_count = round(refresh_s * SAMPLE_RATE_HZ)
         self._sample_count = 0
         self._answered_at = 0
+        self._selector = LiveChannelSelector()
         self._detector = LiveSpeechDetector()
         self._last = ""
 
@@ -117,10 +124,10 @@ class Stream:
         Raises:
             AudioError: Not samples, not so many channels, NaN or infinity; nothing of it is taken.
         """
-        waveform = self._mono(samples)
+        frames = self._frames(samples)
         if self._resampler is not None:
-            waveform = self._resampler.resample_chunk(waveform)
-        return list(self._take(waveform))
+            frames = self._resampler.resample_chunk(frames)
+        return list(self._take(frames))
 
     def finish(self) -> list[Answer | Event]:
         """Takes what the resampler held back, and answers a last time if sound came since.
@@ -130,8 +137,8 @@ class Stream:
         """
         found: list[Answer | Event] = []
         if self._resampler is not None:
-            rest = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
-            found += self._take(rest)
+            nothing = np.empty((0, self.channel_count), np.float32)
+            found += self._take(self._resampler.resample_chunk(nothing, last=True))
         if self._sample_count > self._answered_at:
             found += self._refresh()
         return found + [_turn(*each) for each in self._detector.finish()]
@@ -140,9 +147,10 @@ class Stream:
         """The answer at this moment; None before 0.04 s have come."""
         if self._sample_count < round(MINIMUM_DURATION_S * SAMPLE_RATE_HZ):
             return None
-        return replace(self._answering.answer(self._sample_count), file=self.name)
+        answer = self._answering.answer(self._sample_count)
+        return replace(answer, file=self.name)
 
-    def _mono(self, samples: NDArray[Any]) -> FloatArray:
+    def _frames(self, samples: NDArray[Any]) -> FloatArray:
         samples = np.asarray(samples)
         shape = samples.shape
         channel_count = shape[1] if samples.ndim == 2 else 1
@@ -155,15 +163,15 @@ class Stream:
         floats = recording.read(samples.size)
         if not np.isfinite(floats).all():
             raise AudioError(f"{self.name}: NaN or infinite samples; finite ones are expected")
-        return floats.reshape(-1, channel_count).mean(axis=1, dtype=np.float32)
+        return floats.reshape(-1, channel_count)
 
-    def _take(self, waveform: FloatArray) -> Iterator[Answer | Event]:
-        while len(waveform):
+    def _take(self, frames: FloatArray) -> Iterator[Answer | Event]:
+        while len(frames):
             until_due = self._answered_at + self._refresh_count - self._sample_count
-            now, waveform = waveform[:until_due], waveform[until_due:]
+            now, frames = frames[:until_due], frames[until_due:]
             self._sample_count += len(now)
             self._answering.push(now)
-            yield from (_turn(*each) for each in self._detector.push(now))
+            yield from (_turn(*each) for each in self._detector.push(self._selector(now)))
             if len(now) == until_due:
                 yield from self._refresh()
 
@@ -185,13 +193,13 @@ def _turn(speaks: bool, at_s: float) -> Event:
 class _Recent:
     """The answer of the last seconds, worked out afresh."""
 
-    def __init__(self, recognizer: "Recognizer", horizon_s: float) -> None:
+    def __init__(self, recognizer: "Recognizer", horizon_s: float, channel_count: int) -> None:
         self._recognizer = recognizer
-        self._kept = np.empty(0, np.float32)
+        self._kept = np.empty((0, channel_count), np.float32)
         self._horizon = round(horizon_s * SAMPLE_RATE_HZ)
 
-    def push(self, samples: FloatArray) -> None:
-        self._kept = np.concatenate((self._kept, samples))[-self._horizon :]
+    def push(self, frames: FloatArray) -> None:
+        self._kept = np.concatenate((self._kept, frames))[-self._horizon :]
 
     def answer(self, sample_count: int) -> Answer:
         recording = (self._kept, SAMPLE_RATE_HZ)
@@ -208,12 +216,17 @@ class _Running:
     def __init__(self, recognizer: "Recognizer") -> None:
         self._recognizer = recognizer
         self._running = RunningAnswer(recognizer.checkpoint, recognizer.engine)
+        self._selector = LiveChannelSelector()
 
-    def push(self, samples: FloatArray) -> None:
-        self._running.push(samples)
+    def push(self, frames: FloatArray) -> None:
+        self._running.push(self._selector(frames))
 
     def answer(self, sample_count: int) -> Answer:
         row = self._running.probabilities()
         probabilities = dict(zip(self._recognizer.emotions, row.tolist(), strict=True))
         predicted = decide(probabilities, self._recognizer.abstain_below)
-        return Answer("", 0.0, round(sample_count / SAMPLE_RATE_HZ, 3), probabilities, predicted)
+        answer = Answer("", 0.0, round(sample_count / SAMPLE_RATE_HZ, 3), probabilities, predicted)
+        if self._selector.chosen is None:
+            return answer
+        text = f"channels cancel out in their mean; channel {self._selector.chosen} is used instead"
+        return replace(answer, warnings=(AudioIssue(IssueKind.CHANNELS_CANCEL, text),))
