@@ -1,7 +1,7 @@
 """Is the shipped model better than openSMILE features with SVMs on the same speakers?
 
-All learn from the training speakers (the model has already), the SVMs choose C on the validation
-speakers, and all answer for the test speakers of one fold. Needs the extra `benchmark`:
+The SVMs are trained on the training speakers and choose C on the validation speakers, as the model
+did. All are tested on the test speakers of one fold. Needs the extra `benchmark`:
 
     python benchmarks/against_opensmile_svm.py emodb.csv ravdess.csv nemo.csv \
         --folds src/seqcap/training/recipes/pretrained.json

@@ -1,7 +1,7 @@
-"""How much does a model lose over a telephone, in noise, and by the rounding of 16 bits?
+"""How much accuracy does a model lose over a telephone, in noise, and by rounding to 16 bits?
 
-The same test recordings as they are, as 8-kHz mu-law, with noise at 10 dB (of recordings that train
-nothing: their names begin with 5), and rounded anew:
+Compares the original test recordings with 8-kHz mu-law, with noise at 10 dB, and with another
+rounding. The noise is never used in training: its file names begin with 5.
 
     python benchmarks/altered_recordings.py - emodb.csv nemo.csv ravdess.csv \
         --folds src/seqcap/training/recipes/development.json --noise noise

@@ -1,8 +1,8 @@
-"""How fast is `seqcap bulk` beside `seqcap predict`, and does its memory stay flat?
+"""How fast is `seqcap bulk` compared with `seqcap predict`, and does its memory stay constant?
 
-Real recordings are linked under so many names, one of a hundred is no sound; both commands answer
-all of them at once, each in a process of its own. Then what a second of sound costs on
-one core, stage by stage. Needs the extra `cluster`, and Linux:
+Real recordings are linked under many names; one of a hundred is not audio. Both commands recognise
+all of them at the same time, in two processes. With `--stages`: the time of one core for an hour of
+sound, stage by stage. Needs the extra `cluster`, and Linux:
 
     python benchmarks/bulk.py emodb/wav --count 100000
     python benchmarks/bulk.py emodb/wav --stages

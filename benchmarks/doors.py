@@ -1,11 +1,11 @@
-"""Do all ways in give the same answer? A table of the largest difference for each.
+"""Do all interfaces give the same answer? Prints the largest difference of each.
 
     python benchmarks/doors.py [FILE ...] [--browser] [--markdown table.md]
 
 The reference is `Recognizer.recognize(path)`. Without FILE there are twenty recordings: the eight
 samples, and twelve made from them (other rates, formats, levels and channels; a pause, an offset,
 clipping, a long one). `--browser` drives Debian's Chromium. The last column counts the recordings
-with the same codes of warnings; a door that tells none has none.
+with the same codes of warnings.
 """
 
 import argparse

@@ -1,16 +1,16 @@
-"""Is what an explanation names what the answer comes from? A deletion test.
+"""How faithful are explanations? A deletion test.
 
     python benchmarks/explanation.py [FILE ...] [--limit 40] [--csv deletion.csv]
     python benchmarks/explanation.py --table emodb.csv --folds development.json
 
-What an explanation ranks first is removed first, in steps of a tenth, until nothing is left. The
+Parts of a recording are removed in steps of a tenth, in the order of the explanation. The
 probability of the first answer is recorded on the way. The smaller the area under that curve, the
-truer the account. Removed means: replaced by the recording's own mean spectrum. By *time*,
-segments of 0.1 s are ranked; by *patch*, 0.1 s x 320 Hz. Each account is paired with random order
-(the mean of 10 draws) and with energy (the loudest first), on the same recordings; intervals are 95
-% of 2,000 draws of recordings. With `--table` the recordings of the fold's test speakers are taken,
-those with emotions that the model knows; without it and without FILE, the samples. The shipped
-model was not trained on the speakers of either.
+more faithful the explanation. Removed means: replaced by the recording's own mean spectrum. By
+*time*, segments of 0.1 s are ranked; by *patch*, 0.1 s x 320 Hz. Each explanation is paired with
+random order (the mean of 10 draws) and with energy (the loudest first), on the same recordings;
+intervals hold 95 % of 2,000 draws of recordings. With `--table` the recordings of the fold's test
+speakers are taken, those with emotions that the model knows; without it and without FILE, the
+samples. The included model was not trained on the speakers of either.
 """
 
 import argparse

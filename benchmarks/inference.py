@@ -1,4 +1,4 @@
-"""How much audio does one second of a core recognise, beside openSMILE, and in what memory?
+"""How much audio does one core recognise in a second, compared with openSMILE, with what memory?
 
     python benchmarks/inference.py [THREADS [SYSTEM ...]]
 

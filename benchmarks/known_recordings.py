@@ -1,7 +1,7 @@
-"""How many recordings of a speaker have to be known before a model that adapts does better?
+"""How many recordings of a speaker does a speaker-adaptive model need to gain?
 
-Each speaker's recordings are answered one by one, by a model that knows so many others of them,
-drawn at random, without labels, and nothing else. Needs the extra `train`:
+Each recording is recognised alone, by a model adapted to a number of other recordings of its
+speaker, drawn at random, without labels. Needs the extra `train`:
 
     python benchmarks/known_recordings.py emodb.csv ravdess.csv nemo.csv \
         --folds src/seqcap/training/recipes/pretrained.json --part validation

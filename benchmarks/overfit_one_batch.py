@@ -3,8 +3,8 @@
     python benchmarks/overfit_one_batch.py [SYSTEM ...]
 
 One second of each recording under samples/emodb; Adam at the paper's rate of 0.001, no dropout,
-until the loss of every branch is under 0.05 or 2,000 steps are over. A branch that gets no
-gradient, or none of use, cannot hide behind the other one.
+until the loss of every branch is under 0.05 or 2,000 steps are over. Each branch is tested alone,
+so that one without useful gradients is found.
 """
 
 import sys

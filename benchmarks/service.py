@@ -1,14 +1,14 @@
-"""How much of the bare model's speed the service keeps, how long it takes, what overload does.
+"""How fast is the service compared with the bare model, and what happens under overload?
 
     python benchmarks/service.py [--seconds 20] [--length 3]
     python benchmarks/service.py --overload-only 600
 
-A service with one recognition thread runs as a process of its own, pinned to one core where the
-system can; this process is the client, on another. All goes over the loopback interface. Printed
-are requests a second beside the bare model's in the same process and minute, the median and the
-99th percentile of answers at half that load, and statuses and memory with four times as many
-clients as may wait. `--overload-only` measures this alone, so many seconds, and memory ten times on
-the way; refused clients come again after half a second.
+The service runs with one recognition thread in its own process, pinned to one core where the
+system allows it. This process is the client, on another core, over the loopback interface. Printed
+are requests a second, compared with the bare model; the median and the 99th percentile of response
+times at half that load; and statuses and memory with four times as many clients as the queue
+holds. `--overload-only` measures only the latter, for some seconds, and memory ten times on the
+way. Refused clients try again after half a second.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""What does adaptation to speakers tell a support vector machine on statistics of spectrograms?
+"""What does speaker adaptation gain with a support vector machine on statistics of spectrograms?
 
-A check of minutes before a training of hours: the same spectrograms, normalised as for a system, as
-means, deviations, percentiles and mean changes of 128 bands, and a machine that learns from the
-training speakers. UA on the validation speakers, mean over folds, of the best kernel and C, which
-flatters all alike; the test speakers are left alone. Needs the extra `benchmark`:
+A check of minutes before a training of hours. The spectrograms are normalised as for a system, and
+reduced to means, deviations, percentiles and mean changes of 128 bands. The SVM is trained on the
+training speakers. Printed is the UA on the validation speakers, mean over folds, of the best kernel
+and C, which favours all variants equally. Test speakers are not used. Needs the extra `benchmark`:
 
     python benchmarks/spectrogram_svm.py ravdess.csv --labels ravdess8 --folds groups:6
 """

@@ -1,4 +1,4 @@
-"""How much speech does the detector lose, and how much else does it let through?
+"""How much speech does the detector miss, and how much noise does it accept?
 
     python benchmarks/speech_detection.py emodb.csv ravdess.csv nemo.csv --noise noise
 

@@ -1,10 +1,10 @@
-"""What does a process cost before it works: help, version, one file?
+"""How long do help, version and one file take, from process start to exit?
 
     python benchmarks/start.py
 
-From process start to exit, the median of runs that take turns, and the peak of memory, beside
-Python itself and beside the imports of onnxruntime and torch, one of which any answer needs.
-Seconds by the clock, and those that the processor worked, which tell more on a busy machine.
+Prints the median of interleaved runs and the peak memory, for comparison also of Python itself and
+of the imports of onnxruntime and torch. Times are wall-clock and processor seconds; the latter are
+more reliable on a busy machine.
 """
 
 import resource

@@ -1,9 +1,8 @@
-"""Whose temperature makes probabilities honest about other speakers?
+"""Which temperature calibrates probabilities on other speakers?
 
-Takes the systems that an experiment has trained on several folds. Each one's temperature, fitted on
-the speakers who validate in its fold, is tried on the speakers who validate in every other fold, by
-several rules; its mean is the geometric one. No test part is opened. Needs the extra `train`, and
-the runs' models:
+Takes the systems that an experiment has trained on several folds. Each temperature is fitted on the
+validation speakers of its fold and tried on those of every other fold, by several rules. Its mean
+is geometric. No test part is read. Needs the extra `train`, and the runs' models:
 
     python benchmarks/temperatures.py emodb.csv --experiment results/emodb7
 """

@@ -1,4 +1,4 @@
-"""How near does a training step come to what the arithmetic alone would cost?
+"""How close is a training step to the time of its arithmetic alone?
 
     python benchmarks/training_step.py [THREADS [SYSTEM ...]]
 

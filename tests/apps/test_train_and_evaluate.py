@@ -135,7 +135,7 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
     )  # fmt: skip
     assert trained.status == 0, trained.err
     model = tmp_path / "r" / "model"
-    assert "It adapts to speakers" in (model / "CARD.md").read_text("utf-8")
+    assert "The model adapts to speakers" in (model / "CARD.md").read_text("utf-8")
     line = "The model adapts to each speaker, by all rows of the speaker, without labels.\n"
     answers = []
     for options in ([], ["--unknown-speakers"]):
