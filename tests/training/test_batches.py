@@ -217,3 +217,12 @@ def test_a_batch_knows_which_emotions_the_corpora_of_its_items_have() -> None:
     assert batch.possible is not None
     assert batch.possible.tolist() == [[True, False, False], [False, False, True]]
     assert collate([Item(np.ones((2, 512), np.float32), 1)]).possible is None
+
+
+def test_a_batch_has_soft_labels_where_its_items_have_them() -> None:
+    spectrogram = np.ones((2, 512), np.float32)
+    shares = np.array([0.25, 0.75], np.float32)
+    batch = collate([Item(spectrogram, 1, soft=shares), Item(spectrogram, 0)])
+    assert batch.soft is not None
+    np.testing.assert_array_equal(batch.soft, [shares, [np.nan, np.nan]])
+    assert collate([Item(spectrogram, 0)]).soft is None

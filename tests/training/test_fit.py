@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from seqcap.errors import SettingsError
 from seqcap.models.systems import build
 from seqcap.training.batches import Utterance
 from seqcap.training.fit import TrainedSystem, train
@@ -43,6 +44,19 @@ def test_a_tiny_corpus_is_overfitted(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "metrics.csv")["validation_ua"].max() == 1.0
     assert (trained.steps, trained.step_ms > 0, trained.peak_memory_mb > 0) == (40, True, True)
     assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+
+
+@pytest.mark.slow
+def test_soft_labels_teach_what_they_say(tmp_path: Path) -> None:
+    swapped = [one._replace(soft=np.eye(2, dtype=np.float32)[1 - one.label]) for one in tones(8, 0)]
+    settings = small(epochs=20, learning_rate="2e-3", augment="false", soft_label_share=1)
+    train(swapped, tones(6, seed=0), ("a", "b"), settings, tmp_path, "cpu")
+    assert pd.read_csv(tmp_path / "metrics.csv")["validation_ua"].min() == 0.0
+
+
+def test_soft_labels_that_are_missing_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="soft_a, soft_b"):
+        run(tmp_path, small(soft_label_share=0.5))
 
 
 def test_more_validation_speakers_move_the_temperature_further(tmp_path: Path) -> None:

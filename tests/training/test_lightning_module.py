@@ -43,6 +43,21 @@ def test_an_emotion_that_the_corpus_lacks_takes_no_part_in_the_loss() -> None:
     assert system.logits.grad[0] != 0
 
 
+def test_soft_labels_are_a_share_of_the_target_where_there_are_any() -> None:
+    system = OneAnswer()
+    settings = TrainingSettings(soft_label_share=0.5)
+    nothing = [float("nan")] * 3
+    soft = torch.tensor([[0.0, 0.2, 0.8], nothing])
+    labels = torch.tensor([0, 1])
+    batch = Batch(torch.zeros(2, 1, 512), torch.tensor([1, 1]), labels, None, soft)
+    loss = LitModule(system, settings, 3).training_step(batch, 0)  # type: ignore[arg-type]
+    logs = system.logits.detach().log_softmax(0)
+    first = 0.5 * logs[0] + 0.1 * logs[1] + 0.4 * logs[2]
+    assert loss.item() == pytest.approx(-(first + logs[1]).item() / 2)
+
+
 def test_mixtures_of_corpora_have_no_emotions_of_their_own() -> None:
     with pytest.raises(SettingsError, match="'masked_loss' and 'mixup'"):
         TrainingSettings(masked_loss=True, mixup=0.2)
+    with pytest.raises(SettingsError, match="'soft_label_share'"):
+        TrainingSettings(masked_loss=True, soft_label_share=0.2)

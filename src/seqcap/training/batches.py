@@ -43,26 +43,30 @@ class Utterance(NamedTuple):
     speaker: str = ""
     speech: Mask | None = None
     possible: Mask | None = None
+    soft: FloatArray | None = None
 
 
 class Item(NamedTuple):
-    """A normalised spectrogram ``(frame, bin)``, its label, and `Utterance.possible`."""
+    """A normalised spectrogram ``(frame, bin)``, and its utterance's labels as in `Utterance`."""
 
     spectrogram: FloatArray
     label: int
     possible: Mask | None = None
+    soft: FloatArray | None = None
 
 
 class Batch(NamedTuple):
     """Spectrograms ``(batch, frame, bin)``, their frame counts and labels ``(batch,)``.
 
-    `possible` is which emotions each one can have, ``(batch, emotion)``; None: all.
+    `possible` is which emotions each one can have, ``(batch, emotion)``; None: all. `soft` is their
+    soft labels, ``(batch, emotion)``, not a number where there are none; None: none at all.
     """
 
     spectrograms: Tensor
     frame_counts: Tensor
     labels: Tensor
     possible: Tensor | None = None
+    soft: Tensor | None = None
 
 
 def find_speech(
@@ -257,7 +261,7 @@ class Segments(Dataset[Item]):
         normalisation = self.normalisations[index]
         if self.augmentation is None:
             cut = waveform[start : start + self.samples]
-            return Item(normalisation(log_spectrogram(cut)), utterance.label, utterance.possible)
+            return _item(normalisation(log_spectrogram(cut)), utterance)
         generator = np.random.default_rng((self.seed, epoch, segment))
         speed = draw_factor(self.augmentation.speed, generator)
         # Nothing is drawn for changes that are off, so that earlier trainings can be repeated.
@@ -277,7 +281,7 @@ class Segments(Dataset[Item]):
         if stretch:
             spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
         spectrogram = augment_spectrogram(spectrogram, self.augmentation, generator)
-        return Item(spectrogram, utterance.label, utterance.possible)
+        return _item(spectrogram, utterance)
 
     def _measure_speaker_means(self) -> dict[str, dict[str, FloatArray]]:
         """Measures the mean spectrum `(512,)` of each named speaker, by corpus."""
@@ -304,6 +308,10 @@ class Segments(Dataset[Item]):
         return dataclasses.replace(self.normalisation, mean=mean)
 
 
+def _item(spectrogram: FloatArray, utterance: Utterance) -> Item:
+    return Item(spectrogram, utterance.label, utterance.possible, utterance.soft)
+
+
 class WholeUtterances(Dataset[Item]):
     """Whole, unchanged utterances, for validation and test (Sec. VI-A).
 
@@ -323,7 +331,7 @@ class WholeUtterances(Dataset[Item]):
         """Gives a normalised spectrogram ``(frame, bin)`` and its label."""
         utterance, normalisation = self.utterances[index], self.normalisations[index]
         spectrogram = normalisation.spectrogram(utterance.waveform, utterance.speech)
-        return Item(normalisation(spectrogram), utterance.label, utterance.possible)
+        return _item(normalisation(spectrogram), utterance)
 
 
 def by_length(utterances: Sequence[Utterance], batch_size: int) -> list[list[int]]:
@@ -355,9 +363,13 @@ def collate(items: Sequence[Item]) -> Batch:
     for row, item in zip(padded, items, strict=True):
         row[: len(item.spectrogram)] = item.spectrogram
     masks = [item.possible for item in items if item.possible is not None]
+    known = [item.soft for item in items if item.soft is not None]
+    unknown = np.full_like(known[0], np.nan) if known else None
+    soft = [unknown if item.soft is None else item.soft for item in items]
     return Batch(
         torch.from_numpy(padded),
         torch.tensor(counts),
         torch.tensor([item.label for item in items]),
         torch.from_numpy(np.stack(masks)) if masks else None,
+        torch.from_numpy(np.stack(soft)) if known else None,  # type: ignore[arg-type]
     )

@@ -122,6 +122,11 @@ def train(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     pl.seed_everything(settings.seed, verbose=False)
+    if settings.soft_label_share and all(each.soft is None for each in training):
+        raise SettingsError(
+            "setting 'soft_label_share': the table of the training part has no soft labels; the "
+            f"columns {', '.join(f'soft_{emotion}' for emotion in emotions)} were expected"
+        )
     if settings.masked_loss:
         training = with_possible_emotions(training, len(emotions))
     data = _prepare_data(training, validation, settings)

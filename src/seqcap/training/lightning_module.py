@@ -73,6 +73,9 @@ class LitModule(pl.LightningModule):
         Emotions that the corpus of a segment lacks take no part in its loss.
         """
         targets = F.one_hot(batch.labels, self.emotion_count).float()
+        if batch.soft is not None:
+            soft = torch.where(batch.soft.isnan(), targets, batch.soft)
+            targets = torch.lerp(targets, soft, self.settings.soft_label_share)
         spectrograms, frame_counts = batch.spectrograms, batch.frame_counts
         if self.settings.mixup:
             spectrograms, frame_counts, targets = mix(batch, targets, self.settings.mixup)

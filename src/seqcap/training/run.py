@@ -25,6 +25,7 @@ from seqcap.corpora.audio_info import probe_all_audio
 from seqcap.corpora.fold import Fold, part_of
 from seqcap.corpora.labels import LabelSet, apply_labels
 from seqcap.corpora.provenance import below_shared_folder
+from seqcap.corpora.soft_labels import soft_labels
 from seqcap.corpora.speakers import speaker_key
 from seqcap.corpora.table import read_table
 from seqcap.errors import gather_warnings
@@ -306,11 +307,17 @@ def _read_answers(path: Path) -> pd.DataFrame:
 
 
 def load_utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]:
-    """Loads the rows of a table that has the labels of the set."""
+    """Loads the rows of a table that has the labels of the set.
+
+    Raises:
+        CorpusError: Soft labels that are no probabilities.
+    """
     labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
     corpora = table["corpus"] if "corpus" in table else [""] * len(table)
     columns = (load_rows(table), labels, corpora, table["speaker"].map(speaker_key))
-    return [Utterance(*row) for row in zip(*columns, strict=True)]
+    utterances = [Utterance(*row) for row in zip(*columns, strict=True)]
+    soft = soft_labels(table, label_set.emotions)
+    return [each._replace(soft=one) for each, one in zip(utterances, soft, strict=True)]
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -53,6 +53,7 @@ _LEAST = {
 _SHARES = (
     "warmup_share",
     "label_smoothing",
+    "soft_label_share",
     "ema_decay",
     "sampling_balance",
     "unknown_speaker_share",
@@ -78,6 +79,9 @@ class TrainingSettings:
         weight_decay: Weight decay of AdamW; 0 makes it Adam.
         clip_grad_norm: Largest norm of the gradient of all parameters; 0: no clipping.
         label_smoothing: Share of the target spread over all emotions.
+        soft_label_share: Share of the target that comes from the columns `soft_EMOTION` of the
+            table, which are what listeners or a teacher gave each emotion; the rest is the label.
+            Rows where they are empty have their label alone.
         masked_loss: The loss of a segment leaves out emotions that its corpus lacks, so that an
             emotion of few corpora is not learned as a sign of them. Not together with `mixup`.
         mixup: Parameter of the Beta distribution of the shares in which two segments of a batch
@@ -127,6 +131,7 @@ class TrainingSettings:
     weight_decay: float = 1e-2
     clip_grad_norm: float = 5.0
     label_smoothing: float = 0.0
+    soft_label_share: float = added_field(0.0, neutral=0.0)
     masked_loss: bool = added_field(False, neutral=False)
     mixup: float = 0.0
     ema_decay: float = 0.99
@@ -170,10 +175,10 @@ class TrainingSettings:
             value = operator.attrgetter(name)(self)
             if not 0.0 <= value <= 1.0:
                 raise SettingsError(f"setting '{name}': {value} came, 0 to 1 is expected")
-        if self.masked_loss and self.mixup:
+        if self.masked_loss and (self.mixup or self.soft_label_share):
             raise SettingsError(
-                "settings 'masked_loss' and 'mixup': a mixture of two corpora has no emotions of "
-                "its own; set one of them to 0"
+                "settings 'masked_loss' and 'mixup' or 'soft_label_share': their targets may hold "
+                "emotions that a corpus lacks; set 'masked_loss' to false, or the others to 0"
             )
         adaptive = self.normalisation.speaker_mean_norm
         if self.unknown_speaker_share and not (adaptive and self.augment):
