@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from seqcap import Recognizer
-from seqcap.errors import CheckpointError
+from seqcap.errors import CheckpointError, SettingsError
 from seqcap.models.systems import build
 from seqcap.recognition.checkpoint import load_checkpoint, save_checkpoint
 from seqcap.recognition.combination import Combination
@@ -57,6 +57,18 @@ def test_all_of_them_adapt_to_a_speaker(recognizers, samples):
     for emotion, probability in adapted.probabilities.items():
         expected = sum(one.probabilities[emotion] for one in alone) / 2
         assert probability == pytest.approx(expected, abs=1e-6)
+
+
+def test_models_that_do_not_adapt_answer_as_ever_beside_those_that_do(samples):
+    each = [Recognizer.from_pretrained(name) for name in ("-", "adaptive")]
+    adapted, *_ = Combination(each).recognize_speaker(samples[:3])
+    alone = [each[0].recognize(samples[0]), next(each[1].recognize_speaker(samples[:3]))]
+    for emotion, probability in adapted.probabilities.items():
+        mean = (alone[0].probabilities[emotion] + alone[1].probabilities[emotion]) / 2
+        assert probability == pytest.approx(mean, abs=1e-5)
+    with pytest.raises(SettingsError, match="was not trained to adapt"):
+        list(Combination(each[:1] * 2).recognize_speaker(samples[:3]))
+
 
 
 def test_an_average_can_be_uncertain(recognizers, samples):

@@ -83,10 +83,10 @@ class Job:
         each = [
             Recognizer.from_pretrained(one, self.device, self.abstain_below) for one in self.models
         ]
+        model = Combination(each, self.abstain_below) if len(each) > 1 else each[0]
         if self.adapt:  # before anything is written
-            for one in each:
-                one.check_adaptive()
-        return Combination(each, self.abstain_below) if len(each) > 1 else each[0]
+            model.check_adaptive()
+        return model
 
     def options(self) -> dict[str, Any]:
         """What changes answers, beside items and models."""

@@ -89,7 +89,7 @@ LABEL_SETS: dict[str, LabelSet] = {
         _label_set("tess7", f"{_FOUR} fear disgust surprise"),
         _label_set("emovo7", f"{_FOUR} fear disgust surprise"),
         _label_set("urdu4", _FOUR),
-        # Of the shipped model `seven`.
+        # Of five corpora together, with `masked_loss`.
         _label_set("seven", f"{_FOUR} fear disgust surprise"),
     )
 }

@@ -48,24 +48,41 @@ class Combination(GroupRecognizer):
 
     @property
     def is_speaker_adaptive(self) -> bool:
-        """Whether all of them adapt to a speaker."""
-        return all(one.is_speaker_adaptive for one in self.recognizers)
+        """Whether one of them adapts to a speaker."""
+        return any(one.is_speaker_adaptive for one in self.recognizers)
+
+    def check_adaptive(self) -> None:
+        """Refuses models of which none adapts to speakers.
+
+        Raises:
+            SettingsError: None of the models was trained to adapt.
+
+        Example:
+            >>> each = [Recognizer.from_pretrained(), Recognizer.from_pretrained("adaptive")]
+            >>> Combination(each).check_adaptive()
+        """
+        if not self.is_speaker_adaptive:
+            self.recognizers[0].check_adaptive()
 
     def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Combination":
-        """Adapts all recognizers to one speaker.
+        """Adapts all recognizers that can adapt to one speaker.
 
         Args:
             recordings: Of the speaker, as `read_recording` gives them.
 
         Raises:
-            SettingsError: One of the models was not trained to adapt.
+            SettingsError: None of the models was trained to adapt.
 
         Example:
             >>> Combination([Recognizer.from_pretrained()]).is_speaker_adaptive  # it would refuse
             False
         """
+        self.check_adaptive()
         known = list(recordings)
-        adapted = [one.adapt_to_recordings(known) for one in self.recognizers]
+        adapted = [
+            one.adapt_to_recordings(known) if one.is_speaker_adaptive else one
+            for one in self.recognizers
+        ]
         return Combination(adapted, self.abstain_below)
 
     def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:

@@ -90,7 +90,7 @@ def predict_table(
     given = track(
         _by_speaker(recognizer, sources, table["speaker"])
         if recognizer.is_speaker_adaptive and know_speakers
-        else recognizer.recognize_many(sources),
+        else recognizer.recognize_many(sources, warn=False),  # `load_rows` has warned
         "recognising",
         total=len(sources),
         console=Console(stderr=True),
@@ -121,7 +121,7 @@ def _by_speaker(
     for one in people.unique():
         own = np.flatnonzero(people == one).tolist()
         recordings = [sources[place] for place in own]
-        found = recognizer.recognize_speaker(recordings, adapt=bool(one))
+        found = recognizer.recognize_speaker(recordings, adapt=bool(one), warn=False)
         answers |= zip(own, found, strict=True)
     for place in range(len(sources)):
         yield answers[place]
