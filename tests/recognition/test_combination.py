@@ -67,8 +67,7 @@ def test_models_that_do_not_adapt_answer_as_ever_beside_those_that_do(samples):
         mean = (alone[0].probabilities[emotion] + alone[1].probabilities[emotion]) / 2
         assert probability == pytest.approx(mean, abs=1e-5)
     with pytest.raises(SettingsError, match="was not trained to adapt"):
-        list(Combination(each[:1] * 2).recognize_speaker(samples[:3]))
-
+        list(Combination(each[:1] * 2).recognize_speaker(samples[:3], adapt=True))
 
 
 def test_an_average_can_be_uncertain(recognizers, samples):
