@@ -42,5 +42,5 @@ def test_an_own_folder_is_preferred_to_an_included_model_of_its_name(package: Pa
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are(package: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"third: no model here; .*shipped: -, second"):
+    with pytest.raises(CheckpointError, match=r"third: no model here; .*included model: -, second"):
         check_model_folder("third")

@@ -23,7 +23,7 @@ def recognize_index(index: "pd.Index[Any]", recognizer: Recognizer | None = None
     Args:
         index: Files; or `file`, `start`, `end`, as time deltas or seconds. An end of NaT is the
             end of the file.
-        recognizer: Answers; the shipped model if None.
+        recognizer: Recognizer to use; the included model if None.
 
     Returns:
         On the same index: one column an emotion, 0 to 1, and `predicted`. NaN and None where a

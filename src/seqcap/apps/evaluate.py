@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the command imports pandas and torch only when it runs
 
 ModelArgument = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="Folder of a model; '-' is the shipped one."),
+    typer.Argument(metavar="MODEL", help="Folder of a model; '-' is the included one."),
 ]
 FoldOption = Annotated[str, typer.Option(metavar="FOLD", help="Its number from 0, or its name.")]
 PartOption = Annotated[

@@ -45,7 +45,7 @@ class SeqcapClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         system: One of `seqcap systems`.
         recipe: `default`, `paper`, or a TOML file of settings.
         overrides: More settings, each `key=value`, as `seqcap train --set` takes them.
-        init_from: A model whose weights the training begins with; "-" is the shipped one.
+        init_from: A model whose weights the training begins with; "-" is the included one.
         validation_share: Share of the speakers that choose the temperature and do not train, above
             0 and at most a half.
         random_state: Random seed of initialisation, shuffling and cropping.

@@ -84,7 +84,7 @@ def load_checkpoint(folder: str | os.PathLike[str] | None = None) -> Checkpoint:
     """Reads a checkpoint.
 
     Args:
-        folder: As `save_checkpoint` wrote it; None or "-" for the shipped one.
+        folder: As `save_checkpoint` wrote it; None or "-" for the included one.
 
     Raises:
         CheckpointError: Missing, incomplete, or not a checkpoint of this program.

@@ -46,7 +46,7 @@ def export_model(
     """Writes a model's folder once more, with graphs.
 
     Args:
-        model: Its folder; None or "-" for the shipped one.
+        model: Its folder; None or "-" for the included one.
         folder: Where; it gets all that `model` holds, `encode.onnx` and `decide.onnx`, which
             `Recognizer` runs, and `samples.onnx`, from samples to probabilities.
         half_weights: Round the weights to float16 once, for torch as well: files half as large.

@@ -62,7 +62,7 @@ def load_description(folder: str | os.PathLike[str] | None = None) -> ModelDescr
     """Reads what is known of a model, without its network and without torch.
 
     Args:
-        folder: As `save_checkpoint` wrote it; None or "-" for the shipped one.
+        folder: As `save_checkpoint` wrote it; None or "-" for the included one.
 
     Raises:
         CheckpointError: Missing, incomplete, or not a model of this program.

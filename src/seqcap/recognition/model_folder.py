@@ -11,7 +11,7 @@ CARD_FILE = "CARD.md"
 GRAPH_FILE = "samples.onnx"  # from samples to probabilities
 ENCODE_FILE, DECIDE_FILE = "encode.onnx", "decide.onnx"  # the graphs that onnxruntime runs
 MODEL_FOLDER = "model"  # within the folder of a run
-SHIPPED = "-"  # what people call the model inside the package
+SHIPPED = "-"  # name of the default model inside the package
 ADAPTIVE = "adaptive"  # the model inside the package that adapts to speakers
 PRETRAINED_FOLDER = Path(__file__).parent / "pretrained"
 
@@ -32,16 +32,16 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """Finds a model.
 
     Args:
-        folder: Where it lies; None or "-" for the shipped default, "adaptive" for the shipped model
-            that adapts to speakers. What is no folder here and looks like "name/model" is fetched
-            from the Hugging Face hub.
+        folder: Folder of the model; None or "-" for the included default model, "adaptive" for
+            the included model that adapts to speakers. A name like "name/model" that is no folder
+            is fetched from the Hugging Face hub.
 
     Returns:
-        Its folder.
+        Folder of the model.
 
     Raises:
-        CheckpointError: There is none, or a part of it is missing.
-        MissingExtraError: It would be on the hub, and the extra `hub` is not installed.
+        CheckpointError: There is no model, or a part of it is missing.
+        MissingExtraError: The name is one of the hub, and the extra `hub` is not installed.
     """
     named = Path(SHIPPED if folder is None else folder)
     shipped = shipped_models().get(named.as_posix())
@@ -60,7 +60,7 @@ def check_model_folder(folder: str | os.PathLike[str] | None = None) -> Path:
             "train' writes it"
         )
         if len(named.parts) == 1:
-            way_out += f", or a model that is shipped: {', '.join(shipped_models())}"
+            way_out += f", or an included model: {', '.join(shipped_models())}"
         raise CheckpointError(f"{source}: no model here; {way_out}")
     return source
 

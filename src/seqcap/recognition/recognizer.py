@@ -84,7 +84,7 @@ class Recognizer(GroupRecognizer):
         """Loads a model: the one inside the package, or your own.
 
         Args:
-            model: Folder of a model; None or "-" takes the shipped model, without network.
+            model: Folder of a model; None or "-" takes the included model, without network.
             device: As for the class; any but "auto" and "cpu" needs torch.
             abstain_below: As for the class.
             engine: "onnx" runs the network by onnxruntime, which starts in a fraction of the time,

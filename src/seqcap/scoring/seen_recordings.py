@@ -18,7 +18,7 @@ def seen_recordings(
     """Tells for each row whether a model was trained or validated with its recording.
 
     Args:
-        model: Folder of the model; None or "-" for the shipped one. One without fingerprints
+        model: Folder of the model; None or "-" for the included one. One without fingerprints
             has seen nothing.
         table: Rows with file, start and end.
         progress: Show progress.
