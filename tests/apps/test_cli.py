@@ -45,7 +45,7 @@ def test_a_wrong_model_and_a_wrong_ending_import_no_torch(tmp_path, samples, mod
         assert packages.isdisjoint({"torch", "pandas"})
 
 
-def test_the_shipped_model_recognises_without_torch(samples):
+def test_the_included_model_recognises_without_torch(samples):
     done, packages = imported_by("predict", samples[0], "--timeline")
     assert done.returncode == 0
     assert "onnxruntime" in packages
@@ -208,7 +208,7 @@ cli.main()
 
 
 @pytest.mark.slow
-def test_the_library_imports_no_torch_for_the_shipped_model():
+def test_the_library_imports_no_torch_for_the_included_model():
     code = (
         "import sys, seqcap; assert 'torch' not in sys.modules;"
         "assert seqcap.__version__; assert 'torch' not in sys.modules;"

@@ -241,7 +241,7 @@ def test_a_model_that_can_adapts_to_the_speaker_of_all_recordings(
     assert rows_of(seqcap(*command).out) != rows_of(run.out)
 
 
-def test_several_models_are_averaged_and_a_dash_is_the_shipped_one(seqcap, model_folder, samples):
+def test_several_models_are_averaged_and_a_dash_is_the_included_one(seqcap, model_folder, samples):
     run = seqcap("predict", samples[0], "--model", "-", "--model", model_folder, "--format", "csv")
     assert run.status == 0, run.err
     each = [Recognizer.from_pretrained(folder) for folder in (None, model_folder)]
