@@ -86,3 +86,12 @@ def test_a_missing_library_is_named(seqcap, monkeypatch):
     run = seqcap("listen")
     assert run.status == 2
     assert "the package sounddevice; pip install 'seqcap[listen]'" in run.err
+
+
+def test_channels_that_cancel_are_warned_of_once(listen, samples):
+    waveform, rate = soundfile.read(samples[0], dtype="float32")
+    opposed = np.stack((waveform, -0.9 * waveform), 1).tobytes()
+    options = ("--rate", rate, "--channels", 2, "--samples", "f32le")
+    for running in ((), ("--running",)):
+        run = listen(opposed, *options, *running)
+        assert run.out.count("warning: its channels cancel out in their mean; channel 1, the") == 1

@@ -190,6 +190,7 @@ class _Screen:
 
     def __init__(self) -> None:
         self._lines = 0
+        self._warned: set[str] = set()
 
     def show(self, each: "Answer | Event") -> None:
         from seqcap.recognition.answers import NO_SPEECH
@@ -201,6 +202,12 @@ class _Screen:
                 self._write([f"{each.at_s:8.2f} s  {each.kind}"])
                 self._lines = 0
             return
+        for warning in each.warnings:
+            if warning.kind not in self._warned:  # once, not at each refresh
+                self._warned.add(warning.kind)
+                reason = warning.text.partition(": ")[2]
+                self._write([f"{each.end:8.2f} s  warning: {reason}"])
+                self._lines = 0
         head = f"{each.start:8.2f} to {each.end:.2f} s  {each.predicted}"
         if not terminal or each.predicted == NO_SPEECH:
             sure = "" if each.predicted == NO_SPEECH else f" {each.confidence:.2f}"

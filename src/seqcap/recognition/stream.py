@@ -100,7 +100,7 @@ class Stream:
             else soxr.ResampleStream(self.rate_hz, SAMPLE_RATE_HZ, channel_count, quality="HQ")
         )
         self._answering = (
-            _Running(recognizer)
+            _Running(recognizer, name)
             if horizon_s is None
             else _Recent(recognizer, horizon_s, channel_count)
         )
@@ -213,8 +213,9 @@ class _Recent:
 class _Running:
     """The answer of all sound so far, carried on."""
 
-    def __init__(self, recognizer: "Recognizer") -> None:
+    def __init__(self, recognizer: "Recognizer", name: str) -> None:
         self._recognizer = recognizer
+        self._name = name
         self._running = RunningAnswer(recognizer.checkpoint, recognizer.engine)
         self._selector = LiveChannelSelector()
 
@@ -228,5 +229,8 @@ class _Running:
         answer = Answer("", 0.0, round(sample_count / SAMPLE_RATE_HZ, 3), probabilities, predicted)
         if self._selector.chosen is None:
             return answer
-        text = f"channels cancel out in their mean; channel {self._selector.chosen} is used instead"
+        text = (
+            f"{self._name}: its channels cancel out in their mean; channel {self._selector.chosen},"
+            " the loudest, is used instead"
+        )
         return replace(answer, warnings=(AudioIssue(IssueKind.CHANNELS_CANCEL, text),))
