@@ -14,6 +14,14 @@ if hasattr(os, "fork"):
 """
 
 
+def test_completion_finds_all_names_before_they_are_used():
+    program = "import seqcap; print(set(seqcap.__all__) - set(dir(seqcap)), *vars(seqcap))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    missing, *imported = run.stdout.split()
+    assert missing == "set()"
+    assert "Recognizer" not in imported
+
+
 def test_onnxruntime_reports_nothing_and_a_forked_process_ends(tmp_path, samples):
     homes = dict.fromkeys(("TMPDIR", "HOME", "XDG_CACHE_HOME"), str(tmp_path))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}

@@ -34,3 +34,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'seqcap' has no attribute '{name}'")
     return getattr(import_module(_MODULES.get(name, "seqcap.recognition.recognizer")), name)
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, so that completion finds those that are not yet imported."""
+    return sorted({*globals(), *__all__})
