@@ -301,7 +301,7 @@ def test_the_card_is_one_click_away(page, model):
     page.get_by_role("button", name="What this model can and cannot do").click()
     card = page.get_by_role("dialog", name="The model's card")
     card.wait_for()
-    first_line = (model / "CARD.md").read_text().splitlines()[0]
+    first_line = (model / "CARD.md").read_text().splitlines()[0].removeprefix("# ")
     page.locator("#card-text", has_text=first_line).wait_for(timeout=WAIT_MS)
 
 

@@ -1,5 +1,6 @@
 // The page: record or drop sound, see answers.
 
+import { cardElements } from "./card.js";
 import { SENTENCES } from "./checks.js";
 import { csv, save, textGrid } from "./downloads.js";
 import { bars, timelinePicture } from "./pictures.js";
@@ -71,7 +72,10 @@ function couplingsPicture({ couplings: { values, windows }, times, seconds }) {
   }));
   const details = element("details");
   details.append(element("summary", "Which moments the capsules listened to, by emotion"));
-  details.append(timelinePicture(emotions, null, seconds, cells, "Couplings of every window"));
+  details.append(
+    element("p", "Couplings alone explain an answer no better than loudness does; seqcap explain shows what counted.", "quiet"),
+    timelinePicture(emotions, null, seconds, cells, "Couplings of every window"),
+  );
   return details;
 }
 
@@ -164,7 +168,8 @@ function connect() {
   });
   at("card-open").addEventListener("click", async () => {
     const response = await fetch("model/CARD.md");
-    at("card-text").textContent = response.ok ? await response.text() : "This model came without a card.";
+    const markdown = response.ok ? await response.text() : "This model came without a card.";
+    at("card-text").replaceChildren(...cardElements(markdown));
     at("card").showModal();
   });
 }
