@@ -27,6 +27,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
     (folder / "recordings").mkdir()
     (folder / "recordings" / "one.wav").symlink_to(ROOT / "samples" / "emodb" / "16a01Nc.wav")
     tiny_experiment.write_corpus(folder / "tiny").rename(folder / "emodb.csv")
+    (folder / "mine.csv").write_text("file,speaker,emotion\nspeech.wav,15,anger\n", "utf-8")
     (folder / "answers").mkdir()
     answers = pd.DataFrame({"file": ["one.wav"], "predicted": ["neutral"]})
     answers.to_parquet(folder / "answers" / "part-0.parquet")
