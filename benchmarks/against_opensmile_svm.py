@@ -84,7 +84,7 @@ def main() -> None:
             features = functionals(table, feature_set, arguments.cache)
             if known:
                 features = per_speaker(features, table["speaker"])
-            answers = answer_fold(features, table, fold, emotions, evened=False)
+            answers = answer_fold(features, table, fold, emotions, balanced_prior=False)
             for kernel in ("rbf", "linear"):
                 everyone[f"{feature_set} + SVM ({kernel})"] = answers[f"{kernel}-chosen"]
         everyone[recognizer.checkpoint.name] = predict_table(

@@ -223,7 +223,7 @@ def answer_with_opensmile(
     if each_speaker:
         features = per_speaker(features, table["speaker"])
     ending = "-per-speaker" if each_speaker else ""
-    answers = answer_fold(features, table, fold, emotions, evened=False)
+    answers = answer_fold(features, table, fold, emotions, balanced_prior=False)
     return {
         f"{feature_set}-{machine}{ending}": [
             _row(str(corpus), part, scores(part, emotions))

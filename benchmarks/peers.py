@@ -161,7 +161,11 @@ def probabilities(
 
 
 def answer_fold(
-    features: np.ndarray, table: pd.DataFrame, fold: Fold, emotions: Sequence[str], evened: bool
+    features: np.ndarray,
+    table: pd.DataFrame,
+    fold: Fold,
+    emotions: Sequence[str],
+    balanced_prior: bool,
 ) -> dict[str, pd.DataFrame]:
     """Predicts a fold's test part with each kernel, with C = 1 and with the chosen C.
 
@@ -170,7 +174,7 @@ def answer_fold(
         table: The corpus, its labels applied.
         fold: Speakers of each part.
         emotions: The emotions to be learned.
-        evened: Correct the prior of each speaker's predictions.
+        balanced_prior: Correct the prior of each speaker's predictions.
 
     Returns:
         Predictions by kernel and choice of C.
@@ -206,7 +210,7 @@ def answer_fold(
         chosen = max(cs, key=lambda c: scores(predictions(c, "validation"), emotions)["ua"])
         answers[f"{kernel}-C1"] = predictions(FIXED_C, "test")
         answers[f"{kernel}-chosen"] = predictions(chosen, "test").assign(c=chosen)
-        if evened:
+        if balanced_prior:
             truth = table["emotion"][place["validation"]].tolist()
             for name, c in (("C1", FIXED_C), ("chosen", chosen)):
                 shares = probabilities(machines[c], values, truth, emotions)
