@@ -136,7 +136,7 @@ def test_a_probe_is_run_and_its_report_is_the_same_byte_for_byte(tmp_path: Path)
     assert "| CNN_SeqCap | 0.67 s | 1 of 1 | " in text
     assert "| LSTM_Cap | all frames so far | 1 of 1 | " in text
     assert "Fig. 5: position-aware capsules keep the position of a rise: " in text
-    assert "6 of them tested" in text
+    assert "6 utterances are tested" in text
     assert [file.name for file in figures] == ["probe-results.svg", "probe-utterances.svg"]
     for file in figures:
         ElementTree.fromstring(file.read_bytes())
