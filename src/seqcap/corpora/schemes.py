@@ -182,7 +182,7 @@ def _fold(
         raise CorpusError(
             f"{len(speakers)} speakers ({', '.join(one.name for one in speakers[:5])}) are too "
             f"few for the folds {name}: no speaker is left for training; join another corpus or "
-            "write a column 'split'"
+            "write a column 'split' and give --folds split"
         )
     return Fold(
         name=re.sub(r"[^\w.+-]", "_", name),

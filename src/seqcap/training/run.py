@@ -312,11 +312,11 @@ def load_utterances(table: pd.DataFrame, label_set: LabelSet) -> list[Utterance]
     Raises:
         CorpusError: Soft labels that are no probabilities.
     """
+    soft = soft_labels(table, label_set.emotions)  # before the sound, which takes longer
     labels = [label_set.emotions.index(emotion) for emotion in table["emotion"]]
     corpora = table["corpus"] if "corpus" in table else [""] * len(table)
     columns = (load_rows(table), labels, corpora, table["speaker"].map(speaker_key))
     utterances = [Utterance(*row) for row in zip(*columns, strict=True)]
-    soft = soft_labels(table, label_set.emotions)
     return [each._replace(soft=one) for each, one in zip(utterances, soft, strict=True)]
 
 
