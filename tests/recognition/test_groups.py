@@ -1,12 +1,17 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
+import soundfile
 
 from seqcap import Answer, Failure, Recognizer
+from seqcap.errors import CheckpointError
 from seqcap.recognition import groups, recordings
 from seqcap.recognition.checkpoint import load_checkpoint
 from seqcap.recognition.combination import Combination
+from seqcap.recognition.model_description import load_description
+from seqcap.recognition.onnx_engine import OnnxEngine
 
 
 @pytest.fixture
@@ -77,6 +82,15 @@ def test_recordings_beyond_what_memory_keeps_are_answered_alike(
     assert len(decoded) > len(samples)
 
 
+@pytest.fixture
+def excerpts(samples):
+    """Short parts of a recording, of several groups."""
+    sound, rate_hz = soundfile.read(samples[0], dtype="float32")
+    starts = range(0, len(sound) - rate_hz // 2, rate_hz // 100)
+    parts = [(sound[start:][: rate_hz // 2], rate_hz) for start in starts]
+    return list(itertools.islice(itertools.cycle(parts), 200))
+
+
 def test_a_resumed_group_gives_the_same_bits(adapting):
     generator = np.random.default_rng(0)
     lengths = generator.integers(700, 3000, 70)
@@ -84,6 +98,30 @@ def test_a_resumed_group_gives_the_same_bits(adapting):
     first, second = adapting.recognize_in_groups(sources)
     assert [len(first), len(second)] == [64, 6]
     assert list(adapting.recognize_in_groups(sources[64:])) == [second]
+
+
+def test_groups_side_by_side_keep_their_order_and_the_bits_of_one_thread(excerpts):
+    description = load_description()
+    several, alone = (
+        Recognizer(description, engine=OnnxEngine(description.folder, threads))
+        for threads in (3, 1)
+    )
+    assert (several.worker_count, alone.worker_count) == (3, 1)
+    sources = [*excerpts[:100], b"", *excerpts[100:]]
+    answers = list(several.recognize_many(sources))
+    assert isinstance(answers[100], Failure)
+    assert answers == list(alone.recognize_many(sources))
+
+
+def test_an_error_in_a_worker_reaches_the_caller(excerpts, monkeypatch):
+    def fail(*_):
+        raise CheckpointError("no graphs")
+
+    description = load_description()
+    recognizer = Recognizer(description, engine=OnnxEngine(description.folder, 2))
+    monkeypatch.setattr(OnnxEngine, "run", fail)
+    with pytest.raises(CheckpointError, match="no graphs"):
+        list(recognizer.recognize_many(excerpts))
 
 
 @pytest.mark.slow

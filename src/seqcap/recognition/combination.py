@@ -51,6 +51,15 @@ class Combination(GroupRecognizer):
         """Whether one of them adapts to a speaker."""
         return any(one.is_speaker_adaptive for one in self.recognizers)
 
+    @property
+    def worker_count(self) -> int:
+        """How many groups of recordings are answered at the same time."""
+        return min(one.worker_count for one in self.recognizers)
+
+    def worker(self) -> "Combination":
+        """The same models for one group among several, with its share of the cores."""
+        return Combination([one.worker() for one in self.recognizers], self.abstain_below)
+
     def check_adaptive(self) -> None:
         """Refuses models of which none adapts to speakers.
 

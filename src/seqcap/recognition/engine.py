@@ -76,6 +76,13 @@ class Engine(Protocol):
     def chunking(self) -> Chunking:
         """How its system divides a recording into chunks."""
 
+    @property
+    def worker_count(self) -> int:
+        """How many workers, run side by side, are fastest on this machine; at least 1."""
+
+    def worker(self) -> "Engine":
+        """The same network for one worker, with its share of the cores."""
+
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
         """Runs the network on whole recordings.
 

@@ -1,7 +1,10 @@
 """What recognises recordings, one model or several: from sources to answers, in their order."""
 
+import itertools
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
 from seqcap.audio.channels import MIX
@@ -39,6 +42,15 @@ class GroupRecognizer(ABC):
     @abstractmethod
     def is_speaker_adaptive(self) -> bool:
         """Whether `adapt_to_speaker` makes a difference."""
+
+    @property
+    @abstractmethod
+    def worker_count(self) -> int:
+        """How many groups of recordings are answered at the same time."""
+
+    @abstractmethod
+    def worker(self) -> Self:
+        """The same for one group among several, with its share of the cores."""
 
     @abstractmethod
     def answer(self, recordings: Sequence[LoadedRecording], timeline: bool) -> list[Answer]:
@@ -215,11 +227,31 @@ class GroupRecognizer(ABC):
 def _recognize_groups(
     recognizer: GroupRecognizer, groups: Iterable[Group], timeline: bool
 ) -> Iterator[list[Answer | Failure]]:
-    """Answers group by group; failures keep their places."""
-    for group in groups:
-        read = [entry for entry in group if isinstance(entry, LoadedRecording)]
-        answers = iter(recognizer.answer(read, timeline))
-        yield [entry if isinstance(entry, Failure) else next(answers) for entry in group]
+    """Answers group by group, several groups at the same time; gives them in their order."""
+    coming = iter(groups)
+    known = list(itertools.islice(coming, 2))
+    if len(known) < 2 or recognizer.worker_count == 1:
+        for group in itertools.chain(known, coming):
+            yield _answer_group(recognizer, group, timeline)
+        return
+    worker = recognizer.worker()
+    waiting: deque[Future[list[Answer | Failure]]] = deque()
+    with ThreadPoolExecutor(recognizer.worker_count, "seqcap-worker") as pool:
+        for group in itertools.chain(known, coming):
+            waiting.append(pool.submit(_answer_group, worker, group, timeline))
+            if len(waiting) > recognizer.worker_count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _answer_group(
+    recognizer: GroupRecognizer, group: Group, timeline: bool
+) -> list[Answer | Failure]:
+    """Answers a group; failures keep their places."""
+    read = [entry for entry in group if isinstance(entry, LoadedRecording)]
+    answers = iter(recognizer.answer(read, timeline))
+    return [entry if isinstance(entry, Failure) else next(answers) for entry in group]
 
 
 def _keep(groups: Iterable[Group]) -> list[Group]:

@@ -17,6 +17,8 @@ from seqcap.recognition.model_folder import DECIDE_FILE, ENCODE_FILE
 
 CHUNKING = "seqcap.chunking"  # metadata of the first graph
 _ERRORS_ONLY = 3
+# Choice: each worker holds a group of recordings in memory, some 50 MB.
+_MOST_WORKERS = 8
 _OF_PARENT: list[onnxruntime.InferenceSession] = []
 
 
@@ -35,9 +37,9 @@ class OnnxEngine:
     device = "cpu"
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
-        threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores()
+        self._threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores()
         self._folder = folder
-        self._open(threads)
+        self._open(self._threads)
         try:
             facts = self._encode.get_modelmeta().custom_metadata_map
             self.chunking = Chunking(**json.loads(facts[CHUNKING]))
@@ -50,6 +52,18 @@ class OnnxEngine:
         recurrent = [each for each in self._encode.get_inputs() if each.name == "previous"]
         # Only the capsules of RecCap look back; their branch is the last one.
         self._previous_size = recurrent[0].shape[1] if recurrent else 0
+
+    @property
+    def worker_count(self) -> int:
+        """One for each thread, up to eight."""
+        return min(self._threads, _MOST_WORKERS)
+
+    def worker(self) -> "OnnxEngine":
+        """The same network for one worker, with its share of the threads.
+
+        Workers may share what this gives: its sessions can be run from several threads at once.
+        """
+        return OnnxEngine(self._folder, self._threads // self.worker_count)
 
     def _open(self, threads: int) -> None:
         self._encode = _session(self._folder / ENCODE_FILE, threads)

@@ -112,6 +112,17 @@ class Recognizer(GroupRecognizer):
         """Whether `adapt_to_speaker` makes a difference."""
         return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
 
+    @property
+    def worker_count(self) -> int:
+        """How many groups of recordings are answered at the same time."""
+        return self.engine.worker_count
+
+    def worker(self) -> "Recognizer":
+        """The same model for one group among several, with its share of the cores."""
+        return Recognizer(
+            self.checkpoint, abstain_below=self.abstain_below, engine=self.engine.worker()
+        )
+
     def check_adaptive(self) -> None:
         """Refuses models that do not adapt to speakers.
 

@@ -31,6 +31,7 @@ class TorchEngine:
     """
 
     name = "torch"
+    worker_count = 1
 
     def __init__(self, system: System, device: str = "auto") -> None:
         if device == "auto":
@@ -52,6 +53,10 @@ class TorchEngine:
             overlap_steps=[branch.overlap_steps for branch in self._branches],
             branch_shares=system.branch_shares.tolist(),
         )
+
+    def worker(self) -> "TorchEngine":
+        """Itself: torch shares the cores out."""
+        return self
 
     @torch.inference_mode()
     def run(self, frames: FloatArray, counts: IntArray) -> Output:

@@ -40,6 +40,12 @@ class KeptOutputs:
         """The same as the wrapped engine's."""
         return self._engine.chunking
 
+    worker_count = 1  # one after the other, so that the order is known
+
+    def worker(self) -> "KeptOutputs":
+        """Itself."""
+        return self
+
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
         """Runs the network, as `Engine.run`."""
         return self._next(lambda: self._engine.run(frames, counts))
