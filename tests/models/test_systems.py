@@ -72,10 +72,10 @@ def test_the_baselines_of_satt_stay_below_two_million_parameters(name):
     assert count_parameters(shape_only(name, 4)) < 2_000_000
 
 
-def test_systems_come_in_the_papers_order():
+def test_systems_come_in_the_papers_order_and_ours_behind_them():
     assert " ".join(SYSTEMS) == (
         "CNN CNN_LSTM CNN_GRU CNN_GRU_Att LSTM_Cap CNN_Cap CNN_SeqCap CNN_RecCap "
-        "CNN_GRU-SeqCap CNN_GRU-RecCap"
+        "CNN_GRU-SeqCap CNN_GRU-RecCap Whisper Whisper-SeqCap"
     )
 
 

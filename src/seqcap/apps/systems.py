@@ -1,4 +1,4 @@
-"""`seqcap systems`: the paper's systems and their sizes."""
+"""`seqcap systems`: the paper's systems, ours, and their sizes."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ EMOTION_COUNT = 4  # as in Table II
 
 
 def systems(output_format: ScreenFormatOption = ScreenFormat.TABLE) -> None:
-    """List the paper's systems, with parameters and abilities.
+    """List the systems, with parameters and abilities.
 
     Examples:
       seqcap systems

@@ -69,6 +69,8 @@ class ConvolutionStack(nn.Module):
         bins: Bins of the spectrograms.
     """
 
+    block_steps = 1  # chunks of a map may begin at any step
+
     def __init__(self, stages: tuple[Stage, ...], bins: int = 512) -> None:
         super().__init__()
         self.stages = stages
@@ -80,6 +82,16 @@ class ConvolutionStack(nn.Module):
             self.channels = stage.channels * len(stage.kernels)
             self.bins //= stage.pooling[0]
         self.frames_per_step = math.prod(stage.pooling[1] for stage in stages)
+
+    @property
+    def before_steps(self) -> int:
+        """Steps before a step in its receptive field.
+
+        Example:
+            >>> ConvolutionStack(CNN_COMPONENT).before_steps
+            3
+        """
+        return self.context_steps
 
     @property
     def context_steps(self) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqcap.models.capsules import PRIMARY_DIM, CapsuleBranch, output_vectors, window_counts
 from seqcap.models.cnn import ConvolutionStack, length_mask
 from seqcap.models.convolution import Convolution
+from seqcap.models.speech_encoder import SpeechEncoder
 from seqcap.models.system import System
 
 
@@ -68,7 +69,10 @@ def lsuv_init(system: System, spectrograms: Tensor, frame_counts: Tensor) -> Non
         spectrograms: Normalised, shape ``(batch, frame, bin)``.
         frame_counts: Frames that count, shape ``(batch,)``.
     """
-    _scale_convolutions(system.cnn, spectrograms, frame_counts)
+    if isinstance(system.cnn, SpeechEncoder):
+        _scale_encoder(system.cnn, spectrograms, frame_counts)
+    else:
+        _scale_convolutions(system.cnn, spectrograms, frame_counts)
     maps, step_counts = system.cnn(spectrograms, frame_counts)
     for branch in system.branches:
         if isinstance(branch, CapsuleBranch):
@@ -84,6 +88,14 @@ def _scale_convolutions(cnn: ConvolutionStack, spectrograms: Tensor, counts: Ten
             _standardise(convolution, maps, deviation=1.0)
             pooled.append(F.max_pool2d(convolution(maps), stage.pooling[::-1]))
         maps = F.relu(torch.cat(pooled, 1))
+
+
+def _scale_encoder(encoder: SpeechEncoder, spectrograms: Tensor, counts: Tensor) -> None:
+    features, counted = encoder.features(spectrograms, counts)
+    values = encoder.to_map(features)[counted]
+    scale = 1 / values.std(dim=0).clamp(min=1e-6)
+    encoder.to_map.weight.mul_(scale[:, None])
+    encoder.to_map.bias.sub_(values.mean(dim=0)).mul_(scale)
 
 
 def _standardise(convolution: Convolution, maps: Tensor, deviation: float) -> None:

@@ -6,6 +6,7 @@ bins, K emotions.
 """
 
 import json
+import math
 from typing import cast
 
 import onnx
@@ -16,6 +17,7 @@ from seqcap.models.branch import Branch
 from seqcap.models.capsules import OUTPUT_FEATURES, CapsuleBranch
 from seqcap.models.onnx_builder import FLOAT, INT, GraphBuilder
 from seqcap.models.onnx_capsules import Decided, decide_by_capsules, encode_windows
+from seqcap.models.onnx_encoder import encode_speech
 from seqcap.models.onnx_layers import (
     ceil_div,
     convolve,
@@ -28,6 +30,7 @@ from seqcap.models.onnx_layers import (
 from seqcap.models.onnx_recurrent import attend, gates_of, own_gates, run_recurrent
 from seqcap.models.recurrent import STEPS_PER_STACK, DenseHead, GRUBranch
 from seqcap.models.satt import LSTMBranch, PooledBranch
+from seqcap.models.speech_encoder import SpeechEncoder
 from seqcap.models.system import BINS, System
 
 CHUNKING = "seqcap.chunking"  # metadata: what a program needs to go through a recording in chunks
@@ -80,7 +83,7 @@ def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:
     previous = ""
     if _is_recurrent(system):
         previous = graph.input("previous", FLOAT, ["batch", OUTPUT_FEATURES])
-    maps, steps = convolve(graph, system, frames, counts)
+    maps, steps = make_maps(graph, system, frames, counts)
     for index, branch in enumerate(branches_of(system)):
         seen = graph.op("Add", kept, graph.ints(branch.overlap_steps))
         end = graph.op("Add", skipped, seen)
@@ -89,6 +92,23 @@ def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:
         features = encode(graph, branch, here, steps_here, previous)
         graph.output(f"features_{index}", features, FLOAT, ["batch", f"unit_{index}", "feature"])
     return graph.model("encode", {CHUNKING: json.dumps(_chunking(system))})
+
+
+def make_maps(graph: GraphBuilder, system: System, frames: str, counts: str) -> tuple[str, str]:
+    """Adds the convolutions of Table I, or the encoder in their place.
+
+    Args:
+        graph: The graph.
+        system: The system with its weights.
+        frames: Name of the frames, (B, T, 512).
+        counts: Name of the frames that count, (B,).
+
+    Returns:
+        Names of maps (B, C, S, F) and of the steps that count, (B,).
+    """
+    if isinstance(system.cnn, SpeechEncoder):
+        return encode_speech(graph, system.cnn, frames, counts)
+    return convolve(graph, system.cnn, frames, counts)
 
 
 def decide_graph(system: System, half_weights: bool) -> onnx.ModelProto:
@@ -138,9 +158,10 @@ def _chunking(system: System) -> dict[str, object]:
     return {
         "frames_per_step": system.cnn.frames_per_step,
         "context_steps": system.cnn.context_steps,
-        "shift_steps": [branch.shift_steps for branch in branches],
+        "shift_steps": [math.lcm(b.shift_steps, system.cnn.block_steps) for b in branches],
         "overlap_steps": [branch.overlap_steps for branch in branches],
         "branch_shares": system.branch_shares.tolist(),
+        "before_steps": system.cnn.before_steps,
     }
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seqcap.models.cnn import ConvolutionStack
 from seqcap.models.convolution import Convolution
 from seqcap.models.onnx_builder import FLOAT, GraphBuilder
 from seqcap.models.recurrent import DenseHead
-from seqcap.models.system import System
 
 
 def array_of(tensor: Tensor) -> NDArray[np.float32]:
@@ -115,19 +115,21 @@ def length_mask(graph: GraphBuilder, counts: str, size: str) -> str:
     return graph.op("Less", count_up(graph, size), unsqueeze(graph, counts, 1))
 
 
-def convolve(graph: GraphBuilder, system: System, frames: str, counts: str) -> tuple[str, str]:
+def convolve(
+    graph: GraphBuilder, cnn: ConvolutionStack, frames: str, counts: str
+) -> tuple[str, str]:
     """Adds the convolutions of Table I.
 
     Args:
         graph: The graph.
-        system: The system with its weights.
+        cnn: The convolutions with their weights.
         frames: Name of the frames, (B, T, 512).
         counts: Name of the frames that count, (B,).
 
     Returns:
         Names of maps (B, C, S, F) and of the steps that count, (B,).
     """
-    cnn, per_step = system.cnn, system.cnn.frames_per_step
+    per_step = cnn.frames_per_step
     size = size_of(graph, frames, 1)
     mask = unsqueeze(graph, length_mask(graph, counts, size), 2)
     frames = graph.op("Where", mask, frames, graph.constant(0.0))  # padding may be NaN

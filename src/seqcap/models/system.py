@@ -1,4 +1,4 @@
-"""A whole system: convolutions, branches, and their answer, for recordings of any length."""
+"""A whole system: what makes a map, branches, and their answer, for recordings of any length."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,15 +7,17 @@ from torch import Tensor, nn
 
 from seqcap.models.branch import Branch, Trace
 from seqcap.models.cnn import ConvolutionStack, Stage
+from seqcap.models.speech_encoder import SpeechEncoder
 
 BINS = 512  # 0 to 5.11 kHz on a grid of 10 Hz, Sec. VI-A
 
 
 class System(nn.Module):
-    """Convolutions, then one branch or two, each with its own logits.
+    """Convolutions or an encoder, then one branch or two, each with its own logits.
 
     Args:
-        stages: The convolutional layers; none if the branch reads spectrograms itself.
+        stages: The convolutional layers, none if the branch reads spectrograms itself; or an
+            encoder in their place.
         branches: Makers of the branches from the map's channels and bins.
         shares: Each branch's share in the answer; they sum to one.
 
@@ -29,12 +31,12 @@ class System(nn.Module):
 
     def __init__(
         self,
-        stages: tuple[Stage, ...],
+        stages: tuple[Stage, ...] | SpeechEncoder,
         branches: Iterable[Callable[[int, int], Branch]],
         shares: tuple[float, ...] = (1.0,),
     ) -> None:
         super().__init__()
-        self.cnn = ConvolutionStack(stages, BINS)
+        self.cnn = ConvolutionStack(stages, BINS) if isinstance(stages, tuple) else stages
         self.branches = nn.ModuleList(make(self.cnn.channels, self.cnn.bins) for make in branches)
         self.register_buffer("branch_shares", torch.tensor(shares), persistent=False)
 

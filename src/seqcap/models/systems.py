@@ -23,6 +23,7 @@ from seqcap.models.cnn import CNN_COMPONENT
 from seqcap.models.initialisation import initialise
 from seqcap.models.recurrent import GRUBranch
 from seqcap.models.satt import SATT_CNN, SATT_CNN_LSTM, LSTMBranch, PooledBranch
+from seqcap.models.speech_encoder import SpeechEncoder
 from seqcap.models.system import System
 
 __all__ = [
@@ -103,6 +104,18 @@ def _two_branches(emotion_count: int, recurrent: bool, settings: CapsuleSettings
     return System(CNN_COMPONENT, branches, shares=(1 - CAPSULE_SHARE, CAPSULE_SHARE))
 
 
+def _whisper(emotion_count: int, settings: CapsuleSettings) -> System:
+    return System(SpeechEncoder(), [lambda c, b: PooledBranch(c, b, emotion_count)])
+
+
+def _whisper_seqcap(emotion_count: int, settings: CapsuleSettings) -> System:
+    def pooled(channels: int, bins: int) -> Branch:
+        return PooledBranch(channels, bins, emotion_count)
+
+    branches = [pooled, _capsules(emotion_count, False, settings)]
+    return System(SpeechEncoder(), branches, shares=(1 - CAPSULE_SHARE, CAPSULE_SHARE))
+
+
 @dataclass(frozen=True)
 class SystemSpec:
     """One row of ``SYSTEMS``.
@@ -137,6 +150,9 @@ SYSTEMS: dict[str, SystemSpec] = {
     "CNN_RecCap": SystemSpec(_cnn_reccap, 708_148, "IV-C", streams=True, any_length=True),
     "CNN_GRU-SeqCap": SystemSpec(_cnn_gru_seqcap, 1_523_448, "V-C", streams=False, any_length=True),
     "CNN_GRU-RecCap": SystemSpec(_cnn_gru_reccap, 1_528_056, "V-C", streams=False, any_length=True),
+    # Not the paper's: a frozen encoder of speech in the place of the convolutions.
+    "Whisper": SystemSpec(_whisper, None, "-", streams=False, any_length=True),
+    "Whisper-SeqCap": SystemSpec(_whisper_seqcap, None, "-", streams=False, any_length=True),
 }
 
 

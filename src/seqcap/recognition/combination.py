@@ -57,7 +57,12 @@ class Combination(GroupRecognizer):
         return min(one.worker_count for one in self.recognizers)
 
     def worker(self) -> "Combination":
-        """The same models for one group among several, with its share of the cores."""
+        """The same models for one group among several, with its share of the cores.
+
+        Example:
+            >>> Combination([Recognizer.from_pretrained()]).worker().emotions
+            ('neutral', 'anger', 'happiness', 'sadness')
+        """
         return Combination([one.worker() for one in self.recognizers], self.abstain_below)
 
     def check_adaptive(self) -> None:

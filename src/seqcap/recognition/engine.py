@@ -23,6 +23,8 @@ class Chunking:
     Attributes:
         frames_per_step: Frames of the spectrogram in a step of the map.
         context_steps: Steps on either side whose frames a step depends on.
+        before_steps: Steps before a chunk that it depends on; `context_steps` if None. An encoder
+            in blocks needs none, since chunks begin with a block.
         shift_steps: By branch: chunks start at multiples of these.
         overlap_steps: By branch: so far its units reach into the next chunk.
         branch_shares: Each branch's share in the answer; they sum to one.
@@ -33,6 +35,7 @@ class Chunking:
     shift_steps: Sequence[int]
     overlap_steps: Sequence[int]
     branch_shares: Sequence[float]
+    before_steps: int | None = None
 
     @property
     def chunk_steps(self) -> int:
@@ -165,10 +168,11 @@ class _Reading:
         self.engine = engine
         chunking = engine.chunking
         self.per_step = chunking.frames_per_step
-        self.context_steps = chunking.context_steps
+        before = chunking.before_steps
+        self.before_steps = chunking.context_steps if before is None else before
         self.chunk_steps = chunking.chunk_steps
         # A chunk is not the last one only if there are steps beyond all that it looks at.
-        self.seen_steps = self.chunk_steps + max(chunking.overlap_steps) + self.context_steps
+        self.seen_steps = self.chunk_steps + max(chunking.overlap_steps) + chunking.context_steps
         self.blocks: list[FloatArray] = []  # frames from step `first` on
         self.frame_count = 0
         self.first = 0  # the step where what is kept starts
@@ -183,7 +187,7 @@ class _Reading:
             seen = (self.done - self.first + self.seen_steps) * self.per_step
             self._encode(kept[:seen], self.chunk_steps)
             self.done += self.chunk_steps
-            first = max(0, self.done - self.context_steps)
+            first = max(0, self.done - self.before_steps)
             kept = kept[(first - self.first) * self.per_step :].copy()
             self.first, self.blocks, self.frame_count = first, [kept], len(kept)
 

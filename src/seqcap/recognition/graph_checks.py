@@ -9,8 +9,9 @@ from pathlib import Path
 
 OPERATIONS = frozenset(
     (
-        *("Add", "And", "Cast", "Concat", "Conv", "Div", "Equal", "Flatten", "GRU", "Gather"),
-        *("Identity", "LSTM", "Less", "MatMul", "Max", "MaxPool", "Min", "Mul", "Pad", "Range"),
+        *("Add", "And", "Cast", "Concat", "Conv", "Div", "Equal", "Erf", "Exp", "Flatten", "GRU"),
+        *("Gather", "Identity", "LSTM", "LayerNormalization", "Less", "Log", "MatMul", "Max"),
+        *("MaxPool", "Min", "Mul", "Pad", "Range"),
         *("ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Scan", "Shape", "Slice", "Softmax"),
         *("Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"),
     )

@@ -118,7 +118,12 @@ class Recognizer(GroupRecognizer):
         return self.engine.worker_count
 
     def worker(self) -> "Recognizer":
-        """The same model for one group among several, with its share of the cores."""
+        """The same model for one group among several, with its share of the cores.
+
+        Example:
+            >>> Recognizer.from_pretrained().worker().emotions
+            ('neutral', 'anger', 'happiness', 'sadness')
+        """
         return Recognizer(
             self.checkpoint, abstain_below=self.abstain_below, engine=self.engine.worker()
         )

@@ -29,7 +29,7 @@ from seqcap.models import onnx_graphs as network
 from seqcap.models.capsules import OUTPUT_FEATURES
 from seqcap.models.onnx_builder import FLOAT, GraphBuilder
 from seqcap.models.onnx_capsules import Decided
-from seqcap.models.onnx_layers import ceil_div, convolve, count_up, length_mask, size_of
+from seqcap.models.onnx_layers import ceil_div, count_up, length_mask, size_of
 from seqcap.recognition.checkpoint import Checkpoint
 from seqcap.recognition.model_folder import CARD_FILE
 
@@ -236,7 +236,7 @@ def _answer(
     graph: GraphBuilder, checkpoint: Checkpoint, spectrogram: str, frame_counts: str
 ) -> tuple[str, list[Decided]]:
     system = checkpoint.system
-    maps, steps = convolve(graph, system, spectrogram, frame_counts)
+    maps, steps = network.make_maps(graph, system, spectrogram, frame_counts)
     merged, all_decided = "", []
     for branch, share in zip(
         network.branches_of(system), system.branch_shares.tolist(), strict=True

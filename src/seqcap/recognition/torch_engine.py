@@ -1,6 +1,7 @@
 """A model's network run by torch: any system, on any device."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,9 +50,10 @@ class TorchEngine:
         self.chunking = Chunking(
             frames_per_step=system.cnn.frames_per_step,
             context_steps=system.cnn.context_steps,
-            shift_steps=[branch.shift_steps for branch in self._branches],
+            shift_steps=[math.lcm(b.shift_steps, system.cnn.block_steps) for b in self._branches],
             overlap_steps=[branch.overlap_steps for branch in self._branches],
             branch_shares=system.branch_shares.tolist(),
+            before_steps=system.cnn.before_steps,
         )
 
     def worker(self) -> "TorchEngine":

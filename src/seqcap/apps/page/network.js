@@ -28,7 +28,7 @@ export class Network {
       if (count - first * perStep <= seen) break;
       await encode(seen, this.chunkSteps);
       done += this.chunkSteps;
-      first = Math.max(0, done - this.context_steps);
+      first = Math.max(0, done - (this.before_steps ?? this.context_steps));
     }
     await encode(count - first * perStep, ALL_STEPS);
     return this.decide(features, Math.ceil(count / perStep));
