@@ -33,7 +33,8 @@ from seqcap.apps.serve_app import make_app
 from seqcap.apps.static_page import write_page
 from seqcap.audio.waveform import load_waveform
 from seqcap.recognition.answers import Answer
-from seqcap.recognition.model_folder import GRAPH_FILE, PRETRAINED_FOLDER
+from seqcap.recognition.export import export_model
+from seqcap.recognition.model_folder import GRAPH_FILE, check_model_folder
 from seqcap.recognition.recognizer import Recognizer
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "emodb"
@@ -130,7 +131,7 @@ def of_browser(files: list[Path], emotions: Sequence[str]) -> Iterator[Row]:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        write_page(Path(scratch) / "site", PRETRAINED_FOLDER)
+        write_page(Path(scratch) / "site", check_model_folder())
         handler = functools.partial(_Quiet, directory=Path(scratch) / "site")
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -173,7 +174,8 @@ def doors_of(
     recognizer: Recognizer, client: TestClient, files: list[Path], scratch: Path
 ) -> dict[str, Callable[[], list[Row]]]:
     """Every way in that needs no browser."""
-    session = onnxruntime.InferenceSession(PRETRAINED_FOLDER / GRAPH_FILE)
+    export_model(None, scratch / "exported")
+    session = onnxruntime.InferenceSession(scratch / "exported" / GRAPH_FILE)
 
     def of_graph(path: Path) -> Row:
         speech = recognizer.checkpoint.normalisation.cut_to_speech(load_waveform(path))

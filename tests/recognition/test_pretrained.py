@@ -17,10 +17,13 @@ def recognizer():
     return Recognizer.from_pretrained(device="cpu")
 
 
-def test_it_is_the_papers_system(recognizer):
-    assert recognizer.checkpoint.system_name == "CNN_GRU-SeqCap"
-    assert count_parameters(load_checkpoint().system) == 1_523_448
+def test_it_has_sequential_capsules_and_the_papers_network_is_there_as_well(recognizer):
+    assert recognizer.checkpoint.system_name == "Whisper-SeqCap"
+    assert count_parameters(load_checkpoint().system) == 904_008
     assert recognizer.emotions == tuple(EMOTION_OF_LETTER.values())
+    papers = load_checkpoint("cnn")
+    assert papers.system_name == "CNN_GRU-SeqCap"
+    assert count_parameters(papers.system) == 1_523_448
 
 
 def test_speakers_of_the_samples_did_not_train_it(recognizer, samples):

@@ -87,7 +87,7 @@ def test_the_record_of_a_run_describes_the_initial_model(parent: Path) -> None:
     assert (described["name"], described["emotions"]) == ("parent", list(EMOTIONS))
     assert len(described["weights_sha256"]) == 64
     assert describe_init_model(read_settings()) == {}
-    shipped = describe_init_model(read_settings(system="CNN_GRU-SeqCap", init_from="-"))
+    shipped = describe_init_model(read_settings(system="Whisper-SeqCap", init_from="-"))
     assert "ravdess-01" in shipped["speakers"]
 
 

@@ -45,7 +45,7 @@ ModelOption = Annotated[
     typer.Option(
         metavar="DIR",
         help="Folder of a model, or the name of an included one; repeat it to average several.  "
-        "[default: the included model; with --adapt, the included 'adaptive']",
+        "[default: the included model; with --adapt, the average of it and 'adaptive']",
     ),
 ]
 
@@ -108,12 +108,13 @@ def predict(
       seqcap predict meeting.wav --segments meeting.rttm --format csv
       curl -s URL | seqcap predict - --abstain-below 0.6
       seqcap predict speech.wav --model runs/first/model --model runs/second/model
+      seqcap predict speech.wav --model - --model cnn
       seqcap predict anna/ --adapt
       seqcap predict meeting.wav --segments meeting.rttm --adapt
     """
     written_as = choose_format(output_format, output)
-    default = ADAPTIVE if adapt else SHIPPED
-    models = [check_model_folder(folder) for folder in model or (default,)]
+    default = (SHIPPED, ADAPTIVE) if adapt else (SHIPPED,)
+    models = [check_model_folder(folder) for folder in model or default]
 
     from seqcap.apps.prediction import Job, run_job
     from seqcap.apps.prediction_inputs import find_items

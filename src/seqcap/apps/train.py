@@ -102,7 +102,7 @@ def train(
       seqcap train emodb.csv --output runs/emodb
       seqcap train emodb.csv ravdess.csv --folds split.json --output runs/both
       seqcap train mine.csv --labels all --folds loso --fold all --output runs/mine
-      seqcap train mine.csv --system CNN_GRU-SeqCap --init-from - --output runs/mine
+      seqcap train mine.csv --system Whisper-SeqCap --init-from - --output runs/mine
       seqcap train emodb.csv --recipe paper --set epochs=30 --output runs/paper
     """
     with needs_extra("train"):

@@ -41,7 +41,7 @@ class Checkpoint(ModelDescription):
 
     Example:
         >>> load_checkpoint().system_name  # the included model
-        'CNN_GRU-SeqCap'
+        'Whisper-SeqCap'
     """
 
     system: System
