@@ -31,7 +31,7 @@ from seqcap.recognition.onnx_engine import OnnxEngine
 from seqcap.recognition.torch_engine import TorchEngine
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "emodb"
-SYSTEMS = ("CNN_SeqCap", "CNN_RecCap", "CNN_GRU-SeqCap")
+SYSTEMS = ("CNN_SeqCap", "CNN_RecCap", "CNN_GRU-SeqCap", "Whisper-SeqCap")
 DURATIONS_S = (1, 3, 10, 60, 600)
 MEMORY_DURATIONS_S = (10, 60, 600, 1800)
 BATCH = 16
