@@ -12,7 +12,7 @@ EMOTION_COUNT = 4  # as in Table II
 
 
 def systems(output_format: ScreenFormatOption = ScreenFormat.TABLE) -> None:
-    """List the systems, with parameters and abilities.
+    """List the systems, with trained parameters and abilities.
 
     Examples:
       seqcap systems

@@ -40,6 +40,7 @@ class OnnxEngine:
         self._threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores()
         self._folder = folder
         self._open(self._threads)
+        self._worker: OnnxEngine | None = None
         try:
             facts = self._encode.get_modelmeta().custom_metadata_map
             self.chunking = Chunking(**json.loads(facts[CHUNKING]))
@@ -63,7 +64,9 @@ class OnnxEngine:
 
         Workers may share what this gives: its sessions can be run from several threads at once.
         """
-        return OnnxEngine(self._folder, self._threads // self.worker_count)
+        if self._worker is None:
+            self._worker = OnnxEngine(self._folder, self._threads // self.worker_count)
+        return self._worker
 
     def _open(self, threads: int) -> None:
         self._encode = _session(self._folder / ENCODE_FILE, threads)
