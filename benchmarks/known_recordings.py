@@ -1,7 +1,8 @@
 """How many recordings of a speaker does a speaker-adaptive model need to gain?
 
 Each recording is recognised alone, by a model adapted to a number of other recordings of its
-speaker, drawn at random, without labels. Needs the extra `train`:
+speaker, drawn at random, without labels; with `--known-emotion`, from those of one emotion. Needs
+the extra `train`:
 
     python benchmarks/known_recordings.py emodb.csv ravdess.csv nemo.csv \
         --folds src/seqcap/training/recipes/pretrained.json --part validation
@@ -36,12 +37,13 @@ def answer(
     emotions: Sequence[str],
     known: int,
     generator: np.random.Generator,
+    may_be_known: np.ndarray,
 ) -> list[list[float]]:
     """Probabilities of one speaker's recordings, each group by recordings of the other groups."""
     group = generator.permutation(len(sounds)) % GROUPS
     result: list[list[float]] = [[]] * len(sounds)
     for one in range(GROUPS):
-        others, own = np.flatnonzero(group != one), np.flatnonzero(group == one)
+        others, own = np.flatnonzero((group != one) & may_be_known), np.flatnonzero(group == one)
         drawn = generator.permutation(others)[:known]
         adapted = recognizer.adapt_to_speaker([sounds[int(place)] for place in drawn])
         answers = adapted.recognize_many([sounds[int(place)] for place in own])
@@ -60,6 +62,7 @@ def main() -> None:
     parser.add_argument("--fold", default="0")
     parser.add_argument("--part", default="validation", help="validation or test")
     parser.add_argument("--model", help="folder of a model; the shipped one if not given")
+    parser.add_argument("--known-emotion", help="only recordings of this emotion are known")
     parser.add_argument("--seed", type=int, default=0, help="of the drawing")
     arguments = parser.parse_args()
     try:
@@ -85,8 +88,10 @@ def main() -> None:
             for speaker in speakers:
                 own = np.flatnonzero(asked["speaker"] == speaker)
                 recordings = [sounds[int(place)] for place in own]
+                label = arguments.known_emotion
+                allowed = (asked["emotion"][own] == label).to_numpy() | (label is None)
                 answered.loc[own, list(emotions)] = answer(
-                    recognizer, recordings, emotions, known, generator
+                    recognizer, recordings, emotions, known, generator, allowed
                 )
                 progress.advance(task)
             cells = [scores(answered[answered["corpus"] == one], emotions) for one in corpora]

@@ -53,8 +53,9 @@ from seqcap.training.fit import answer_batches, train
 from seqcap.training.run import load_utterances, read_tables
 from seqcap.training.run_identity import describe_machine
 from seqcap.training.settings import RECIPES, TrainingSettings, read_settings
+from seqcap.training.speaker_features import subtract_speaker_features
 
-MOST_VALIDATION_ROWS = 100  # the last epoch is kept, so they choose nothing
+MOST_VALIDATION_ROWS = 100  # they are watched only
 ANSWERS_FILE = "answers.csv"
 LOGITS_FILE = "logits.npz"
 BINS = 15  # of the calibration error
@@ -115,7 +116,10 @@ def train_idea(
     tested = Fold("left out", (), (), tuple(sorted(set(rows["test"]["speaker"]))))
     refuse_known_speakers(describe_init_model(settings), tested)
     began_s = time.perf_counter()
-    training = find_speech(load_utterances(rows["train"], labels), settings.normalisation)
+    # The last epoch is kept and the temperature is fitted elsewhere, so validation speakers choose
+    # nothing, and train as well: people are what is missing.
+    known = pd.concat([rows["train"], rows["validation"]], ignore_index=True)
+    training = find_speech(load_utterances(known, labels), settings.normalisation)
     settings = dataclasses.replace(settings, epochs=count_epochs(training, settings, steps))
     with atomic_write(folder / "settings.json") as path:
         path.write_text(json.dumps(dataclasses.asdict(settings), indent=1) + "\n", "utf-8")
@@ -162,10 +166,11 @@ def answer(
         for place, one in enumerate(load_utterances(rows, labels))
     ]
     if adapts_to == "nobody":
-        normalisation = normalisation.changed(speaker_mean_norm=0.0)
+        normalisation = normalisation.changed(speaker_mean_norm=0.0, speaker_feature_norm=0.0)
     heard = normalisation.find_speech([one.waveform for one in asked])
     spoken = [place for place, speech in enumerate(heard) if speech is None or speech.any()]
     there = [asked[place]._replace(speech=heard[place]) for place in spoken]
+    there = subtract_speaker_features(there, normalisation)
     order = by_length(there, 16)
     batches = DataLoader(
         WholeUtterances(there, normalisation), batch_sampler=order, collate_fn=collate
@@ -212,7 +217,8 @@ def answer_with_opensmile(
 ) -> dict[str, list[dict[str, Any]]]:
     """Scores of each of openSMILE's machines, by its name, on each left-out corpus.
 
-    Those with `each_speaker` get features standardised by speaker, without labels.
+    When C is chosen, they are trained on the same speakers as the networks. With `each_speaker`,
+    features are standardised by speaker, without labels.
     """
     from peers import CACHE, answer_fold, functionals, per_speaker
 
@@ -222,8 +228,8 @@ def answer_with_opensmile(
     features = functionals(table, feature_set, CACHE)
     if each_speaker:
         features = per_speaker(features, table["speaker"])
-    ending = "-per-speaker" if each_speaker else ""
-    answers = answer_fold(features, table, fold, emotions, balanced_prior=False)
+    ending = "-refit-per-speaker" if each_speaker else "-refit"
+    answers = answer_fold(features, table, fold, emotions, balanced_prior=False, refit=True)
     return {
         f"{feature_set}-{machine}{ending}": [
             _row(str(corpus), part, scores(part, emotions))
@@ -320,7 +326,7 @@ def main() -> None:
     left_out = arguments.left_out.split("+")
     settings = read_settings(
         arguments.recipe,
-        ["system=CNN_GRU-SeqCap", "precision=bf16-mixed", "threads=1", *arguments.overrides],
+        ["precision=bf16-mixed", "threads=1", *arguments.overrides],
     )
     answered, trained = label_set_named("paper4"), label_set_named(arguments.labels)
     table = read_tables(arguments.tables)

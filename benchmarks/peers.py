@@ -166,6 +166,7 @@ def answer_fold(
     fold: Fold,
     emotions: Sequence[str],
     balanced_prior: bool,
+    refit: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """Predicts a fold's test part with each kernel, with C = 1 and with the chosen C.
 
@@ -175,6 +176,7 @@ def answer_fold(
         fold: Speakers of each part.
         emotions: The emotions to be learned.
         balanced_prior: Correct the prior of each speaker's predictions.
+        refit: When C is chosen, train again with the validation part as well.
 
     Returns:
         Predictions by kernel and choice of C.
@@ -208,8 +210,17 @@ def answer_fold(
 
         # Of equals the first: the smaller C.
         chosen = max(cs, key=lambda c: scores(predictions(c, "validation"), emotions)["ua"])
-        answers[f"{kernel}-C1"] = predictions(FIXED_C, "test")
-        answers[f"{kernel}-chosen"] = predictions(chosen, "test").assign(c=chosen)
+        if refit:
+            scaled_all = scaler.transform(features[place["train"] | place["validation"]])
+            known = table["emotion"][place["train"] | place["validation"]]
+            values = {"test": gram(kernel, scaled["test"], scaled_all)}
+            values_of_all = gram(kernel, scaled_all, scaled_all)
+            machines = {
+                c: SVC(C=c, kernel="precomputed", class_weight="balanced").fit(values_of_all, known)
+                for c in {FIXED_C, chosen}
+            }
+        answers[f"{kernel}-C1"] = predictions(FIXED_C, "test", machines, values)
+        answers[f"{kernel}-chosen"] = predictions(chosen, "test", machines, values).assign(c=chosen)
         if balanced_prior:
             truth = table["emotion"][place["validation"]].tolist()
             for name, c in (("C1", FIXED_C), ("chosen", chosen)):

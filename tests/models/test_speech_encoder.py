@@ -96,3 +96,26 @@ def test_a_gradient_reaches_the_spectrogram_for_explanations(encoder):
     frames = noise(100).requires_grad_()
     encoder(frames, torch.tensor([100]))[0].sum().backward()
     assert frames.grad.abs().max() > 0
+
+
+def test_mean_features_count_no_padding(encoder):
+    recording = noise(181)
+    padded = torch.cat([recording, torch.full((1, 300, 512), torch.nan)], 1)
+    (alone,), (found,) = (
+        encoder.mean_features(x, torch.tensor([181])) for x in (recording, padded)
+    )
+    torch.testing.assert_close(found, alone, rtol=0, atol=1e-4)
+
+
+def test_features_lose_what_they_are_told_to(encoder):
+    recordings, counts = torch.cat([noise(80), noise(80, seed=1)]), torch.tensor([80, 60])
+    means = encoder.mean_features(recordings, counts)
+    found, _ = encoder(recordings, counts, means)
+    expected = []
+    for place in range(2):
+        alone = SpeechEncoder().eval()
+        alone.load_state_dict(encoder.state_dict())
+        alone.feature_mean = means[place]
+        expected.append(alone(recordings[place : place + 1], counts[place : place + 1])[0])
+    torch.testing.assert_close(found, torch.cat(expected), rtol=0, atol=1e-4)
+    assert (found - encoder(recordings, counts)[0]).abs().max() > 0.1

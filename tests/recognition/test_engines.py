@@ -1,5 +1,7 @@
 """onnxruntime and torch answer alike: all systems with graphs, any length, batch and chunks."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -197,3 +199,45 @@ def test_a_damaged_graph_is_named(file, folders, tmp_path):
     (tmp_path / file).write_bytes(b"no graph")
     with pytest.raises(CheckpointError, match=rf"{file}: onnxruntime cannot read it"):
         OnnxEngine(tmp_path)
+
+
+@pytest.mark.slow
+def test_engines_adapt_alike_and_stay_as_they_are(folders):
+    folder = folders("Whisper-SeqCap")
+    engines = (
+        Recognizer.from_pretrained(folder, device="cpu", engine="torch").engine,
+        Recognizer.from_pretrained(folder, engine="onnx").engine,
+    )
+    frames = np.random.default_rng(0).normal(size=(2, 700, 512)).astype(np.float32)
+    counts = np.array([700, 150])
+    means = [engine.mean_features(frames, counts) for engine in engines]
+    assert means[0].shape == (2, 768)
+    np.testing.assert_allclose(means[1], means[0], atol=1e-4)
+    before = [engine.run(frames, counts).logits for engine in engines]
+    adapted = [engine.adapted(means[0].mean(0)) for engine in engines]
+    found = [engine.run(frames, counts).logits for engine in adapted]
+    np.testing.assert_allclose(found[1], found[0], atol=1e-4)
+    assert np.abs(found[0] - before[0]).max() > 0.1
+    long = np.split(np.concatenate([frames[0]] * 3), [900])
+    chunks = [run_in_chunks(engine, long).logits for engine in (*adapted, adapted[1].worker())]
+    np.testing.assert_allclose(chunks[1:], [chunks[0]] * 2, atol=1e-4)
+    for engine, logits in zip(engines, before, strict=True):
+        np.testing.assert_array_equal(engine.run(frames, counts).logits, logits)
+
+
+@pytest.mark.slow
+def test_a_known_speaker_loses_the_mean_features_of_the_own_recordings():
+    checkpoint = lively_checkpoint("Whisper-SeqCap")
+    adapting = checkpoint.normalisation.changed(speaker_feature_norm=1.0)
+    recognizer = Recognizer(dataclasses.replace(checkpoint, normalisation=adapting), "cpu")
+    plain = Recognizer(checkpoint, "cpu")
+    generator = np.random.default_rng(0)
+    recordings = [(generator.normal(0, 0.1, 16000 * s), 16000) for s in (65, 5)]
+    expected = list(plain.recognize_many(recordings))
+    assert list(recognizer.recognize_many(recordings)) == expected
+    adapted = recognizer.adapt_to_speaker([*recordings, b""])
+    for one, other in zip(adapted.recognize_many(recordings), expected, strict=True):
+        moved = [abs(one.probabilities[e] - other.probabilities[e]) for e in plain.emotions]
+        assert max(moved) > 0.01
+    unheard = recognizer.adapt_to_speaker([])
+    assert list(unheard.recognize_many(recordings)) == expected

@@ -154,3 +154,10 @@ def test_a_small_corpus_is_trained_for_more_epochs(
     monkeypatch.setattr(f"{TrainingSettings.__module__}._EPOCHS", 1)
     settings = small(min_steps=5, label_smoothing=0.1)
     assert run(tmp_path, settings).steps == 6  # three epochs of two
+
+
+def test_adapting_by_features_needs_an_encoder(tmp_path: Path) -> None:
+    overrides = ["normalisation.speaker_feature_norm=1"]
+    with pytest.raises(SettingsError, match="CNN_SeqCap has none"):
+        run(tmp_path, read_settings(overrides=overrides))
+    assert not list(tmp_path.iterdir())

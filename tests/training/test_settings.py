@@ -49,6 +49,10 @@ def test_a_fixed_setting_of_none_is_ignored() -> None:
             "setting 'normalisation.speaker_mean_norm': -1.0 came, 0 to 1 is expected",
         ),
         (
+            "normalisation.speaker_feature_norm=2.0",
+            "setting 'normalisation.speaker_feature_norm': 2.0 came, 0 to 1 is expected",
+        ),
+        (
             "unknown_speaker_share=0.5",
             "setting 'unknown_speaker_share' is a share of the crops of systems that adapt",
         ),
@@ -80,6 +84,12 @@ def test_a_fixed_setting_of_none_is_ignored() -> None:
 def test_a_setting_that_cannot_be_understood_is_named(override: str, text: str) -> None:
     with pytest.raises(SettingsError, match="^" + text.replace("?", r"\?")):
         read_settings(overrides=[override])
+
+
+def test_a_system_adapts_in_one_way() -> None:
+    both = ["normalisation.speaker_mean_norm=1", "normalisation.speaker_feature_norm=1"]
+    with pytest.raises(SettingsError, match="one of them is expected to be 0"):
+        read_settings(overrides=both)
 
 
 def test_a_file_that_is_missing_or_not_toml_is_named(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ ModelOption = Annotated[
     typer.Option(
         metavar="DIR",
         help="Folder of a model, or the name of an included one; repeat it to average several.  "
-        "[default: the included model; with --adapt, the average of it and 'adaptive']",
+        "[default: the included model; with --adapt, 'adaptive']",
     ),
 ]
 
@@ -113,7 +113,7 @@ def predict(
       seqcap predict meeting.wav --segments meeting.rttm --adapt
     """
     written_as = choose_format(output_format, output)
-    default = (SHIPPED, ADAPTIVE) if adapt else (SHIPPED,)
+    default = (ADAPTIVE,) if adapt else (SHIPPED,)
     models = [check_model_folder(folder) for folder in model or default]
 
     from seqcap.apps.prediction import Job, run_job

@@ -48,6 +48,8 @@ class NormalisationSettings:
             own mean over frames, bin by bin, that each recording loses, 0 to 1.
         speaker_mean_norm: Speaker-level CMN: share of the difference between a speaker's mean
             spectrum and the mean of all that the speaker's recordings lose, 0 to 1.
+        speaker_feature_norm: The same for the features of a frozen speech encoder, in systems that
+            have one: share of a speaker's mean features that the speaker's recordings lose, 0 to 1.
         high_pass_hz: Cut-off of the high-pass filter that removes a constant offset; 0: no filter.
         speech_only: Only frames with speech are kept, see
             `seqcap.audio.speech_detection`.
@@ -63,6 +65,7 @@ class NormalisationSettings:
     trim_db: float = field(default=0.0, metadata={"neutral": 0.0})
     utterance_mean_norm: float = field(default=0.0, metadata={"neutral": 0.0})
     speaker_mean_norm: float = field(default=0.0, metadata={"neutral": 0.0})
+    speaker_feature_norm: float = field(default=0.0, metadata={"neutral": 0.0})
     high_pass_hz: float = field(default=0.0, metadata={"neutral": 0.0})
     speech_only: bool = field(default=False, metadata={"neutral": False})
 
@@ -362,6 +365,33 @@ class Normalisation:
         if not self.settings.utterance_mean_norm or not len(spectrogram):
             return spectrogram
         return spectrogram - np.float32(self.settings.utterance_mean_norm) * spectrogram.mean(0)
+
+    @property
+    def is_speaker_adaptive(self) -> bool:
+        """Whether a speaker's recordings lose something of what they have in common."""
+        return self.settings.speaker_mean_norm > 0 or self.settings.speaker_feature_norm > 0
+
+    def features_to_subtract(self, feature_sum: NDArray[np.float64], frames: int) -> FloatArray:
+        """What a speaker's features lose by `speaker_feature_norm`.
+
+        The less sound there is, the less is subtracted: half of the speaker's mean with 5 s.
+
+        Args:
+            feature_sum: Of all frames of the speaker's recordings, shape ``(feature,)``; the mean
+                over all speakers is 0.
+            frames: How many these are.
+
+        Returns:
+            The same shape.
+
+        Example:
+            >>> adapting = NormalisationSettings(speaker_feature_norm=1.0)
+            >>> general = Normalisation(np.zeros(512), np.ones(512), adapting)
+            >>> general.features_to_subtract(np.full(768, 2000.0), 500)[0]
+            np.float32(2.0)
+        """
+        trusted = self.settings.speaker_feature_norm / (frames + _PRIOR_FRAMES)
+        return (feature_sum * trusted).astype(np.float32)
 
     def adapt_to_speaker(self, spectrograms: Iterable[FloatArray]) -> "Normalisation":
         """Adapts to one speaker's voice and microphone, without labels.

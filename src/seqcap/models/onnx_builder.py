@@ -55,6 +55,19 @@ class GraphBuilder:
         self.inputs.append(helper.make_tensor_value_info(name, kind, list(shape)))
         return name
 
+    def optional_input(self, name: str, value: NDArray[np.float32]) -> str:
+        """Declares an input that need not be given.
+
+        Args:
+            name: Its name.
+            value: What it is if it is not given; its shape is the input's.
+
+        Returns:
+            The name.
+        """
+        self.tensors[name] = numpy_helper.from_array(value, name)
+        return self.input(name, FLOAT, value.shape)
+
     def output(self, name: str, value: str, kind: int, shape: Sequence[int | str]) -> None:
         """Declares an output.
 

@@ -4,6 +4,7 @@ Shapes in comments: B recordings, T frames, N blocks, S steps.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,19 +55,27 @@ class _Weights:
         return self.graph.op("Mul", whole, self.graph.constant(shaped))
 
 
-def encode_speech(
+class SpeechFeatures(NamedTuple):
+    """Names of the frozen layers' features, (B, S, 768), and of what counts.
+
+    `mask` is 1 for steps that count, (B, S, 1), and `steps` their number, (B,).
+    """
+
+    features: str
+    mask: str
+    steps: str
+
+
+def speech_features(
     graph: GraphBuilder, encoder: SpeechEncoder, frames: str, counts: str
-) -> tuple[str, str]:
-    """Adds the encoder and its linear layer, as `SpeechEncoder.forward`.
+) -> SpeechFeatures:
+    """Adds the frozen layers, as `SpeechEncoder.features`.
 
     Args:
         graph: The graph.
-        encoder: With its trained linear layer.
+        encoder: The encoder.
         frames: Name of the frames, (B, T, 512).
         counts: Name of the frames that count, (B,).
-
-    Returns:
-        Names of maps (B, C, S, F) and of the steps that count, (B,).
     """
     weights = _Weights(graph)
     steps = ceil_div(graph, counts, FRAMES_PER_STEP)
@@ -95,11 +104,46 @@ def encode_speech(
     batch = size_of(graph, frames, 0)
     means = reshape(graph, means, batch, all_steps, LAYERS * WIDTH)
     means = graph.op("Slice", means, graph.ints(0), step_size, graph.ints(1))
-    maps = graph.op("Relu", linear(graph, encoder.to_map, means))
-    maps = reshape(graph, maps, 0, 0, CHANNELS, BINS_OF_MAP)
-    maps = graph.op("Transpose", maps, perm=[0, 2, 1, 3])
     mask = graph.op("Cast", length_mask(graph, steps, step_size), to=FLOAT)
-    return graph.op("Mul", maps, unsqueeze(graph, mask, 1, 3)), steps
+    return SpeechFeatures(means, unsqueeze(graph, mask, 2), steps)
+
+
+def mean_features(graph: GraphBuilder, speech: SpeechFeatures) -> str:
+    """Adds the mean over each recording's steps, as `SpeechEncoder.mean_features`.
+
+    Args:
+        graph: The graph.
+        speech: As `speech_features` gives it.
+
+    Returns:
+        Name of the means, (B, 768).
+    """
+    counted = graph.op("Mul", speech.features, speech.mask)
+    sums = graph.op("ReduceSum", counted, graph.ints(1), keepdims=0)
+    counts = graph.op("Cast", unsqueeze(graph, speech.steps, 1), to=FLOAT)
+    return graph.op("Div", sums, counts)
+
+
+def map_features(
+    graph: GraphBuilder, encoder: SpeechEncoder, speech: SpeechFeatures, feature_mean: str = ""
+) -> str:
+    """Adds the trained linear layer, as the end of `SpeechEncoder.forward`.
+
+    Args:
+        graph: The graph.
+        encoder: With its trained linear layer.
+        speech: As `speech_features` gives it.
+        feature_mean: Name of what the features lose, (1, 768); "": nothing.
+
+    Returns:
+        Name of the maps, (B, C, S, F).
+    """
+    features = speech.features
+    if feature_mean:
+        features = graph.op("Sub", features, unsqueeze(graph, feature_mean, 1))
+    maps = graph.op("Relu", linear(graph, encoder.to_map, features))
+    maps = reshape(graph, graph.op("Mul", maps, speech.mask), 0, 0, CHANNELS, BINS_OF_MAP)
+    return graph.op("Transpose", maps, perm=[0, 2, 1, 3])
 
 
 def _mel_bands(graph: GraphBuilder, encoder: SpeechEncoder, weights: _Weights, frames: str) -> str:

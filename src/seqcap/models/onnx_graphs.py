@@ -9,6 +9,7 @@ import json
 import math
 from typing import cast
 
+import numpy as np
 import onnx
 from torch import nn
 
@@ -17,7 +18,7 @@ from seqcap.models.branch import Branch
 from seqcap.models.capsules import OUTPUT_FEATURES, CapsuleBranch
 from seqcap.models.onnx_builder import FLOAT, INT, GraphBuilder
 from seqcap.models.onnx_capsules import Decided, decide_by_capsules, encode_windows
-from seqcap.models.onnx_encoder import encode_speech
+from seqcap.models.onnx_encoder import map_features, mean_features, speech_features
 from seqcap.models.onnx_layers import (
     ceil_div,
     convolve,
@@ -30,10 +31,11 @@ from seqcap.models.onnx_layers import (
 from seqcap.models.onnx_recurrent import attend, gates_of, own_gates, run_recurrent
 from seqcap.models.recurrent import STEPS_PER_STACK, DenseHead, GRUBranch
 from seqcap.models.satt import LSTMBranch, PooledBranch
-from seqcap.models.speech_encoder import SpeechEncoder
+from seqcap.models.speech_encoder import LAYERS, WIDTH, SpeechEncoder
 from seqcap.models.system import BINS, System
 
 CHUNKING = "seqcap.chunking"  # metadata: what a program needs to go through a recording in chunks
+FEATURE_MEAN, MEAN_FEATURES = "feature_mean", "mean_features"
 EXPORTED = (CapsuleBranch, GRUBranch, LSTMBranch, PooledBranch)
 
 
@@ -68,7 +70,8 @@ def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:
 
     Inputs: ``frames`` (B, T, 512), ``frame_counts`` (B,), ``skipped_steps`` and ``kept_steps``
     (1,), which cut the map before the branches see it (with their overlap behind it), and for
-    RecCap ``previous`` (B, 72). Outputs: ``features_0`` and so on, (B, unit, feature).
+    RecCap ``previous`` (B, 72). Outputs: ``features_0`` and so on, (B, unit, feature). Systems with
+    an encoder have an optional input and an output more, see `make_maps`.
 
     Args:
         system: On the CPU.
@@ -83,7 +86,7 @@ def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:
     previous = ""
     if _is_recurrent(system):
         previous = graph.input("previous", FLOAT, ["batch", OUTPUT_FEATURES])
-    maps, steps = make_maps(graph, system, frames, counts)
+    maps, steps = make_maps(graph, system, frames, counts, adapts=True)
     for index, branch in enumerate(branches_of(system)):
         seen = graph.op("Add", kept, graph.ints(branch.overlap_steps))
         end = graph.op("Add", skipped, seen)
@@ -94,7 +97,9 @@ def encode_graph(system: System, half_weights: bool) -> onnx.ModelProto:
     return graph.model("encode", {CHUNKING: json.dumps(_chunking(system))})
 
 
-def make_maps(graph: GraphBuilder, system: System, frames: str, counts: str) -> tuple[str, str]:
+def make_maps(
+    graph: GraphBuilder, system: System, frames: str, counts: str, adapts: bool = False
+) -> tuple[str, str]:
     """Adds the convolutions of Table I, or the encoder in their place.
 
     Args:
@@ -102,12 +107,21 @@ def make_maps(graph: GraphBuilder, system: System, frames: str, counts: str) -> 
         system: The system with its weights.
         frames: Name of the frames, (B, T, 512).
         counts: Name of the frames that count, (B,).
+        adapts: With an encoder, also add the optional input ``feature_mean`` (1, 768), which the
+            features lose, and the output ``mean_features`` (B, 768).
 
     Returns:
         Names of maps (B, C, S, F) and of the steps that count, (B,).
     """
     if isinstance(system.cnn, SpeechEncoder):
-        return encode_speech(graph, system.cnn, frames, counts)
+        speech = speech_features(graph, system.cnn, frames, counts)
+        lost = ""
+        if adapts:
+            width = LAYERS * WIDTH
+            lost = graph.optional_input(FEATURE_MEAN, np.zeros((1, width), np.float32))
+            means = mean_features(graph, speech)
+            graph.output(MEAN_FEATURES, means, FLOAT, ["batch", width])
+        return map_features(graph, system.cnn, speech, lost), speech.steps
     return convolve(graph, system.cnn, frames, counts)
 
 

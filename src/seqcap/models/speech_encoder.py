@@ -82,6 +82,7 @@ class SpeechEncoder(nn.Module):
 
     filters: Tensor
     above: Tensor
+    feature_mean: Tensor  # what features lose: zeros, or the mean of the speaker adapted to
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,6 +95,7 @@ class SpeechEncoder(nn.Module):
         self.register_buffer("filters", filters[:bin_count], persistent=False)
         # Above 5.11 kHz there is nothing to hear.
         self.register_buffer("above", _FLOOR * filters[bin_count:].sum(0), persistent=False)
+        self.register_buffer("feature_mean", torch.zeros(LAYERS * WIDTH), persistent=False)
         self.dropout = nn.Dropout(DROPOUT)
         self.to_map = nn.Linear(LAYERS * WIDTH, CHANNELS * BINS_OF_MAP)
 
@@ -106,19 +108,25 @@ class SpeechEncoder(nn.Module):
         value: Tensor = getattr(self, self._names[name])
         return value
 
-    def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, spectrograms: Tensor, frame_counts: Tensor, feature_means: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Turns spectrograms into feature maps, as `ConvolutionStack`.
 
         Args:
             spectrograms: Normalised log magnitudes, shape ``(batch, frame, bin)``; what stands
                 behind an utterance's end is not looked at.
             frame_counts: Frames that count in each, shape ``(batch,)``.
+            feature_means: What the features of each lose, shape ``(batch, 768)``; if None,
+                `feature_mean`.
 
         Returns:
             Maps ``(batch, 16, step, 16)``, zero behind each utterance's end, and the steps that
             count in each, ``(batch,)``.
         """
         features, counted = self.features(spectrograms, frame_counts)
+        lost = self.feature_mean if feature_means is None else feature_means.unsqueeze(1)
+        features = features - lost
         maps = F.relu(self.to_map(self.dropout(features))).unflatten(-1, (CHANNELS, BINS_OF_MAP))
         maps = maps.transpose(1, 2) * counted[:, None, :, None]
         return maps, -(-frame_counts // FRAMES_PER_STEP)
@@ -145,6 +153,20 @@ class SpeechEncoder(nn.Module):
         features = features.reshape(len(spectrograms), -1, 2, LAYERS * WIDTH).mean(2)
         features = features[:, : length // FRAMES_PER_STEP]
         return features, length_mask(step_counts, features.shape[1])
+
+    def mean_features(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
+        """Gives the mean of each recording's features over its steps.
+
+        Args:
+            spectrograms: As for `forward`.
+            frame_counts: As for `forward`.
+
+        Returns:
+            Shape ``(batch, 768)``.
+        """
+        features, counted = self.features(spectrograms, frame_counts)
+        weights = counted.unsqueeze(-1).to(features)
+        return (features * weights).sum(1) / weights.sum(1)
 
     def mel_bands(self, spectrograms: Tensor) -> Tensor:
         """Turns normalised spectrograms into what Whisper takes, ``(batch, frame, 80)``.

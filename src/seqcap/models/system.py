@@ -41,7 +41,11 @@ class System(nn.Module):
         self.register_buffer("branch_shares", torch.tensor(shares), persistent=False)
 
     def forward(
-        self, spectrograms: Tensor, frame_counts: Tensor, trace: Trace | None = None
+        self,
+        spectrograms: Tensor,
+        frame_counts: Tensor,
+        trace: Trace | None = None,
+        feature_means: Tensor | None = None,
     ) -> Tensor:
         """Gives each branch's logits.
 
@@ -50,6 +54,8 @@ class System(nn.Module):
                 not looked at.
             frame_counts: Frames that count in each, at least 1, shape ``(batch,)``.
             trace: Takes couplings, capsules and attention on the way, if given; see `Trace`.
+            feature_means: What the encoder's features of each recording lose, shape
+                ``(batch, 768)``; for systems with an encoder only.
 
         Returns:
             Logits, shape ``(branch, batch, emotion)``.
@@ -60,7 +66,8 @@ class System(nn.Module):
             >>> system(torch.zeros(2, 100, 512), torch.tensor([100, 80])).shape
             torch.Size([1, 2, 4])
         """
-        maps, step_counts = self.cnn(spectrograms, frame_counts)
+        adapted = () if feature_means is None else (feature_means,)
+        maps, step_counts = self.cnn(spectrograms, frame_counts, *adapted)
         return torch.stack([branch(maps, step_counts, trace) for branch in self.branches])
 
     def probabilities(self, logits: Tensor) -> Tensor:

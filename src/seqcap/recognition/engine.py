@@ -13,6 +13,7 @@ from seqcap.audio.spectrogram import FloatArray
 IntArray = NDArray[np.int64]
 
 CHUNK_FRAMES = 1000  # about 10 s: long against what chunks share, small in memory
+FEATURES = 768  # of the speech encoder
 ALL_STEPS = 2**40  # of a map that is not cut
 
 
@@ -85,6 +86,25 @@ class Engine(Protocol):
 
     def worker(self) -> "Engine":
         """The same network for one worker, with its share of the cores."""
+
+    @property
+    def feature_mean(self) -> FloatArray | None:
+        """What features lose, shape ``(feature,)``; None: nothing, or there is no encoder."""
+
+    def adapted(self, feature_mean: FloatArray) -> "Engine":
+        """The same network, whose encoder's features lose a speaker's mean.
+
+        Args:
+            feature_mean: Shape ``(feature,)``.
+        """
+
+    def mean_features(self, frames: FloatArray, counts: IntArray) -> FloatArray:
+        """Gives the mean of the encoder's features over each recording, ``(batch, feature)``.
+
+        Args:
+            frames: As for `run`.
+            counts: As for `run`.
+        """
 
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
         """Runs the network on whole recordings.

@@ -29,7 +29,7 @@ from seqcap.models.routing import squash
 from seqcap.models.system import System
 from seqcap.recognition.answers import Answer
 from seqcap.recognition.recordings import LONGEST_HELD_S, read_recording
-from seqcap.recognition.torch_engine import with_network
+from seqcap.recognition.torch_engine import adapt_system, with_network
 
 if TYPE_CHECKING:
     from seqcap.recognition.recognizer import Recognizer
@@ -110,6 +110,8 @@ def explain(
     if not len(spectrogram):
         raise AudioError(f"{recording.name}: no speech in it; there is no answer to explain")
     system, target = with_network(recognizer.checkpoint).system, emotions.index(wanted)
+    if recognizer.engine.feature_mean is not None:
+        system = adapt_system(system, recognizer.engine.feature_mean)
     frames, couplings, evidence = window_evidence(system, spectrogram)
     return Explanation(
         answer=answer,

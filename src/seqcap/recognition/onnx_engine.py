@@ -1,5 +1,6 @@
 """A model's network run by onnxruntime; torch is not needed."""
 
+import copy
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from seqcap.recognition.graph_checks import check_graph
 from seqcap.recognition.model_folder import DECIDE_FILE, ENCODE_FILE
 
 CHUNKING = "seqcap.chunking"  # metadata of the first graph
+FEATURE_MEAN, MEAN_FEATURES = "feature_mean", "mean_features"  # of graphs with an encoder
 _ERRORS_ONLY = 3
 # Choice: each worker holds a group of recordings in memory, some 50 MB.
 _MOST_WORKERS = 8
@@ -35,6 +37,7 @@ class OnnxEngine:
 
     name = "onnx"
     device = "cpu"
+    feature_mean: FloatArray | None = None
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self._threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0")) or _cores()
@@ -49,6 +52,8 @@ class OnnxEngine:
                 f"{folder / ENCODE_FILE}: not a graph of this program; "
                 "'seqcap export' writes it again"
             ) from error
+        self._kept = [each.name for each in self._encode.get_outputs()]
+        self._kept = [name for name in self._kept if name != MEAN_FEATURES]
         self._names = [output.name for output in self._decide.get_outputs()]
         recurrent = [each for each in self._encode.get_inputs() if each.name == "previous"]
         # Only the capsules of RecCap look back; their branch is the last one.
@@ -66,7 +71,30 @@ class OnnxEngine:
         """
         if self._worker is None:
             self._worker = OnnxEngine(self._folder, self._threads // self.worker_count)
+            self._worker.feature_mean = self.feature_mean
         return self._worker
+
+    def adapted(self, feature_mean: FloatArray) -> "OnnxEngine":
+        """The same sessions, whose encoder's features lose a speaker's mean.
+
+        Args:
+            feature_mean: As for `Engine.adapted`.
+        """
+        engine = copy.copy(self)
+        engine.feature_mean = feature_mean
+        engine._worker = None
+        return engine
+
+    def mean_features(self, frames: FloatArray, counts: IntArray) -> FloatArray:
+        """Computes the mean of the encoder's features over each recording.
+
+        Args:
+            frames: As for `Engine.run`, shape ``(batch, frame, bin)``.
+            counts: As for `Engine.run`, shape ``(batch,)``.
+        """
+        self._reopen_after_fork()
+        given = _given(frames, counts, 0, ALL_STEPS)
+        return self._run(self._encode, ENCODE_FILE, given, [MEAN_FEATURES])[0]
 
     def _open(self, threads: int) -> None:
         self._encode = _session(self._folder / ENCODE_FILE, threads)
@@ -126,22 +154,20 @@ class OnnxEngine:
         previous: FloatArray | None,
     ) -> list[FloatArray]:
         self._reopen_after_fork()
-        given = {
-            "frames": frames,
-            "frame_counts": counts.astype(np.int64),
-            "skipped_steps": np.array([skipped_steps], np.int64),
-            "kept_steps": np.array([kept_steps], np.int64),
-        }
+        given = _given(frames, counts, skipped_steps, kept_steps)
+        if self.feature_mean is not None:
+            given[FEATURE_MEAN] = self.feature_mean[None]
         if self._previous_size:
             nothing = np.zeros((len(frames), self._previous_size), np.float32)
             given["previous"] = nothing if previous is None else previous
-        return self._run(self._encode, ENCODE_FILE, given)
+        return self._run(self._encode, ENCODE_FILE, given, self._kept)
 
     def _decided(self, features: Sequence[FloatArray], step_counts: IntArray) -> Output:
         self._reopen_after_fork()
         given = {f"features_{index}": each for index, each in enumerate(features)}
         given["step_counts"] = step_counts.astype(np.int64)
-        found = dict(zip(self._names, self._run(self._decide, DECIDE_FILE, given), strict=True))
+        logits = self._run(self._decide, DECIDE_FILE, given, self._names)
+        found = dict(zip(self._names, logits, strict=True))
         return Output(
             found["logits"], found.get("utterance_capsules"), found.get("utterance_couplings")
         )
@@ -151,15 +177,27 @@ class OnnxEngine:
         session: onnxruntime.InferenceSession,
         file: str,
         given: Mapping[str, Any],
+        wanted: Sequence[str],
     ) -> list[FloatArray]:
         try:
-            found: list[FloatArray] = session.run(None, given)
+            found: list[FloatArray] = session.run(wanted, given)
         except Exception as error:  # onnxruntime's own classes have no common parent
             raise CheckpointError(
                 f"{self._folder / file}: onnxruntime cannot run it ({_first_line(error)}); "
                 "'seqcap export' writes it again"
             ) from error
         return found
+
+
+def _given(
+    frames: FloatArray, counts: IntArray, skipped_steps: int, kept_steps: int
+) -> dict[str, FloatArray | IntArray]:
+    return {
+        "frames": frames,
+        "frame_counts": counts.astype(np.int64),
+        "skipped_steps": np.array([skipped_steps], np.int64),
+        "kept_steps": np.array([kept_steps], np.int64),
+    }
 
 
 def _first_line(error: Exception) -> str:

@@ -8,13 +8,16 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import AudioError, SettingsError
 from seqcap.recognition.answering import Answering
 from seqcap.recognition.answers import Answer, Failure
-from seqcap.recognition.engine import Engine, Output, run_in_chunks
+from seqcap.recognition.engine import FEATURES, Engine, Output, run_in_chunks
 from seqcap.recognition.engine_choice import choose_engine, torch_engine
 from seqcap.recognition.groups import GroupRecognizer
 from seqcap.recognition.model_description import ModelDescription, load_description
@@ -110,7 +113,7 @@ class Recognizer(GroupRecognizer):
     @property
     def is_speaker_adaptive(self) -> bool:
         """Whether `adapt_to_speaker` makes a difference."""
-        return self.checkpoint.normalisation.settings.speaker_mean_norm > 0
+        return self.checkpoint.normalisation.is_speaker_adaptive
 
     @property
     def worker_count(self) -> int:
@@ -140,7 +143,8 @@ class Recognizer(GroupRecognizer):
         if not self.is_speaker_adaptive:
             raise SettingsError(
                 f"{self.checkpoint.name} was not trained to adapt to a speaker; "
-                "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one"
+                "--model adaptive does, and --set normalisation.speaker_mean_norm=1 trains one, "
+                "or speaker_feature_norm with a speech encoder"
             )
 
     def adapt_to_recordings(self, recordings: Iterable[LoadedRecording]) -> "Recognizer":
@@ -163,10 +167,24 @@ class Recognizer(GroupRecognizer):
             for recording in recordings
             for block in prepare([recording], normalisation)[0].blocks()
         )
+        if normalisation.settings.speaker_feature_norm:
+            engine = self.engine.adapted(self._features_to_subtract(blocks))
+            return Recognizer(self.checkpoint, abstain_below=self.abstain_below, engine=engine)
         adapted = dataclasses.replace(
             self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
         )
         return Recognizer(adapted, abstain_below=self.abstain_below, engine=self.engine)
+
+    def _features_to_subtract(self, blocks: Iterable[FloatArray]) -> FloatArray:
+        total: NDArray[np.float64] = np.zeros(FEATURES)
+        frames = 0
+        for block in blocks:
+            if len(block):
+                normalised = self.checkpoint.normalisation(block)[None]
+                (mean,) = self.engine.mean_features(normalised, np.array([len(block)]))
+                total += mean.astype(float) * len(block)
+                frames += len(block)
+        return self.checkpoint.normalisation.features_to_subtract(total, frames)
 
     def explain(
         self,

@@ -1,8 +1,10 @@
 """A model's network run by torch: any system, on any device."""
 
+import copy
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.errors import SettingsError
 from seqcap.models.branch import Branch, Trace
+from seqcap.models.speech_encoder import SpeechEncoder
 from seqcap.models.system import System
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.engine import Chunking, IntArray, Output
@@ -33,6 +36,7 @@ class TorchEngine:
 
     name = "torch"
     worker_count = 1
+    feature_mean: FloatArray | None = None
 
     def __init__(self, system: System, device: str = "auto") -> None:
         if device == "auto":
@@ -59,6 +63,27 @@ class TorchEngine:
     def worker(self) -> "TorchEngine":
         """Itself: torch shares the cores out."""
         return self
+
+    def adapted(self, feature_mean: FloatArray) -> "TorchEngine":
+        """The same network, whose encoder's features lose a speaker's mean.
+
+        Args:
+            feature_mean: As for `Engine.adapted`.
+        """
+        engine = TorchEngine(adapt_system(self.system, feature_mean), self.device)
+        engine.feature_mean = feature_mean
+        return engine
+
+    @torch.inference_mode()
+    def mean_features(self, frames: FloatArray, counts: IntArray) -> FloatArray:
+        """Computes the mean of the encoder's features over each recording.
+
+        Args:
+            frames: As for `Engine.run`, shape ``(batch, frame, bin)``.
+            counts: As for `Engine.run`, shape ``(batch,)``.
+        """
+        encoder = cast("SpeechEncoder", self.system.cnn)
+        return _array(encoder.mean_features(self._tensor(frames), self._tensor(counts)))
 
     @torch.inference_mode()
     def run(self, frames: FloatArray, counts: IntArray) -> Output:
@@ -117,6 +142,19 @@ class TorchEngine:
 
     def _tensor(self, array: FloatArray | IntArray) -> Tensor:
         return torch.from_numpy(array).to(self._device)
+
+
+def adapt_system(system: System, feature_mean: FloatArray) -> System:
+    """Gives a copy of a system whose encoder's features lose a speaker's mean.
+
+    Args:
+        system: With a speech encoder; it stays as it is.
+        feature_mean: Shape ``(feature,)``.
+    """
+    adapted = copy.deepcopy(system)
+    encoder = cast("SpeechEncoder", adapted.cnn)
+    encoder.feature_mean = torch.from_numpy(feature_mean).to(encoder.feature_mean.device)
+    return adapted
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -35,6 +35,7 @@ class Utterance(NamedTuple):
 
     `speech` is as `find_speech` gives it. If it is None, speech is detected each time it is needed.
     `possible` marks the emotions that the corpus has, shape ``(emotion,)``; None: all.
+    `feature_mean` is what the encoder's features lose, as `subtract_speaker_features` gives it.
     """
 
     waveform: FloatArray
@@ -44,6 +45,7 @@ class Utterance(NamedTuple):
     speech: Mask | None = None
     possible: Mask | None = None
     soft: FloatArray | None = None
+    feature_mean: FloatArray | None = None
 
 
 class Item(NamedTuple):
@@ -53,6 +55,7 @@ class Item(NamedTuple):
     label: int
     possible: Mask | None = None
     soft: FloatArray | None = None
+    feature_mean: FloatArray | None = None
 
 
 class Batch(NamedTuple):
@@ -60,6 +63,7 @@ class Batch(NamedTuple):
 
     `possible` is which emotions each one can have, ``(batch, emotion)``; None: all. `soft` is their
     soft labels, ``(batch, emotion)``, not a number where there are none; None: none at all.
+    `feature_means` is what their features lose, ``(batch, feature)``; None: nothing.
     """
 
     spectrograms: Tensor
@@ -67,6 +71,7 @@ class Batch(NamedTuple):
     labels: Tensor
     possible: Tensor | None = None
     soft: Tensor | None = None
+    feature_means: Tensor | None = None
 
 
 def find_speech(
@@ -266,7 +271,8 @@ class Segments(Dataset[Item]):
         speed = draw_factor(self.augmentation.speed, generator)
         # Nothing is drawn for changes that are off, so that earlier trainings can be repeated.
         stretch = self.augmentation.stretch and draw_factor(self.augmentation.stretch, generator)
-        if self.unknown_speaker_share and generator.random() < self.unknown_speaker_share:
+        known = self._known(utterance, generator)
+        if known is not utterance:
             normalisation = self.normalisation
         if normalisation is self.normalisation:
             normalisation = self._mix_speakers(index, generator)
@@ -281,7 +287,14 @@ class Segments(Dataset[Item]):
         if stretch:
             spectrogram = stretch_time(spectrogram, stretch)[: frame_count(self.samples)]
         spectrogram = augment_spectrogram(spectrogram, self.augmentation, generator)
-        return _item(spectrogram, utterance)
+        return _item(spectrogram, known)
+
+    def _known(self, utterance: Utterance, generator: np.random.Generator) -> Utterance:
+        """The utterance, or for a share of them one whose speaker is unknown."""
+        if self.unknown_speaker_share and generator.random() < self.unknown_speaker_share:
+            nothing = None if utterance.feature_mean is None else 0 * utterance.feature_mean
+            return utterance._replace(feature_mean=nothing)
+        return utterance
 
     def _measure_speaker_means(self) -> dict[str, dict[str, FloatArray]]:
         """Measures the mean spectrum `(512,)` of each named speaker, by corpus."""
@@ -309,7 +322,9 @@ class Segments(Dataset[Item]):
 
 
 def _item(spectrogram: FloatArray, utterance: Utterance) -> Item:
-    return Item(spectrogram, utterance.label, utterance.possible, utterance.soft)
+    return Item(
+        spectrogram, utterance.label, utterance.possible, utterance.soft, utterance.feature_mean
+    )
 
 
 class WholeUtterances(Dataset[Item]):
@@ -366,10 +381,12 @@ def collate(items: Sequence[Item]) -> Batch:
     known = [item.soft for item in items if item.soft is not None]
     unknown = np.full_like(known[0], np.nan) if known else None
     soft = [unknown if item.soft is None else item.soft for item in items]
+    means = [item.feature_mean for item in items if item.feature_mean is not None]
     return Batch(
         torch.from_numpy(padded),
         torch.tensor(counts),
         torch.tensor([item.label for item in items]),
         torch.from_numpy(np.stack(masks)) if masks else None,
         torch.from_numpy(np.stack(soft)) if known else None,  # type: ignore[arg-type]
+        torch.from_numpy(np.stack(means)) if means else None,
     )

@@ -27,6 +27,7 @@ from seqcap.audio.normalisation import Normalisation
 from seqcap.errors import SettingsError
 from seqcap.memory import keep_freed_memory
 from seqcap.models.initialisation import lsuv_init
+from seqcap.models.speech_encoder import SpeechEncoder
 from seqcap.models.systems import System, build
 from seqcap.scoring.calibration import fit_temperature
 from seqcap.training.batches import (
@@ -54,6 +55,7 @@ from seqcap.training.resume import (
 )
 from seqcap.training.sampler import SegmentBatchSampler
 from seqcap.training.settings import TrainingSettings
+from seqcap.training.speaker_features import subtract_speaker_features
 
 _LSUV_SEGMENTS = 48
 _LAST = "last.ckpt"
@@ -127,6 +129,8 @@ def train(
             "setting 'soft_label_share': the table of the training part has no soft labels; the "
             f"columns {', '.join(f'soft_{emotion}' for emotion in emotions)} were expected"
         )
+    if settings.normalisation.speaker_feature_norm:
+        _check_encoder(settings, len(emotions))
     if settings.masked_loss:
         training = with_possible_emotions(training, len(emotions))
     data = _prepare_data(training, validation, settings)
@@ -187,6 +191,8 @@ def _prepare_data(
     training = find_speech(training, settings.normalisation)
     validation = find_speech(validation, settings.normalisation)
     normalisation = measure_normalisation(training, settings.normalisation)
+    training = subtract_speaker_features(training, normalisation)
+    validation = subtract_speaker_features(validation, normalisation)
     segments = Segments(
         training,
         normalisation,
@@ -210,6 +216,16 @@ def _prepare_data(
     )
     speaker_count = len({each.speaker for each in validation})
     return _Data(segments, sampler, whole, normalisation, speaker_count)
+
+
+def _check_encoder(settings: TrainingSettings, emotion_count: int) -> None:
+    system = build(settings.system, emotion_count, settings.capsules)
+    if not isinstance(system.cnn, SpeechEncoder):
+        raise SettingsError(
+            "setting 'normalisation.speaker_feature_norm' is for systems with a speech encoder, "
+            f"such as Whisper-SeqCap; {settings.system} has none, and "
+            "'normalisation.speaker_mean_norm' is its setting"
+        )
 
 
 def _initial_system(
@@ -317,5 +333,7 @@ def answer_batches(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Te
     Returns:
         Logits ``(branch, utterance, emotion)`` and labels ``(utterance,)``.
     """
-    answers = [(system(b.spectrograms, b.frame_counts), b.labels) for b in batches]
+    answers = [
+        (system(b.spectrograms, b.frame_counts, None, b.feature_means), b.labels) for b in batches
+    ]
     return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])

@@ -62,9 +62,11 @@ class LitModule(pl.LightningModule):
         self.schedule = LossDrivenSchedule()
         self.mean_loss = MeanMetric(nan_strategy="disable")  # a NaN has to be seen
 
-    def forward(self, spectrograms: Tensor, frame_counts: Tensor) -> Tensor:
+    def forward(
+        self, spectrograms: Tensor, frame_counts: Tensor, feature_means: Tensor | None = None
+    ) -> Tensor:
         """Gives each branch's logits ``(branch, batch, emotion)``."""
-        logits: Tensor = self.system(spectrograms, frame_counts)
+        logits: Tensor = self.system(spectrograms, frame_counts, None, feature_means)
         return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -79,7 +81,7 @@ class LitModule(pl.LightningModule):
         spectrograms, frame_counts = batch.spectrograms, batch.frame_counts
         if self.settings.mixup:
             spectrograms, frame_counts, targets = mix(batch, targets, self.settings.mixup)
-        logits = self(spectrograms, frame_counts)
+        logits = self(spectrograms, frame_counts, batch.feature_means)
         uniform = 1 / targets.new_tensor(self.emotion_count)
         if batch.possible is not None:  # never with mixup
             logits = logits.masked_fill(~batch.possible, _IMPOSSIBLE)
@@ -129,7 +131,7 @@ class LitModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Counts answers of whole utterances in the confusion matrix."""
-        logits = self(batch.spectrograms, batch.frame_counts)
+        logits = self(batch.spectrograms, batch.frame_counts, batch.feature_means)
         probabilities = self.system.probabilities(logits)
         loss = F.nll_loss(probabilities.clamp(min=1e-9).log(), batch.labels)
         self.log("validation_loss", loss, batch_size=len(batch.labels))

@@ -52,7 +52,7 @@ def write_own_card(
         "",
         "## Scores",
         "",
-        *(_ADAPTS if checkpoint.normalisation.settings.speaker_mean_norm else ()),
+        *(_ADAPTS if checkpoint.normalisation.is_speaker_adaptive else ()),
         CARD_MARKER,
         "",
         report(all_scores, checkpoint.emotions),

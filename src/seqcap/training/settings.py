@@ -59,6 +59,7 @@ _SHARES = (
     "unknown_speaker_share",
     "normalisation.utterance_mean_norm",
     "normalisation.speaker_mean_norm",
+    "normalisation.speaker_feature_norm",
 )
 
 
@@ -181,11 +182,17 @@ class TrainingSettings:
                 "emotions that a corpus lacks; set 'masked_loss' to false, or the others to 0"
             )
         adaptive = self.normalisation.speaker_mean_norm
-        if self.unknown_speaker_share and not (adaptive and self.augment):
+        by_features = self.normalisation.speaker_feature_norm
+        if self.unknown_speaker_share and not ((adaptive or by_features) and self.augment):
             raise SettingsError(
                 "setting 'unknown_speaker_share' is a share of the crops of systems that adapt to "
                 "speakers: 'normalisation.speaker_mean_norm' above 0 and 'augment = true' are "
                 "expected"
+            )
+        if adaptive and by_features:
+            raise SettingsError(
+                "settings 'normalisation.speaker_mean_norm' and 'speaker_feature_norm': one of "
+                "them is expected to be 0, since a system adapts by its spectrum or its features"
             )
         if adaptive and not self.normalisation.per_bin:
             raise SettingsError(
