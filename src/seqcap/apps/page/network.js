@@ -8,8 +8,10 @@ const gcd = (a, b) => (b ? gcd(b, a % b) : a);
 export class Network {
   constructor(ort, encoder, decider, { chunking, temperature }) {
     Object.assign(this, { ort, encoder, decider, temperature, ...chunking });
-    const previous = encoder.inputNames.indexOf("previous");
-    this.previousSize = previous < 0 ? 0 : encoder.inputMetadata[previous].shape[1];
+    const sizeOf = (name) => encoder.inputMetadata[encoder.inputNames.indexOf(name)]?.shape[1] ?? 0;
+    this.previousSize = sizeOf("previous");
+    this.featureSize = sizeOf("feature_mean"); // of an encoder of speech
+    this.features = encoder.outputNames.filter((name) => name.startsWith("features_"));
     const together = this.shift_steps.reduce((a, b) => a * b / gcd(a, b));
     this.chunkSteps = Math.max(1, Math.floor(CHUNK_FRAMES / this.frames_per_step / together)) * together;
     this.seenSteps = this.chunkSteps + Math.max(...this.overlap_steps) + this.context_steps;
@@ -48,8 +50,12 @@ export class Network {
       const last = before ? before.values.slice(-before.size) : new Float32Array(this.previousSize);
       given.previous = new this.ort.Tensor("float32", last, [1, this.previousSize]);
     }
-    const found = await this.encoder.run(given);
-    return this.encoder.outputNames.map((name) => ({ values: found[name].data, size: found[name].dims[2] }));
+    if (this.featureSize) { // the page adapts to nobody
+      const nothing = new Float32Array(this.featureSize);
+      given.feature_mean = new this.ort.Tensor("float32", nothing, [1, this.featureSize]);
+    }
+    const found = await this.encoder.run(given, this.features);
+    return this.features.map((name) => ({ values: found[name].data, size: found[name].dims[2] }));
   }
 
   async decide(features, stepCount) {
