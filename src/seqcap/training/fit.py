@@ -333,7 +333,9 @@ def answer_batches(system: System, batches: DataLoader[Any]) -> tuple[Tensor, Te
     Returns:
         Logits ``(branch, utterance, emotion)`` and labels ``(utterance,)``.
     """
-    answers = [
-        (system(b.spectrograms, b.frame_counts, None, b.feature_means), b.labels) for b in batches
-    ]
+    answers = []
+    for batch in batches:
+        means = batch.feature_means
+        adapted = {} if means is None else {"feature_means": means}
+        answers.append((system(batch.spectrograms, batch.frame_counts, **adapted), batch.labels))
     return torch.cat([a for a, _ in answers], 1), torch.cat([labels for _, labels in answers])

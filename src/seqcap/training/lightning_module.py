@@ -66,7 +66,9 @@ class LitModule(pl.LightningModule):
         self, spectrograms: Tensor, frame_counts: Tensor, feature_means: Tensor | None = None
     ) -> Tensor:
         """Gives each branch's logits ``(branch, batch, emotion)``."""
-        logits: Tensor = self.system(spectrograms, frame_counts, None, feature_means)
+        # Systems of one's own need not know of features.
+        adapted = {} if feature_means is None else {"feature_means": feature_means}
+        logits: Tensor = self.system(spectrograms, frame_counts, **adapted)
         return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
