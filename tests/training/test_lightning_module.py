@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from seqcap.errors import SettingsError
 from seqcap.training.batches import Batch
+from seqcap.training.fit import answer_batches
 from seqcap.training.lightning_module import LitModule, mix
 from seqcap.training.settings import TrainingSettings
 
@@ -54,6 +55,29 @@ def test_soft_labels_are_a_share_of_the_target_where_there_are_any() -> None:
     logs = system.logits.detach().log_softmax(0)
     first = 0.5 * logs[0] + 0.1 * logs[1] + 0.4 * logs[2]
     assert loss.item() == pytest.approx(-(first + logs[1]).item() / 2)
+
+
+class Adapting(OneAnswer):
+    """Answers by what the features are to lose."""
+
+    def forward(
+        self, spectrograms: Tensor, frame_counts: Tensor, feature_means: Tensor | None = None
+    ) -> Tensor:
+        logits = super().forward(spectrograms, frame_counts)
+        return logits if feature_means is None else logits + feature_means
+
+
+def test_training_and_answers_know_what_features_lose() -> None:
+    means = torch.tensor([[0.0, 1.0, 0.0], [2.0, 0.0, 0.0]])
+    counts, labels = torch.tensor([1, 1]), torch.tensor([0, 1])
+    batch = Batch(torch.zeros(2, 1, 512), counts, labels, feature_means=means)
+    system = Adapting()
+    expected = system.logits.detach() + means
+    loss = LitModule(system, TrainingSettings(), 3).training_step(batch, 0)  # type: ignore[arg-type]
+    assert loss.item() == pytest.approx(torch.nn.functional.cross_entropy(expected, labels).item())
+    with torch.no_grad():
+        found, _ = answer_batches(system, [batch])  # type: ignore[arg-type]
+    torch.testing.assert_close(found[0], expected)
 
 
 def test_mixtures_of_corpora_have_no_emotions_of_their_own() -> None:

@@ -113,8 +113,8 @@ def predict(
       seqcap predict meeting.wav --segments meeting.rttm --adapt
     """
     written_as = choose_format(output_format, output)
-    default = (ADAPTIVE,) if adapt else (SHIPPED,)
-    models = [check_model_folder(folder) for folder in model or default]
+    default = ADAPTIVE if adapt else SHIPPED
+    models = [check_model_folder(folder) for folder in model or (default,)]
 
     from seqcap.apps.prediction import Job, run_job
     from seqcap.apps.prediction_inputs import find_items

@@ -13,7 +13,6 @@ from seqcap.audio.spectrogram import FloatArray
 IntArray = NDArray[np.int64]
 
 CHUNK_FRAMES = 1000  # about 10 s: long against what chunks share, small in memory
-FEATURES = 768  # of the speech encoder
 ALL_STEPS = 2**40  # of a map that is not cut
 
 

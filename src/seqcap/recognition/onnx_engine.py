@@ -44,6 +44,7 @@ class OnnxEngine:
         self._folder = folder
         self._open(self._threads)
         self._worker: OnnxEngine | None = None
+        self._general: OnnxEngine | None = None  # what this one is an adapted copy of
         try:
             facts = self._encode.get_modelmeta().custom_metadata_map
             self.chunking = Chunking(**json.loads(facts[CHUNKING]))
@@ -70,8 +71,10 @@ class OnnxEngine:
         Workers may share what this gives: its sessions can be run from several threads at once.
         """
         if self._worker is None:
-            self._worker = OnnxEngine(self._folder, self._threads // self.worker_count)
-            self._worker.feature_mean = self.feature_mean
+            if self._general is not None and self.feature_mean is not None:
+                self._worker = self._general.worker().adapted(self.feature_mean)
+            else:
+                self._worker = OnnxEngine(self._folder, self._threads // self.worker_count)
         return self._worker
 
     def adapted(self, feature_mean: FloatArray) -> "OnnxEngine":
@@ -82,7 +85,7 @@ class OnnxEngine:
         """
         engine = copy.copy(self)
         engine.feature_mean = feature_mean
-        engine._worker = None
+        engine._general, engine._worker = self, None
         return engine
 
     def mean_features(self, frames: FloatArray, counts: IntArray) -> FloatArray:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FloatArray
@@ -17,7 +16,7 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ
 from seqcap.errors import AudioError, SettingsError
 from seqcap.recognition.answering import Answering
 from seqcap.recognition.answers import Answer, Failure
-from seqcap.recognition.engine import FEATURES, Engine, Output, run_in_chunks
+from seqcap.recognition.engine import Engine, Output, run_in_chunks
 from seqcap.recognition.engine_choice import choose_engine, torch_engine
 from seqcap.recognition.groups import GroupRecognizer
 from seqcap.recognition.model_description import ModelDescription, load_description
@@ -168,23 +167,26 @@ class Recognizer(GroupRecognizer):
             for block in prepare([recording], normalisation)[0].blocks()
         )
         if normalisation.settings.speaker_feature_norm:
-            engine = self.engine.adapted(self._features_to_subtract(blocks))
-            return Recognizer(self.checkpoint, abstain_below=self.abstain_below, engine=engine)
+            return self._adapt_features(blocks)
         adapted = dataclasses.replace(
             self.checkpoint, normalisation=normalisation.adapt_to_speaker(blocks)
         )
         return Recognizer(adapted, abstain_below=self.abstain_below, engine=self.engine)
 
-    def _features_to_subtract(self, blocks: Iterable[FloatArray]) -> FloatArray:
-        total: NDArray[np.float64] = np.zeros(FEATURES)
-        frames = 0
+    def _adapt_features(self, blocks: Iterable[FloatArray]) -> "Recognizer":
+        normalisation = self.checkpoint.normalisation
+        means: list[FloatArray] = []
+        counts: list[int] = []
         for block in blocks:
             if len(block):
-                normalised = self.checkpoint.normalisation(block)[None]
-                (mean,) = self.engine.mean_features(normalised, np.array([len(block)]))
-                total += mean.astype(float) * len(block)
-                frames += len(block)
-        return self.checkpoint.normalisation.features_to_subtract(total, frames)
+                counts.append(len(block))
+                alone = normalisation(block)[None]
+                means.extend(self.engine.mean_features(alone, np.array([len(block)])))
+        if not counts:
+            return self
+        total = np.array(counts, float) @ np.array(means)
+        engine = self.engine.adapted(normalisation.features_to_subtract(total, sum(counts)))
+        return Recognizer(self.checkpoint, abstain_below=self.abstain_below, engine=engine)
 
     def explain(
         self,
