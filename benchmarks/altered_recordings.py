@@ -26,6 +26,7 @@ from seqcap.scoring.evaluation import labelled_for, load_rows, scores
 from seqcap.training.run import read_tables
 
 NOISE_DB = 10.0
+LEAST_POWER = 1e-8  # of a noise, full scale is 1
 
 
 def as_telephone(waveform: FloatArray) -> bytes:
@@ -40,9 +41,11 @@ def with_noise(
     waveform: FloatArray, noises: Sequence[FloatArray], generator: np.random.Generator
 ) -> FloatArray:
     """The recording with some noise, 10 dB below it."""
-    noise = noises[int(generator.integers(len(noises)))]
-    start = int(generator.integers(len(noise)))
-    noise = np.resize(np.roll(noise, -start), len(waveform))
+    noise = np.zeros(1, np.float32)
+    while np.mean(noise**2) < LEAST_POWER:  # some noises pause
+        whole = noises[int(generator.integers(len(noises)))]
+        start = int(generator.integers(len(whole)))
+        noise = np.resize(np.roll(whole, -start), len(waveform))
     level = np.sqrt(np.mean(waveform**2) / np.mean(noise**2)) * 10 ** (-NOISE_DB / 20)
     return (waveform + noise * level).astype(np.float32)
 
@@ -76,7 +79,7 @@ def main() -> None:
     waveforms = load_rows(table)
     generator = np.random.default_rng(0)
     files = [file for file in sorted(arguments.noise.rglob("5*")) if file.is_file()]
-    noises = [noise for noise in map(load_waveform, files) if np.mean(noise**2) > 1e-8]
+    noises = [noise for noise in map(load_waveform, files) if np.mean(noise**2) > LEAST_POWER]
     half_steps = [generator.uniform(-0.5, 0.5, len(each)) / 2**15 for each in waveforms]
     altered: dict[str, list[Source]] = {
         "as it is": [(each, SAMPLE_RATE_HZ) for each in waveforms],
