@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcap.apps.items import Item
-from seqcap.apps.prediction_speakers import by_speaker, recognize_by_speaker
+from seqcap.apps.prediction_speakers import by_speaker, count_joined, recognize_by_speaker
 from seqcap.recognition.answers import Failure
 from seqcap.recognition.recordings import Segment
 
@@ -33,16 +33,20 @@ def test_each_speaker_is_recognised_together_and_answers_keep_their_order() -> N
     found = list(
         recognize_by_speaker(
             Listener(),  # type: ignore[arg-type]
-            items("anna", "otto", "anna", "otto", "ida"),
+            items("anna", "otto", "anna", "ida", "otto", "anna", "otto", "", "ida"),
             adapt=True,
             balanced_prior=False,
             timeline=False,
         )
     )
+    together = {"anna": "0 2 5", "otto": "1 4 6", "few": "3 7 8"}
+    expected = ["anna", "otto", "anna", "few", "otto", "anna", "otto", "few", "few"]
     assert [(each.file, each.reason) for each in found if isinstance(each, Failure)] == [
-        ("0.wav", "0 2"),
-        ("1.wav", "1 3"),
-        ("2.wav", "0 2"),
-        ("3.wav", "1 3"),
-        ("4.wav", "4"),
+        (f"{place}.wav", together[name]) for place, name in enumerate(expected)
     ]
+
+
+def test_speakers_with_few_recordings_are_counted() -> None:
+    assert count_joined(items("anna", "otto", "anna", "ida", "anna")) == 2
+    assert count_joined(items("anna", "anna", "anna")) == 1
+    assert count_joined([]) == 0

@@ -124,7 +124,10 @@ def _predict(
     from seqcap.scoring.evaluation import predict_table
 
     if recognizer.is_speaker_adaptive and know_speakers:
-        tell("The model adapts to each speaker, by all rows of the speaker, without labels.")
+        tell(
+            "The model adapts to each speaker, by all rows of the speaker, without labels; to "
+            "speakers with one or two rows together."
+        )
     unnamed = int((table["speaker"] == "").sum())
     if unnamed:
         tell(

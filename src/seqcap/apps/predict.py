@@ -69,7 +69,8 @@ AdaptOption = Annotated[
     typer.Option(
         "--adapt",
         help="Adapt to each speaker, without labels: by the column 'speaker' of a table or of "
-        "--segments; recordings without one count as one speaker's.",
+        "--segments; recordings without one count as one speaker's. Speakers with one or two "
+        "recordings are adapted to together.",
     ),
 ]
 BalancedPriorOption = Annotated[

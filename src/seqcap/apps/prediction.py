@@ -13,7 +13,7 @@ from seqcap.apps.journal import Journal, describe_job
 from seqcap.apps.lines import tell
 from seqcap.apps.prediction_inputs import Inputs
 from seqcap.apps.prediction_outputs import answers_with_columns, stream_writer, write_answers
-from seqcap.apps.prediction_speakers import by_speaker, recognize_by_speaker
+from seqcap.apps.prediction_speakers import by_speaker, count_joined, recognize_by_speaker
 from seqcap.apps.progress import progress_of
 from seqcap.apps.sources import passed_over_line, unreadable
 from seqcap.apps.writers import BY_RECORDING, Format, is_replaced, open_output
@@ -218,6 +218,12 @@ def _results(
         tell(
             f"--balanced-prior: {fewest} recordings tell little about a speaker; "
             f"{_FEW} or more are expected"
+        )
+    joined = count_joined(job.items) if job.adapt else 0
+    if joined > 1:
+        tell(
+            f"--adapt: {joined:,} speakers have one or two recordings; the model adapts to all "
+            "of them together"
         )
     groups: Iterator[list[Answer | Failure]]
     if job.is_by_speaker:

@@ -5,26 +5,38 @@ from typing import TYPE_CHECKING
 
 from seqcap.apps.items import Item
 from seqcap.recognition.answers import Answer, Failure
+from seqcap.recognition.speaker_groups import FEWEST_RECORDINGS, speaker_groups
 
 if TYPE_CHECKING:
     from seqcap.recognition.combination import Combination
     from seqcap.recognition.recognizer import Recognizer
 
 
-def by_speaker(items: Sequence[Item]) -> list[list[int]]:
+def by_speaker(items: Sequence[Item], adapt: bool = False) -> list[list[int]]:
     """Groups items by their column `speaker`, and by channel where each is answered alone.
 
     Args:
         items: Those without a speaker form one group.
+        adapt: Speakers with fewer than three items form one group together.
 
     Returns:
         Places of the items of each group, groups in the order in which they begin.
     """
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, item in enumerate(items):
-        key = (str(item.columns.get("speaker", "")), str(item.columns.get("channel", "")))
-        groups.setdefault(key, []).append(place)
-    return list(groups.values())
+    return speaker_groups(map(_speaker, items), FEWEST_RECORDINGS if adapt else 1)
+
+
+def count_joined(items: Sequence[Item]) -> int:
+    """Counts the speakers who are adapted to together, since each has few items.
+
+    Args:
+        items: As for `by_speaker`.
+    """
+    groups = by_speaker(items, adapt=True)
+    return max((len({_speaker(items[place]) for place in places}) for places in groups), default=0)
+
+
+def _speaker(item: Item) -> tuple[str, str]:
+    return str(item.columns.get("speaker", "")), str(item.columns.get("channel", ""))
 
 
 def recognize_by_speaker(
@@ -40,7 +52,7 @@ def recognize_by_speaker(
     Args:
         recognizer: One model, or several.
         items: As `by_speaker` groups them.
-        adapt: Adapt to each speaker.
+        adapt: Adapt to each speaker; to those with one or two items together.
         balanced_prior: Correct the class prior of each speaker.
         timeline: Also answer for each 2-s piece.
 
@@ -52,7 +64,7 @@ def recognize_by_speaker(
     """
     waiting: dict[int, Answer | Failure] = {}
     following = 0
-    for places in by_speaker(items):
+    for places in by_speaker(items, adapt):
         results = recognizer.recognize_speaker(
             [items[place].segment for place in places],
             adapt=adapt,

@@ -17,6 +17,7 @@ from seqcap.corpora.speakers import speaker_key, spellings_of
 from seqcap.errors import CorpusError, CorpusWarning
 from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.recognizer import Answer, Failure, Recognizer
+from seqcap.recognition.speaker_groups import FEWEST_RECORDINGS, speaker_groups
 from seqcap.scoring.bootstrap import bootstrap_scores, confusions_by_group, interval
 from seqcap.scoring.coverage import accuracy_by_coverage
 from seqcap.scoring.metrics import (
@@ -61,7 +62,8 @@ def predict_table(
     """Recognises every row of a table, as `Recognizer` does for users.
 
     Args:
-        recognizer: The trained system. One that adapts to speakers uses all rows of a speaker.
+        recognizer: The trained system. One that adapts to speakers uses all rows of a speaker, and
+            those of all speakers with one or two rows together.
         table: Columns file, start, end and speaker; other columns are kept.
         emotions: Those that may be answered; the probabilities of the others are left out and the
             rest is scaled to sum to one. All emotions of the system if None.
@@ -117,11 +119,12 @@ def _by_speaker(
     Nothing is known of those without a name, whose speaker is unknown.
     """
     answers: dict[int, Answer | Failure] = {}
-    people = speakers.map(speaker_key)
-    for one in people.unique():
-        own = np.flatnonzero(people == one).tolist()
+    people = speakers.map(speaker_key).to_numpy(str)
+    named, unnamed = np.flatnonzero(people != ""), np.flatnonzero(people == "")
+    groups = [named[own].tolist() for own in speaker_groups(people[named], FEWEST_RECORDINGS)]
+    for own, adapt in [*((own, True) for own in groups), (unnamed.tolist(), False)]:
         recordings = [sources[place] for place in own]
-        found = recognizer.recognize_speaker(recordings, adapt=bool(one), warn=False)
+        found = recognizer.recognize_speaker(recordings, adapt=adapt, warn=False)
         answers |= zip(own, found, strict=True)
     for place in range(len(sources)):
         yield answers[place]
