@@ -52,6 +52,21 @@ def test_raw_samples_are_described_by_options(listen, samples, model_folder):
     assert_rows(run.out, stream.push(stereo) + stream.finish())
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"ID3\4" + bytes(4000), "a compressed or other file"),
+        (b"OggS" + bytes(4000), "a compressed or other file"),
+        (b"", "ended before 0.04 s of sound came"),
+        (bytes(100), "ended before 0.04 s of sound came"),
+    ],
+)
+def test_what_is_no_live_sound_is_refused(listen, content, reason):
+    run = listen(content)
+    assert (run.status, run.out) == (2, "")
+    assert f"<stdin>: {reason}" in run.err
+
+
 def test_a_terminal_gets_a_line_for_each_answer(listen, samples):
     run = listen(samples[0].read_bytes())
     assert "0.00 to 0.50 s" in run.out

@@ -124,6 +124,19 @@ def test_parquet_has_the_rows_of_csv(predict, samples, tmp_path):
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 
 
+def test_a_tables_own_columns_are_kept_beside_those_of_answers(predict, samples, tmp_path):
+    table = tmp_path / "theirs.csv"
+    table.write_text(f"file,predicted,anger,note\n{samples[0]},joy,.7,loud\n")
+    run = predict(table, "--format", "csv")
+    (row,) = rows_of(run.out)
+    kept = {"given_predicted": "joy", "given_anger": ".7", "note": "loud"}
+    assert {name: row[name] for name in kept} == kept
+    assert list(row)[3:6] == list(kept)
+    assert "kept: 'predicted' as 'given_predicted', 'anger' as 'given_anger'" in run.err
+    (nested,) = json.loads(predict(table, "--format", "json").out)
+    assert {name: nested[name] for name in kept} == kept
+
+
 def test_json_is_the_same_table_with_timelines_nested(predict, samples, answers):
     rows = json.loads(predict(*samples, "--format", "json", "--timeline").out)
     for row, answer in zip(rows, answers, strict=True):

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcap.apps.items import Item
-from seqcap.apps.prediction_speakers import by_speaker, count_joined, recognize_by_speaker
+from seqcap.apps.prediction_speakers import adaptation_lines, by_speaker, recognize_by_speaker
 from seqcap.recognition.answers import Failure
 from seqcap.recognition.recordings import Segment
 
@@ -46,7 +46,12 @@ def test_each_speaker_is_recognised_together_and_answers_keep_their_order() -> N
     ]
 
 
-def test_speakers_with_few_recordings_are_counted() -> None:
-    assert count_joined(items("anna", "otto", "anna", "ida", "anna")) == 2
-    assert count_joined(items("anna", "anna", "anna")) == 1
-    assert count_joined([]) == 0
+def test_what_may_surprise_is_told() -> None:
+    assert list(adaptation_lines(items("anna", "anna", "anna"))) == []
+    (joined,) = adaptation_lines(items("anna", "otto", "anna", "ida", "anna"))
+    assert joined.startswith("2 speakers have one or two recordings")
+    (alone,) = adaptation_lines(items("anna"))
+    assert alone.startswith("1 recording tell")
+    folders = [Item(Segment(f"{folder}/{n}.wav")) for folder in ("anna", "otto") for n in range(3)]
+    (mixed,) = adaptation_lines(folders)
+    assert mixed.startswith("6 recordings in 2 folders count as one speaker's")

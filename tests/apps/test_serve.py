@@ -104,6 +104,14 @@ def test_models_are_listed_and_chosen_by_name(client, samples, recognizer):
     assert reason == "model 'mine' is unknown; one of random, other is expected"
 
 
+def test_models_have_the_names_of_the_command_line_too(recognizer, samples):
+    app = make_app({"random": recognizer}, aliases={"runs/mine/model": "random"})
+    with TestClient(app) as client:
+        for name, status in (("random", 200), ("runs/mine/model", 200), ("mine", 422)):
+            sent = {"params": {"model": name}, "content": samples[0].read_bytes()}
+            assert client.post("/v1/recognize", **sent).status_code == status
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -138,7 +146,9 @@ def test_wrong_parameters_and_paths_are_refused(client):
     reason = error_of(client.post("/v1/recognize?timeline=perhaps&format=xml", content=b"x"), 422)
     assert reason.startswith("timeline: ")
     assert "format: " in reason
-    error_of(client.get("/v1/recognize"), 405)
+    reason = error_of(client.post("/v1/recognize?timelin=true", content=b"x"), 422)
+    assert reason.startswith("parameter 'timelin' is unknown; one of timeline, model, name, ")
+    assert "by POST" in error_of(client.get("/v1/recognize"), 405)
     error_of(client.get("/v1/nothing"), 404)
 
 
@@ -285,6 +295,7 @@ def test_warnings_come_by_rest_and_websocket(client, samples, recognizer):
         ("?samples=f32le", np.full(9, np.nan, "<f4").tobytes(), "<stream>: NaN or infinite"),
         ("?rate=10", None, "<stream>: a sampling rate of 10"),
         ("?model=mine", None, "model 'mine' is unknown"),
+        ("?rat=8000", None, "parameter 'rat' is unknown; one of rate, channels, "),
     ],
 )
 def test_invalid_live_sound_is_refused(client, query, message, reason):

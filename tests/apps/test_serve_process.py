@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -59,6 +60,25 @@ def test_hugging_faces_client_is_served_and_sigterm_finishes_requests(service, s
     assert process.wait(60) == 0
     told = process.stderr.read()
     assert re.fullmatch(rf"seqcap: random at {url}; Ctrl-C ends\n", told)
+
+
+@pytest.mark.slow
+def test_a_free_port_is_told_and_a_taken_one_refused(model_folder, seqcap):
+    command = [sys.executable, "-m", "seqcap", "serve", "--port", "0", "--no-page"]
+    process = subprocess.Popen(
+        [*command, "--model", str(model_folder)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        url = re.fullmatch(r"seqcap: random at (.+); Ctrl-C ends\n", process.stderr.readline())[1]
+        port = url.rpartition(":")[2]
+        assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
+        run = seqcap("serve", "--port", port, "--no-page", "--model", model_folder)
+        assert run.status == 2
+        assert f"127.0.0.1, port {port}: cannot be used" in run.err
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
 
 
 @pytest.mark.slow

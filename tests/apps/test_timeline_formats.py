@@ -54,6 +54,17 @@ def test_a_textgrid_covers_the_recording_without_gaps():
     assert "intervals: size = 5" in as_textgrid(RESULTS)
 
 
+def test_a_textgrid_of_turns_is_as_long_as_the_recording(seqcap, model_folder, samples, tmp_path):
+    turns, output = tmp_path / "turns.csv", tmp_path / "turns.TextGrid"
+    turns.write_text("start,end,speaker\n0.2,1.2,A\n")
+    run = seqcap(
+        "predict", samples[0], "--segments", turns, "--output", output, "--model", model_folder
+    )
+    assert run.status == 0, run.err
+    length_s = soundfile.info(samples[0]).duration
+    assert f"\nxmax = {length_s:.3f}\n" in output.read_text()
+
+
 def test_an_eaf_is_xml_with_an_annotation_for_each_piece():
     document = ET.fromstring(as_eaf(RESULTS).encode())
     slots = {

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 from pages import ROOT
 
+from seqcap.apps.writers import names_of_columns
 from seqcap.audio.issues import AudioIssue, IssueKind
 from seqcap.recognition.answers import SCHEMA_VERSION, Answer
 
@@ -27,6 +28,7 @@ def test_a_table_has_one_text_of_warnings_in_the_row_of_the_recording():
     assert frame["warnings"].tolist() == ["short; damaged", ""]
     assert PIECE.to_frame()["warnings"].tolist() == [""]
     assert list(pd.DataFrame(PIECE.to_rows())) == list(PIECE.to_dict())
+    assert list(frame) == names_of_columns(list(WARNED.probabilities), [], timeline=True)
 
 
 def test_the_documented_schema_has_this_version_and_all_codes():

@@ -53,7 +53,12 @@ HorizonOption = Annotated[
     float, typer.Option(metavar="SECONDS", min=0.04, help="Length of sound that an answer is for.")
 ]
 RunningOption = Annotated[
-    bool, typer.Option("--running", help="Answer for all sound so far instead.")
+    bool,
+    typer.Option(
+        "--running",
+        help="Answer for all sound so far instead; for models that were trained for it, none of "
+        "those included.",
+    ),
 ]
 RefreshOption = Annotated[
     float, typer.Option(metavar="SECONDS", min=0.01, help="Time from one answer to the next.")
@@ -120,6 +125,8 @@ def listen(
             show(each)
     for each in stream.finish():
         show(each)
+    if stream.answer() is None:
+        raise AudioError(f"{stream.name}: ended before 0.04 s of sound came; check what sends it")
 
 
 def _from_standard_input(

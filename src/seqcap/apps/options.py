@@ -9,7 +9,10 @@ import typer
 DEVICES = "auto, cpu, cuda, cuda:1 or mps."
 
 
-FOLDS = "How speakers are split: paper, loso, groups:K, corpora, split, or a file of folds."
+FOLDS = (
+    "How speakers are split: paper, paper_swapped, loso, groups:K, corpora, split, or a file of "
+    "folds."
+)
 
 
 class ScreenFormat(StrEnum):

@@ -12,8 +12,13 @@ from seqcap.apps.items import Item
 from seqcap.apps.journal import Journal, describe_job
 from seqcap.apps.lines import tell
 from seqcap.apps.prediction_inputs import Inputs
-from seqcap.apps.prediction_outputs import answers_with_columns, stream_writer, write_answers
-from seqcap.apps.prediction_speakers import by_speaker, count_joined, recognize_by_speaker
+from seqcap.apps.prediction_outputs import (
+    answers_with_columns,
+    renamed_columns,
+    stream_writer,
+    write_answers,
+)
+from seqcap.apps.prediction_speakers import adaptation_lines, by_speaker, recognize_by_speaker
 from seqcap.apps.progress import progress_of
 from seqcap.apps.sources import passed_over_line, unreadable
 from seqcap.apps.writers import BY_RECORDING, Format, is_replaced, open_output
@@ -156,11 +161,12 @@ def _to_stream(job: Job, early: Sequence[Failure], counts: _Counts) -> None:
     """Writes rows to the screen, a pipe or a device as they come."""
     with open_output(job.output) as file:
         recognizer = job.recognizer()
+        _tell_renamed(job, recognizer.emotions)
         writer = stream_writer(job, file, recognizer.emotions)
         groups = _results(job, recognizer, early, counts)
         results = (result for group in groups for result in group)
         try:
-            for columns, answer in answers_with_columns(job, results):
+            for columns, answer in answers_with_columns(job, recognizer.emotions, results):
                 writer.write(answer, columns)
         except KeyboardInterrupt:
             done = counts.recognised + counts.failed
@@ -185,19 +191,25 @@ def _to_file(job: Job, output: Path, early: Sequence[Failure], counts: _Counts) 
         for result in journal.results():
             counts.add(result)
         recognizer = job.recognizer()
+        _tell_renamed(job, recognizer.emotions)
         for group in _results(job, recognizer, early, counts, journal.done):
             journal.append(group)
         if counts.recognised:
             write_answers(job, output, recognizer.emotions, journal.results())
         keep = False
     except KeyboardInterrupt:
-        tell(
-            f"interrupted after {journal.done:,} of {len(job.items):,} recordings; run the same "
-            "command to resume"
-        )
+        resume = "; run the same command to resume" if journal.done else ""
+        tell(f"interrupted after {journal.done:,} of {len(job.items):,} recordings{resume}")
         raise
     finally:
         journal.close(keep=keep)
+
+
+def _tell_renamed(job: Job, emotions: Sequence[str]) -> None:
+    renamed = renamed_columns(job.items, emotions)
+    if renamed:
+        pairs = ", ".join(f"'{name}' as '{new}'" for name, new in renamed.items())
+        tell(f"the table has columns that answers have; kept: {pairs}")
 
 
 def _results(
@@ -219,12 +231,8 @@ def _results(
             f"--balanced-prior: {fewest} recordings tell little about a speaker; "
             f"{_FEW} or more are expected"
         )
-    joined = count_joined(job.items) if job.adapt else 0
-    if joined > 1:
-        tell(
-            f"--adapt: {joined:,} speakers have one or two recordings; the model adapts to all "
-            "of them together"
-        )
+    for line in adaptation_lines(job.items) if job.adapt else ():
+        tell(f"--adapt: {line}")
     groups: Iterator[list[Answer | Failure]]
     if job.is_by_speaker:
         answers = recognize_by_speaker(

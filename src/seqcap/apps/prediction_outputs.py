@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 from seqcap.apps.extras import needs_extra
 from seqcap.apps.items import Item
 from seqcap.apps.table import TableWriter, title_of
-from seqcap.apps.timeline_formats import AS_TEXT
+from seqcap.apps.timeline_formats import AS_TEXT, as_textgrid
 from seqcap.apps.turns import with_speakers
 from seqcap.apps.writers import (
     BY_RECORDING,
     Format,
     Writer,
+    free_names,
     names_of_columns,
     open_output,
     row_writer,
     write_content,
     write_parquet,
 )
+from seqcap.audio.waveform import duration_s
 from seqcap.recognition.answers import Answer, Failure
 
 if TYPE_CHECKING:
@@ -44,14 +46,16 @@ def check_format(written_as: Format) -> None:
 
 
 def answers_with_columns(
-    job: "Job", results: Iterable[Answer | Failure]
+    job: "Job", emotions: Sequence[str], results: Iterable[Answer | Failure]
 ) -> Iterator[tuple[Mapping[str, Any], Answer]]:
     """Gives answers with what their rows keep; of turns, the answers of speakers as well.
 
     Args:
         job: Whose items were recognised.
+        emotions: Columns of the answers; a table's own of these names are renamed.
         results: One for each item, in order.
     """
+    names = free_names(_kept(job.items), emotions)
     rows: Iterable[tuple[Mapping[str, Any], Answer | Failure]] = (
         (item.columns, result) for item, result in zip(job.items, results, strict=True)
     )
@@ -59,7 +63,13 @@ def answers_with_columns(
         rows = with_speakers(rows, job.abstain_below)
     for columns, result in rows:
         if isinstance(result, Answer):
-            yield columns, result
+            yield {names[name]: value for name, value in columns.items()}, result
+
+
+def renamed_columns(items: Sequence[Item], emotions: Sequence[str]) -> dict[str, str]:
+    """Columns of a table that answers have too, and the names under which they are kept."""
+    names = free_names(_kept(items), emotions)
+    return {name: new for name, new in names.items() if name != new}
 
 
 def stream_writer(job: "Job", file: TextIO, emotions: Sequence[str]) -> Writer:
@@ -67,7 +77,8 @@ def stream_writer(job: "Job", file: TextIO, emotions: Sequence[str]) -> Writer:
     if job.written_as is Format.TABLE:
         titles = [title_of(item.name, item.columns) for item in job.items]
         return TableWriter(file, emotions, titles)
-    return row_writer(job.written_as, file, emotions, _kept(job.items), job.timeline)
+    kept = list(free_names(_kept(job.items), emotions).values())
+    return row_writer(job.written_as, file, emotions, kept, job.timeline)
 
 
 def write_answers(
@@ -85,8 +96,9 @@ def write_answers(
         SettingsError: It cannot be written.
     """
     if job.written_as is Format.PARQUET:
-        names = names_of_columns(emotions, _kept(job.items), job.timeline)
-        write_parquet(output, answers_with_columns(job, results), names)
+        kept = list(free_names(_kept(job.items), emotions).values())
+        names = names_of_columns(emotions, kept, job.timeline)
+        write_parquet(output, answers_with_columns(job, emotions, results), names)
     elif job.written_as is Format.HTML:
         from seqcap.apps.timeline_page import page_parts
 
@@ -97,7 +109,7 @@ def write_answers(
     else:
         with open_output(output) as file:
             writer = stream_writer(job, file, emotions)
-            for columns, answer in answers_with_columns(job, results):
+            for columns, answer in answers_with_columns(job, emotions, results):
                 writer.write(answer, columns)
             writer.close()
 
@@ -121,7 +133,11 @@ def _contents(
 ) -> Iterator[tuple[str, bytes]]:
     """Names, without ending, and contents of the files of one recording."""
     if written_as not in _PICTURES:
-        text = AS_TEXT[written_as]([(columns, answer) for columns, _, answer in answered])
+        results = [(columns, answer) for columns, _, answer in answered]
+        if written_as is Format.TEXTGRID:
+            text = as_textgrid(results, duration_s(answered[0][1].source))
+        else:
+            text = AS_TEXT[written_as](results)
         yield stem, text.encode("utf-8", "backslashreplace")
         return
     for number, (columns, segment, answer) in enumerate(answered):

@@ -1,6 +1,7 @@
 """What `predict` does speaker by speaker: adaptation and prior correction, without labels."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from seqcap.apps.items import Item
@@ -25,14 +26,29 @@ def by_speaker(items: Sequence[Item], adapt: bool = False) -> list[list[int]]:
     return speaker_groups(map(_speaker, items), FEWEST_RECORDINGS if adapt else 1)
 
 
-def count_joined(items: Sequence[Item]) -> int:
-    """Counts the speakers who are adapted to together, since each has few items.
+def adaptation_lines(items: Sequence[Item]) -> Iterator[str]:
+    """Says what may surprise: who is adapted to together, and who hardly at all.
 
     Args:
         items: As for `by_speaker`.
     """
-    groups = by_speaker(items, adapt=True)
-    return max((len({_speaker(items[place]) for place in places}) for places in groups), default=0)
+    unnamed = [item.name for item in items if not item.columns.get("speaker")]
+    folders = len({str(PurePath(name).parent) for name in unnamed})
+    if folders > 1:
+        yield (
+            f"{len(unnamed):,} recordings in {folders:,} folders count as one speaker's; for "
+            "several speakers give a table with the columns 'file' and 'speaker'"
+        )
+    for places in by_speaker(items, adapt=True):
+        speakers = len({_speaker(items[place]) for place in places})
+        if speakers > 1:
+            yield (
+                f"{speakers:,} speakers have one or two recordings; the model adapts to all of "
+                "them together"
+            )
+        elif len(places) < FEWEST_RECORDINGS:
+            few = "1 recording tells" if len(places) == 1 else f"{len(places)} recordings tell"
+            yield (f"{few} little about a speaker; several are expected, or use the default model")
 
 
 def _speaker(item: Item) -> tuple[str, str]:

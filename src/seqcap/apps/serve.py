@@ -1,7 +1,9 @@
 """`seqcap serve`: recognition over HTTP, and the page."""
 
+import ipaddress
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +109,7 @@ def serve(
     from seqcap.apps.serve_app import ServiceSettings, make_app
 
     recognizers = _load_models(folders, abstain_below)
+    aliases = dict(zip(map(str, model or [Path("-")]), recognizers, strict=True))
     settings = ServiceSettings(
         thread_count=workers or _core_count(),
         greatest_bytes=round(greatest_megabytes * 1e6),
@@ -118,14 +121,15 @@ def serve(
         origins=tuple(allow_origin or ()),
     )
     with _page_of(folders[0] if page else None) as site:
-        app = make_app(recognizers, settings, site)
-        tell(f"{', '.join(recognizers)} at http://{host}:{port}; Ctrl-C ends")
+        app = make_app(recognizers, settings, site, aliases)
+        listener = _listen(host, port)
+        tell(f"{', '.join(recognizers)} at {_address(listener)}; Ctrl-C ends")
+        if not settings.token and not _is_local(listener):
+            tell(f"{TOKEN_VARIABLE} is not set: everybody in the network can send requests")
         # Once it has stopped clean, uvicorn raises the signal that stopped it again.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        uvicorn.run(
+        config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -133,6 +137,7 @@ def serve(
             timeout_graceful_shutdown=_GRACE_S,
             ws_max_size=settings.greatest_bytes,
         )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _load_models(folders: Sequence[Path], abstain_below: float) -> "dict[str, Recognizer]":
@@ -149,6 +154,30 @@ def _load_models(folders: Sequence[Path], abstain_below: float) -> "dict[str, Re
             raise SettingsError(f"{folder}: a second model named {name}; name them differently")
         recognizers[name] = recognizer
     return recognizers
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Opens the port; 0 takes any free one.
+
+    Raises:
+        SettingsError: It cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}, port {port}: cannot be used ({error.strerror}); give another --host or --port"
+        ) from error
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _is_local(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from seqcap import __version__
 from seqcap.apps.serve_batches import Answer, Failure, Job, QueueFullError, Workers
 from seqcap.apps.serve_metrics import Metrics
 from seqcap.apps.serve_stream import add_stream
-from seqcap.apps.serve_upload import RefusedError, read_upload
+from seqcap.apps.serve_upload import RefusedError, read_upload, refuse_unknown
 from seqcap.apps.writers import as_row
 from seqcap.audio.channels import MIX
 from seqcap.audio.source import printable
@@ -77,12 +77,14 @@ class Service:
         settings: What is allowed.
         metrics: What was counted.
         workers: Who recognises.
+        aliases: Other names of models, as the command line had them.
     """
 
     recognizers: Mapping[str, Recognizer]
     settings: ServiceSettings
     metrics: Metrics
     workers: Workers
+    aliases: Mapping[str, str]
 
     def model_name(self, wanted: str | None) -> str:
         """The requested model, or the default.
@@ -91,6 +93,7 @@ class Service:
             RefusedError: 422, there is none of that name.
         """
         name = wanted or next(iter(self.recognizers))
+        name = self.aliases.get(name, name)
         if name not in self.recognizers:
             raise RefusedError(
                 422,
@@ -130,6 +133,7 @@ def make_app(
     recognizers: Mapping[str, Recognizer],
     settings: ServiceSettings | None = None,
     page: Path | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> FastAPI:
     """Makes the service.
 
@@ -137,11 +141,12 @@ def make_app(
         recognizers: Models by name; the first is the default.
         settings: What is allowed.
         page: Folder of the page, served at ``/``.
+        aliases: Other names of models that clients may use.
     """
     settings = settings or ServiceSettings()
     metrics = Metrics()
     workers = Workers(recognizers, settings.thread_count, settings.queue_length, metrics)
-    service = Service(recognizers, settings, metrics, workers)
+    service = Service(recognizers, settings, metrics, workers, aliases or {})
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -179,6 +184,8 @@ def _add_errors(app: FastAPI) -> None:
         headers = {"Retry-After": "1"} if error.status in (429, 503) else {}
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
+        if error.status == 405:
+            headers["Allow"] = "POST"
         return JSONResponse({"error": error.reason}, error.status, headers)
 
     @app.exception_handler(RequestValidationError)
@@ -252,6 +259,10 @@ def _authorised(service: Service) -> Any:
     return Depends(check)
 
 
+def _known_parameters(request: Request) -> None:
+    refuse_unknown(request.query_params, request.scope["route"])
+
+
 def _add_recognition(app: FastAPI, service: Service) -> None:
     settings = service.settings
 
@@ -259,7 +270,7 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
         "/v1/recognize",
         responses=_ERRORS,
         openapi_extra=_BODY,
-        dependencies=[_authorised(service)],
+        dependencies=[_authorised(service), Depends(_known_parameters)],
     )
     async def recognize(
         request: Request,
@@ -292,6 +303,12 @@ def _add_recognition(app: FastAPI, service: Service) -> None:
             raise RefusedError(422, answer.reason)
         service.metrics.count("seqcap_audio_seconds_total", amount=answer.end - answer.start)
         return _as_json(answer, answer_format)
+
+    @app.api_route(
+        "/v1/recognize", methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
+    )
+    def not_sent() -> None:
+        raise RefusedError(405, "send a recording by POST, as the body or as a form's 'file'")
 
 
 def _as_json(answer: Answer, answer_format: AnswerFormat) -> list[dict[str, Any]]:

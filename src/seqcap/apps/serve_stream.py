@@ -9,7 +9,7 @@ from fastapi import FastAPI, Query, WebSocket, WebSocketDisconnect
 
 from seqcap.apps.listen import event_row
 from seqcap.apps.serve_batches import Job
-from seqcap.apps.serve_upload import RefusedError
+from seqcap.apps.serve_upload import RefusedError, refuse_unknown
 from seqcap.audio.pcm import SAMPLE_TYPES
 from seqcap.errors import SeqcapError
 from seqcap.recognition.stream import Stream
@@ -53,6 +53,7 @@ def add_stream(app: FastAPI, service: "Service") -> None:
             reason = _refusal(socket, service, app.state.open_streams)
             if reason:
                 raise RefusedError(*reason)
+            refuse_unknown(socket.query_params, socket.scope["route"])
             service.metrics.count("seqcap_streams_total")
             live = service.recognizers[service.model_name(model)].stream(
                 rate,

@@ -2,11 +2,14 @@
 
 import io
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
+
+from seqcap.audio.source import printable
 
 # It would log bytes of forms that it cannot read.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
@@ -24,6 +27,25 @@ class RefusedError(Exception):
         super().__init__(reason)
         self.status = status
         self.reason = reason
+
+
+def refuse_unknown(given: Mapping[str, str], route: Any) -> None:
+    """Refuses parameters of a query that a route does not know: they would change nothing.
+
+    Args:
+        given: Parameters of the request.
+        route: Of FastAPI.
+
+    Raises:
+        RefusedError: 422.
+    """
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    for name in given:
+        if name not in known:
+            raise RefusedError(
+                422,
+                f"parameter '{printable(name)}' is unknown; one of {', '.join(known)} is expected",
+            )
 
 
 class Upload(io.BytesIO):

@@ -73,10 +73,15 @@ def _apart(intervals: Sequence[Interval]) -> list[Interval]:
     return result
 
 
-def as_textgrid(results: Results) -> str:
-    """Writes a TextGrid of Praat, long format; gaps are intervals without text."""
+def as_textgrid(results: Results, length_s: float = 0.0) -> str:
+    """Writes a TextGrid of Praat, long format; gaps are intervals without text.
+
+    Args:
+        results: Answers of one recording, with their columns.
+        length_s: Of the recording, if it reaches beyond the last answer.
+    """
     tiers = tiers_of(results)
-    end_s = max(answer.end for _, answer in results)
+    end_s = max(length_s, *(answer.end for _, answer in results))
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -227,7 +232,6 @@ def _clock(time_s: float, point: str = ".") -> str:
 
 
 AS_TEXT: dict[Format, Callable[[Results], str]] = {
-    Format.TEXTGRID: as_textgrid,
     Format.EAF: as_eaf,
     Format.VTT: as_vtt,
     Format.SRT: as_srt,

@@ -59,7 +59,7 @@ SeedOption = Annotated[
     typer.Option(metavar="N", help="Random seed of weights, shuffling and crops.  [default: 0]"),
 ]
 RecipeOption = Annotated[
-    str, typer.Option(metavar="NAME", help="default, paper, five-corpora, or a TOML file.")
+    str, typer.Option(metavar="NAME", help="default, paper, five-corpora, whisper, or a TOML file.")
 ]
 DevicesOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="Devices that share each batch, e.g. 2 GPUs.")

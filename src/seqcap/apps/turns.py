@@ -80,8 +80,8 @@ def turns_of(recordings: Sequence[str], turns: Sequence[Turn]) -> list[list[Turn
             raise SettingsError("--segments: turns without a file; one recording is expected")
         if not any(found):
             raise SettingsError(
-                f"--segments: turns of {turns[0].file}, which is none of the recordings; a column "
-                "'file' with their names is expected"
+                f"--segments: turns of '{turns[0].file}'; a recording of that name is expected, "
+                f"{', '.join(recordings[:3])}{', ...' if len(recordings) > 3 else ''} came"
             )
     return [sorted(own, key=lambda turn: (turn.start_s, turn.end_s)) for own in found]
 

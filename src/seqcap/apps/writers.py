@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -183,19 +183,37 @@ def row_writer(
     return _JSONWriter(file, lines=written_as is Format.JSONL)
 
 
+def free_names(column_names: Iterable[str], emotions: Sequence[str]) -> dict[str, str]:
+    """Names for a table's own columns beside those of an answer, which would replace them.
+
+    Args:
+        column_names: Of the table.
+        emotions: Columns of the answers.
+
+    Example:
+        >>> free_names(["speaker", "anger", "predicted"], ["anger", "sadness"])
+        {'speaker': 'speaker', 'anger': 'given_anger', 'predicted': 'given_predicted'}
+    """
+    taken = {"file", "start", "end", "piece", *emotions, "predicted", "warnings", "timeline"}
+    return {name: f"given_{name}" if name in taken else name for name in column_names}
+
+
 def names_of_columns(
     emotions: Sequence[str], column_names: Sequence[str], timeline: bool
 ) -> list[str]:
     """The columns of flat tables, in their order.
 
+    Args:
+        emotions: Columns of the answers.
+        column_names: What rows keep beside them, as `free_names` gives it.
+        timeline: There are rows of pieces, too.
+
     Example:
-        >>> names_of_columns(["anger", "sadness"], ["speaker", "anger"], timeline=True)
+        >>> names_of_columns(["anger", "sadness"], ["speaker"], timeline=True)
         ['file', 'start', 'end', 'piece', 'speaker', 'anger', 'sadness', 'predicted', 'warnings']
     """
     answers = ["file", "start", "end", *(["piece"] if timeline else [])]
-    found = [*emotions, "predicted", "warnings"]
-    kept = [name for name in column_names if name not in {*answers, *found}]
-    return [*answers, *kept, *found]
+    return [*answers, *column_names, *emotions, "predicted", "warnings"]
 
 
 def as_row(answer: "Answer") -> dict[str, Any]:
@@ -246,7 +264,7 @@ class _JSONWriter:
     def write(self, answer: "Answer", columns: Mapping[str, Any]) -> None:
         nested = _nested(answer)
         times = {name: nested.pop(name) for name in ("file", "start", "end")}
-        kept = {name: _plain(value) for name, value in columns.items() if name not in times}
+        kept = {name: _plain(value) for name, value in columns.items()}
         text = json.dumps({**times, **kept, **nested}, ensure_ascii=False, allow_nan=False)
         if self._lines:
             self._file.write(f"{text}\n")

@@ -59,7 +59,7 @@ class ChannelSelector:
             self._chosen = int(powers.argmax()) + 1
             text = (
                 f"its channels cancel out in their mean; channel {self._chosen}, the loudest, is"
-                " used instead; the option channel of predict takes another"
+                " used instead; --channel takes another"
             )
             self._recording.issues.append((IssueKind.CHANNELS_CANCEL, text))
             return np.ascontiguousarray(frames[:, self._chosen - 1])

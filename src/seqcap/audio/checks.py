@@ -155,7 +155,7 @@ class SignalChecker:
         if self._waveform_count >= _NOISE_JUDGED_S * 16000:
             quiet, loud = np.percentile(levels, (5, 95))
             if quiet > 0 and 10 * math.log10(loud / quiet) < _NOISY_DB:
-                text = "no pause is quieter than its speech: loud noise, emotions are less certain"
+                text = "no pause is much quieter than the rest: noise, emotions are less certain"
                 found.append((IssueKind.NOISY, text))
         return found
 

@@ -105,15 +105,15 @@ class Answer:
             >>> answer.to_rows()[0]["predicted"]
             'anger'
         """
-        whole = self._flat()
         if not self.timeline:
-            return [whole]
-        numbered = enumerate(piece._flat() for piece in self.timeline)
-        return [{**whole, "piece": None}, *({**piece, "piece": n} for n, piece in numbered)]
+            return [self._flat({})]
+        pieces = (piece._flat({"piece": number}) for number, piece in enumerate(self.timeline))
+        return [self._flat({"piece": None}), *pieces]
 
-    def _flat(self) -> dict[str, Any]:
+    def _flat(self, number: dict[str, Any]) -> dict[str, Any]:
         fields = dataclasses.replace(self, timeline=()).to_dict()
-        return {**fields, "warnings": "; ".join(fields["warnings"])}
+        times = {name: fields.pop(name) for name in ("file", "start", "end")}
+        return {**times, **number, **fields, "warnings": "; ".join(fields["warnings"])}
 
     def to_frame(self) -> "pd.DataFrame":
         """The rows of `to_rows` as a pandas table; needs pandas (extra `train`).

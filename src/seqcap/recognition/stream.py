@@ -18,7 +18,8 @@ from seqcap.audio.recording import ArrayRecording
 from seqcap.audio.spectrogram import SHIFT_SAMPLES, FloatArray
 from seqcap.audio.waveform import MINIMUM_DURATION_S, SAMPLE_RATE_HZ
 from seqcap.errors import AudioError, SettingsError
-from seqcap.recognition.answers import Answer, Failure, decide
+from seqcap.recognition.answers import Answer, decide
+from seqcap.recognition.recordings import read_recording
 from seqcap.recognition.running import RunningAnswer
 
 if TYPE_CHECKING:
@@ -99,15 +100,15 @@ class Stream:
             if self.rate_hz == SAMPLE_RATE_HZ
             else soxr.ResampleStream(self.rate_hz, SAMPLE_RATE_HZ, channel_count, quality="HQ")
         )
+        self._selector = LiveChannelSelector()
         self._answering = (
-            _Running(recognizer, name)
+            _Running(recognizer, name, self._selector)
             if horizon_s is None
-            else _Recent(recognizer, horizon_s, channel_count)
+            else _Recent(recognizer, name, horizon_s, channel_count)
         )
         self._refresh_count = round(refresh_s * SAMPLE_RATE_HZ)
         self._sample_count = 0
         self._answered_at = 0
-        self._selector = LiveChannelSelector()
         self._detector = LiveSpeechDetector()
         self._last = ""
 
@@ -147,8 +148,7 @@ class Stream:
         """The answer at this moment; None before 0.04 s have come."""
         if self._sample_count < round(MINIMUM_DURATION_S * SAMPLE_RATE_HZ):
             return None
-        answer = self._answering.answer(self._sample_count)
-        return replace(answer, file=self.name)
+        return self._answering.answer(self._sample_count)
 
     def _frames(self, samples: NDArray[Any]) -> FloatArray:
         samples = np.asarray(samples)
@@ -170,8 +170,9 @@ class Stream:
             until_due = self._answered_at + self._refresh_count - self._sample_count
             now, frames = frames[:until_due], frames[until_due:]
             self._sample_count += len(now)
-            self._answering.push(now)
-            yield from (_turn(*each) for each in self._detector.push(self._selector(now)))
+            chosen = self._selector(now)
+            self._answering.push(now, chosen)
+            yield from (_turn(*each) for each in self._detector.push(chosen))
             if len(now) == until_due:
                 yield from self._refresh()
 
@@ -193,19 +194,21 @@ def _turn(speaks: bool, at_s: float) -> Event:
 class _Recent:
     """The answer of the last seconds, worked out afresh."""
 
-    def __init__(self, recognizer: "Recognizer", horizon_s: float, channel_count: int) -> None:
+    def __init__(
+        self, recognizer: "Recognizer", name: str, horizon_s: float, channel_count: int
+    ) -> None:
         self._recognizer = recognizer
+        self._name = name
         self._kept = np.empty((0, channel_count), np.float32)
         self._horizon = round(horizon_s * SAMPLE_RATE_HZ)
 
-    def push(self, frames: FloatArray) -> None:
+    def push(self, frames: FloatArray, chosen: FloatArray) -> None:
         self._kept = np.concatenate((self._kept, frames))[-self._horizon :]
 
     def answer(self, sample_count: int) -> Answer:
-        recording = (self._kept, SAMPLE_RATE_HZ)
-        (answer,) = self._recognizer.recognize_many([recording], warn=False)
-        if isinstance(answer, Failure):
-            raise AudioError(answer.reason)
+        recent = (self._kept, SAMPLE_RATE_HZ)
+        recording = read_recording(recent, name=self._name, warn=False)
+        (answer,) = self._recognizer.answer([recording], timeline=False)
         start_s = (sample_count - len(self._kept)) / SAMPLE_RATE_HZ
         return replace(answer, start=round(start_s, 3), end=round(sample_count / SAMPLE_RATE_HZ, 3))
 
@@ -213,20 +216,21 @@ class _Recent:
 class _Running:
     """The answer of all sound so far, carried on."""
 
-    def __init__(self, recognizer: "Recognizer", name: str) -> None:
+    def __init__(self, recognizer: "Recognizer", name: str, selector: LiveChannelSelector) -> None:
         self._recognizer = recognizer
         self._name = name
         self._running = RunningAnswer(recognizer.checkpoint, recognizer.engine)
-        self._selector = LiveChannelSelector()
+        self._selector = selector
 
-    def push(self, frames: FloatArray) -> None:
-        self._running.push(self._selector(frames))
+    def push(self, frames: FloatArray, chosen: FloatArray) -> None:
+        self._running.push(chosen)
 
     def answer(self, sample_count: int) -> Answer:
         row = self._running.probabilities()
         probabilities = dict(zip(self._recognizer.emotions, row.tolist(), strict=True))
         predicted = decide(probabilities, self._recognizer.abstain_below)
-        answer = Answer("", 0.0, round(sample_count / SAMPLE_RATE_HZ, 3), probabilities, predicted)
+        end_s = round(sample_count / SAMPLE_RATE_HZ, 3)
+        answer = Answer(self._name, 0.0, end_s, probabilities, predicted)
         if self._selector.chosen is None:
             return answer
         text = (

@@ -15,7 +15,7 @@ export const SENTENCES = {
   constant_offset: "a constant offset; check the recorder",
   short: "under half a second; emotions are less certain",
   narrow_band: "nothing above 3.9 kHz, as over a telephone; emotions are less certain",
-  noisy: "no pause is quieter than its speech: loud noise, emotions are less certain",
+  noisy: "no pause is much quieter than the rest: noise, emotions are less certain",
   unfinished: "the recorder was interrupted, or the end may be cut off",
   damaged: "parts of the file were left out",
 };
