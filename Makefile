@@ -91,8 +91,8 @@ pretrained: $(VENV)/.seqcap-dev
 	  $(BIN)/seqcap corpus read $$name $(CORPORA)/$$name --output runs/$$name.csv; done
 	$(SAY) "Training on five corpora, a quarter of an hour a model; once interrupted, it goes on"
 	@$(ALL) --recipe whisper --labels paper4 --name seqcap-paper4-5 --output runs/pretrained
-	@$(FIVE) --recipe whisper --labels seven --set masked_loss=true --set epochs=3 \
-	  --name seqcap-seven-1 --output runs/seven
+	@$(ALL) --recipe whisper --labels seven --set masked_loss=true --set epochs=3 \
+	  --name seqcap-seven-2 --output runs/seven
 	@$(ALL) --recipe whisper --labels paper4 --set normalisation.speaker_feature_norm=1 \
 	  --set temperature=0.97 --name seqcap-paper4-adaptive-2 --output runs/adaptive
 	$(SAY) "Training the paper's network: on three corpora, then on five, begun with that"
