@@ -41,7 +41,7 @@ def test_invalid_turns_are_refused_with_their_line(tmp_path, text, message):
 
 
 def test_turns_of_another_recording_and_without_a_file_are_refused():
-    with pytest.raises(SettingsError, match="turns of 'b'; a recording of that name is expected, a.wav came"):
+    with pytest.raises(SettingsError, match="turns of 'b'; a recording of that name"):
         turns_of(["a.wav"], [Turn("b", 0, 1, "A")])
     with pytest.raises(SettingsError, match="turns without a file"):
         turns_of(["a.wav", "b.wav"], [Turn("", 0, 1, "A")])
