@@ -52,7 +52,9 @@ def test_rows_of_a_table_are_recognised_with_their_segments_and_columns(
 def test_answers_can_be_recognised_again(predict, samples, tmp_path):
     first, second = tmp_path / "first.csv", tmp_path / "second.csv"
     assert predict(*samples, "--output", first).status == 0
-    assert predict(first, "--output", second).status == 0
+    run = predict(first, "--output", second)
+    assert run.status == 0
+    assert "answers of these emotions already; they are replaced" in run.err
     before, after = pd.read_csv(first), pd.read_csv(second)
     assert list(before) == list(after)
     # Ends are written in milliseconds, so that the last samples may be others.

@@ -136,7 +136,7 @@ def test_speakers_whom_a_model_adapts_to_are_known_or_not(
     assert trained.status == 0, trained.err
     model = tmp_path / "r" / "model"
     assert "The model adapts to speakers" in (model / "CARD.md").read_text("utf-8")
-    line = "The model adapts to each speaker, by all rows of the speaker, without labels.\n"
+    line = "The model adapts to each speaker, by all rows of the speaker, without labels; to "
     answers = []
     for options in ([], ["--unknown-speakers"]):
         output = tmp_path / f"{len(options)}.csv"

@@ -14,7 +14,7 @@ from seqcap.apps.lines import tell
 from seqcap.apps.prediction_inputs import Inputs
 from seqcap.apps.prediction_outputs import (
     answers_with_columns,
-    renamed_columns,
+    lines_of_columns,
     stream_writer,
     write_answers,
 )
@@ -161,7 +161,7 @@ def _to_stream(job: Job, early: Sequence[Failure], counts: _Counts) -> None:
     """Writes rows to the screen, a pipe or a device as they come."""
     with open_output(job.output) as file:
         recognizer = job.recognizer()
-        _tell_renamed(job, recognizer.emotions)
+        _tell_columns(job, recognizer.emotions)
         writer = stream_writer(job, file, recognizer.emotions)
         groups = _results(job, recognizer, early, counts)
         results = (result for group in groups for result in group)
@@ -191,7 +191,7 @@ def _to_file(job: Job, output: Path, early: Sequence[Failure], counts: _Counts) 
         for result in journal.results():
             counts.add(result)
         recognizer = job.recognizer()
-        _tell_renamed(job, recognizer.emotions)
+        _tell_columns(job, recognizer.emotions)
         for group in _results(job, recognizer, early, counts, journal.done):
             journal.append(group)
         if counts.recognised:
@@ -205,11 +205,9 @@ def _to_file(job: Job, output: Path, early: Sequence[Failure], counts: _Counts) 
         journal.close(keep=keep)
 
 
-def _tell_renamed(job: Job, emotions: Sequence[str]) -> None:
-    renamed = renamed_columns(job.items, emotions)
-    if renamed:
-        pairs = ", ".join(f"'{name}' as '{new}'" for name, new in renamed.items())
-        tell(f"the table has columns that answers have; kept: {pairs}")
+def _tell_columns(job: Job, emotions: Sequence[str]) -> None:
+    for line in lines_of_columns(job.items, emotions):
+        tell(line)
 
 
 def _results(

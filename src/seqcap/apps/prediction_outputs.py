@@ -63,13 +63,18 @@ def answers_with_columns(
         rows = with_speakers(rows, job.abstain_below)
     for columns, result in rows:
         if isinstance(result, Answer):
-            yield {names[name]: value for name, value in columns.items()}, result
+            yield {new: columns[name] for name, new in names.items() if name in columns}, result
 
 
-def renamed_columns(items: Sequence[Item], emotions: Sequence[str]) -> dict[str, str]:
-    """Columns of a table that answers have too, and the names under which they are kept."""
-    names = free_names(_kept(items), emotions)
-    return {name: new for name, new in names.items() if name != new}
+def lines_of_columns(items: Sequence[Item], emotions: Sequence[str]) -> Iterator[str]:
+    """Says what becomes of a table's columns that answers have too."""
+    kept = _kept(items)
+    names = free_names(kept, emotions)
+    renamed = [f"'{name}' as '{new}'" for name, new in names.items() if name != new]
+    if renamed:
+        yield f"the table has columns that answers have; kept: {', '.join(renamed)}"
+    if len(names) < len(kept):
+        yield "the table holds answers of these emotions already; they are replaced"
 
 
 def stream_writer(job: "Job", file: TextIO, emotions: Sequence[str]) -> Writer:

@@ -8,7 +8,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -183,8 +183,10 @@ def row_writer(
     return _JSONWriter(file, lines=written_as is Format.JSONL)
 
 
-def free_names(column_names: Iterable[str], emotions: Sequence[str]) -> dict[str, str]:
+def free_names(column_names: Sequence[str], emotions: Sequence[str]) -> dict[str, str]:
     """Names for a table's own columns beside those of an answer, which would replace them.
+
+    A table of answers to the same emotions is answered anew: their columns get no name.
 
     Args:
         column_names: Of the table.
@@ -193,9 +195,21 @@ def free_names(column_names: Iterable[str], emotions: Sequence[str]) -> dict[str
     Example:
         >>> free_names(["speaker", "anger", "predicted"], ["anger", "sadness"])
         {'speaker': 'speaker', 'anger': 'given_anger', 'predicted': 'given_predicted'}
+        >>> free_names(["speaker", "anger", "predicted", "warnings"], ["anger"])
+        {'speaker': 'speaker'}
     """
-    taken = {"file", "start", "end", "piece", *emotions, "predicted", "warnings", "timeline"}
-    return {name: f"given_{name}" if name in taken else name for name in column_names}
+    answers = {"piece", *emotions, "predicted", "warnings"}
+    kept = list(column_names)
+    if answers - {"piece"} <= set(kept):
+        kept = [name for name in kept if name not in answers]
+    taken = {"file", "start", "end", "timeline", *answers}
+    names: dict[str, str] = {}
+    for name in kept:
+        free = name
+        while free in taken or (free != name and free in kept):
+            free = f"given_{free}"
+        names[name] = free
+    return names
 
 
 def names_of_columns(
