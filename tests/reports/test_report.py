@@ -1,6 +1,7 @@
 import functools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -485,6 +486,19 @@ def test_a_lead_is_more_than_chance_if_its_interval_leaves_zero_out(
     write_experiment(tmp_path, {"CNN": 1.0, "CNN_GRU": skill}, seeds=[0], shows=["table5"])
     text = texts_of(tmp_path)
     assert text[0].endswith(f", which is {verdict} than chance.")
+
+
+def test_entries_of_an_incomplete_grid_are_ranked_by_the_runs_that_they_share(
+    tmp_path: Path,
+) -> None:
+    skills = {"CNN": 1.0, "CNN_GRU": 3.0, "CNN_SeqCap": 2.0}
+    write_experiment(tmp_path, skills, seeds=[0], folds=[0, 1])
+    for system in ("CNN_GRU", "CNN_SeqCap"):
+        shutil.rmtree(tmp_path / "runs" / f"{system}-paper-1-s0")
+    (first, *_) = texts_of(tmp_path)
+    assert first.startswith("**CNN_GRU** is best")
+    assert " of the 1 run that 3 entries have (" in first
+    assert "It leads **CNN_SeqCap** by" in first
 
 
 def test_grids_of_validation_speakers_are_judged_by_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ needs neither the recordings nor torch.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,14 @@ class EntryResults:
         """The same entry as if its validation speakers were its test."""
         runs = tuple(dataclasses.replace(run, test=run.validation) for run in self.runs)
         return dataclasses.replace(self, runs=runs)
+
+    def on_runs(self, keys: Collection[Key]) -> "EntryResults":
+        """The same entry with only these runs.
+
+        Args:
+            keys: Folds and seeds.
+        """
+        return dataclasses.replace(self, runs=tuple(run for run in self.runs if run.key in keys))
 
     @property
     def by_key(self) -> dict[Key, Run]:

@@ -42,9 +42,15 @@ def table5(plan: PlanResults) -> list[Block]:
         plan: With results.
     """
     scored = {entry.label: score_entry(entry, plan.emotions) for entry in plan.done}
-    alike = [entry.label for entry in comparable_entries(plan)]
+    run_counts = {entry.label: len(entry.done) for entry in plan.done}
+    alike = {
+        entry.label: scored[entry.label]
+        if len(entry.done) == run_counts[entry.label]
+        else score_entry(entry, plan.emotions)
+        for entry in comparable_entries(plan)
+    }
     best = {
-        name: max(alike, key=lambda label: getattr(scored[label], name).pooled)
+        name: max(alike, key=lambda label: getattr(alike[label], name).pooled)
         for name in ("wa", "ua")
     }
     rows = []

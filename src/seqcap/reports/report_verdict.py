@@ -16,7 +16,7 @@ from seqcap.reports.report_blocks import Block, Text, percent, span
 def verdict(plan: PlanResults, part: str = "test") -> list[Block]:
     """Says which entry is best by pooled UA, with its interval, and how it compares with the next.
 
-    Only entries with results on the same folds and seeds are ranked.
+    Entries are ranked by the runs that all of them have, as `comparable_entries` chooses them.
 
     Args:
         plan: With at least one result.
@@ -30,9 +30,11 @@ def verdict(plan: PlanResults, part: str = "test") -> list[Block]:
     best, others = ranked[0], ranked[1:]
     ua = scored[best.label].ua
     interval = f"95 % {span(ua.interval)}" if ua.interval else "one speaker, so no interval"
+    runs = f"{len(best.runs)} run{'s' * (len(best.runs) > 1)} that {len(entries)} entries have"
+    whole = any(len(entry.runs) == len(best.runs) for entry in plan.done)
     sentence = (
         f"**{best.label}** is best with a UA of {percent(ua.pooled)} % on {part} speakers "
-        f"({interval}; chance {percent(chance_ua(plan))} %)."
+        f"{'' if whole else f'of the {runs} '}({interval}; chance {percent(chance_ua(plan))} %)."
     )
     return [Text(f"{sentence} {_lead(plan, best, others, scored)}")]
 
@@ -57,16 +59,21 @@ def _lead(
 
 
 def comparable_entries(plan: PlanResults) -> list[EntryResults]:
-    """Lists the entries that have results on the same folds and seeds, the most there are.
+    """Lists entries on folds and seeds that all of them have.
 
-    Answers of a system without speaker adaptation are not entries of their own.
+    Of an incomplete grid these are chosen so that most results are compared: more entries on fewer
+    runs, or fewer entries on more. Answers of a system without speaker adaptation are not entries
+    of their own.
 
     Args:
         plan: With at least one result.
     """
     entries = [entry for entry in plan.done if not entry.is_of_unknown_speakers]
-    most = max((set(entry.by_key) for entry in entries), key=len)
-    return [entry for entry in entries if set(entry.by_key) == most]
+    chosen = max(
+        (set(entry.by_key) for entry in entries),
+        key=lambda keys: (len(keys) * sum(keys <= set(e.by_key) for e in entries), len(keys)),
+    )
+    return [entry.on_runs(chosen) for entry in entries if chosen <= set(entry.by_key)]
 
 
 def chance_ua(plan: PlanResults) -> float:
