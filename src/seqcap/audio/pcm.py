@@ -20,7 +20,7 @@ _EXTENSIBLE = 0xFFFE  # the real format code follows later
 # (format code of WAV, bits) and names as ffmpeg has them
 _WAV_TYPES = {(1, 16): "<i2", (1, 32): "<i4", (3, 32): "<f4"}
 # How FLAC, Ogg, MP3 with tags, WebM, AIFF, AU and CAF begin. Others begin as samples may.
-_COMPRESSED = (b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3", b"FORM", b".snd", b"caff")
+_OTHER_FILES = (b"fLaC", b"OggS", b"ID3", b"\x1aE\xdf\xa3", b"FORM", b".snd", b"caff")
 SAMPLE_TYPES = {"s16le": "<i2", "s32le": "<i4", "f32le": "<f4"}
 
 
@@ -66,7 +66,7 @@ def open_pcm(file: BinaryIO, raw: PCMFormat, name: str) -> tuple[PCMFormat, Iter
     """
     start = _exactly(file, 4)
     rest = iter(lambda: _some(file), b"")
-    if start.startswith(_COMPRESSED):
+    if start.startswith(_OTHER_FILES):
         raise AudioError(f"{name}: a compressed or other file; {_RAW}")
     if start != b"RIFF":
         return raw, itertools.chain([start] if start else [], rest)
