@@ -141,6 +141,23 @@ def test_tests_pair_runs_of_the_same_fold_and_seed(folder: Path) -> None:
     assert row["paper's claim"] == "UA p < 0.005"
 
 
+@pytest.mark.slow
+def test_recalls_by_emotion_are_differences_of_pooled_recalls(folder: Path) -> None:
+    table = next(t for t in tables_of(folder).values() if t.header == ("comparison", *EMOTIONS))
+    cells = next(row for row in table.rows if row[0] == "CNN_SeqCap less CNN_GRU")[1:]
+    recalls = []
+    for system in ("CNN_GRU", "CNN_SeqCap"):
+        rows = pd.concat(answers_of(folder, system))
+        right = rows["predicted"] == rows["emotion"]
+        recalls.append(right.groupby(rows["emotion"]).mean())
+    for emotion, cell in zip(EMOTIONS, cells, strict=True):
+        difference, low, _, high = cell.strip("*").replace("(", "").replace(")", "").split()
+        expected = 100 * (recalls[1][emotion] - recalls[0][emotion])
+        assert float(difference) == pytest.approx(expected, abs=0.051)
+        assert float(low) <= float(difference) <= float(high)
+        assert cell.startswith("**") == (float(low) > 0 or float(high) < 0)
+
+
 def test_confusions_are_shares_of_the_rows_with_counts(tmp_path: Path) -> None:
     write_experiment(tmp_path, {"CNN_SeqCap": 2.0}, grid="table6", shows=["table6"])
     rows = table_with(tmp_path, "CNN_SeqCap: actual")

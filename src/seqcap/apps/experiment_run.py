@@ -32,7 +32,7 @@ GridsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="GRID",
-        help="table2 ... table7, figure7, figure8, default, trials, changes, or TOML files.",
+        help="table2 ... table7, figure7, figure8, default, whisper, trials, changes, TOML files.",
         show_default=False,
     ),
 ]

@@ -31,6 +31,7 @@ MIN_BATCH_FOR_FAST_PATH = 16
 _MIN_VALUES_FOR_FAST_PATH = 2**22
 
 _VALUES_AT_ONCE = 2**18  # votes of one part and thread, 1 MiB in float32: what a core's cache holds
+_VALUES_AT_ONCE_ON_GPU = 2**26  # 256 MiB: a GPU loses more by many small kernels than by memory
 
 
 def vote_and_sum(
@@ -151,7 +152,8 @@ def _parts(weight: Tensor, columns: Tensor) -> Iterator[tuple[slice, Tensor, Ten
     """Yields parts of the lower capsules and room for their votes, twice; always the same room."""
     lower, upper, dim, _ = weight.shape
     batch = columns.shape[2]
-    values = _VALUES_AT_ONCE * torch.get_num_threads()
+    on_processor = _VALUES_AT_ONCE * torch.get_num_threads()
+    values = on_processor if columns.device.type == "cpu" else _VALUES_AT_ONCE_ON_GPU
     size = min(lower, max(1, values // (upper * dim * batch)))
     votes, scratch = columns.new_empty(2, size, upper, dim, batch)
     for start in range(0, lower, size):

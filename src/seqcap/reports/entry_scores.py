@@ -11,9 +11,11 @@ from seqcap.reports.experiment_results import EntryResults
 from seqcap.reports.experiment_runs import Key, Run, actual_of, probabilities_of
 from seqcap.scoring.bootstrap import (
     Interval,
+    bootstrap_recalls,
     bootstrap_scores,
     confusions_by_group,
     interval,
+    recalls_of,
     score_confusions,
 )
 from seqcap.scoring.metrics import most_probable
@@ -55,6 +57,9 @@ class EntryTests:
         ua: Tests of UA over runs.
         wa_interval: 95 % interval of the pooled difference, by paired bootstrap over speakers.
         ua_interval: The same for UA.
+        recalls: Differences of the emotions' pooled recalls, in the order of the emotions; NaN
+            where an emotion does not occur.
+        recall_intervals: Their 95 % intervals, by the same bootstrap.
         speaker_count: Speakers drawn from.
     """
 
@@ -62,6 +67,8 @@ class EntryTests:
     ua: RunTests
     wa_interval: Interval | None
     ua_interval: Interval | None
+    recalls: tuple[float, ...]
+    recall_intervals: tuple[Interval | None, ...]
     speaker_count: int
 
 
@@ -104,12 +111,17 @@ def compare_entries(
     sides = [[entry.by_key[key] for key in keys] for entry in (first, second)]
     (was, uas), (other_was, other_uas) = (_scores_of_runs(runs, emotions) for runs in sides)
     speakers = speakers_of(sides[0])
-    drawn = [bootstrap_scores(confusions_of(runs, emotions, speakers)) for runs in sides]
+    confusions = [confusions_of(runs, emotions, speakers) for runs in sides]
+    drawn = [bootstrap_scores(each) for each in confusions]
+    before, after = (recalls_of(each.sum(axis=0)) for each in confusions)
+    recalls_before, recalls_after = (bootstrap_recalls(each) for each in confusions)
     return EntryTests(
         compare_runs(was, other_was, test_share),
         compare_runs(uas, other_uas, test_share),
         interval(drawn[1].wa - drawn[0].wa, len(speakers)),
         interval(drawn[1].ua - drawn[0].ua, len(speakers)),
+        tuple((after - before).tolist()),
+        tuple(interval(each, len(speakers)) for each in (recalls_after - recalls_before).T),
         len(speakers),
     )
 

@@ -17,6 +17,7 @@ from seqcap.reports.report_blocks import (
     points,
     span,
 )
+from seqcap.scoring.bootstrap import Interval
 from seqcap.scoring.metrics import WHAT_SCORES_MEAN
 from seqcap.scoring.significance import RunTests, holm, smallest_wilcoxon_p
 
@@ -33,16 +34,19 @@ def significance(plan: PlanResults) -> list[Block]:
             tested.append((first.label, second.label, tests))
     if not tested:
         return [Text("No two entries have results on the same fold with the same seed yet.")]
-    return comparison_blocks(tested, plan.is_beside_paper)
+    return comparison_blocks(tested, plan.emotions, plan.is_beside_paper)
 
 
 def comparison_blocks(
-    tested: Sequence[tuple[str, str, EntryTests]], beside_paper: bool = False
+    tested: Sequence[tuple[str, str, EntryTests]],
+    emotions: Sequence[str] = (),
+    beside_paper: bool = False,
 ) -> list[Block]:
-    """Says how was tested, and a table for WA and one for UA.
+    """Says how was tested, and a table each for WA, UA and, of given emotions, their recalls.
 
     Args:
         tested: Labels of both entries, the first one is subtracted, and their tests.
+        emotions: Of the entries, in the order of the confusion matrix.
         beside_paper: Show the paper's differences and claims too.
     """
     count = max(tests.wa.count for _, _, tests in tested)
@@ -65,7 +69,32 @@ def comparison_blocks(
     ]
     for name in ("wa", "ua"):
         blocks += [Text(f"**{name.upper()}**"), _table(tested, name, beside_paper)]
+    if not emotions:
+        return blocks
+    blocks += [
+        Text(
+            "**Recall by emotion**: difference in points, and its 95 % interval. Bold: the "
+            "interval is on one side of zero; intervals are not corrected for their number."
+        ),
+        _recalls(tested, emotions),
+    ]
     return blocks
+
+
+def _recalls(tested: Sequence[tuple[str, str, EntryTests]], emotions: Sequence[str]) -> Table:
+    rows = [
+        (f"{second} less {first}", *map(_recall, tests.recalls, tests.recall_intervals))
+        for first, second, tests in tested
+    ]
+    return Table(("comparison", *emotions), tuple(rows))
+
+
+def _recall(difference: float, interval: Interval | None) -> str:
+    if interval is None:
+        return points(difference)
+    text = f"{points(difference)} ({span(interval, signed=True)})"
+    low, high = interval
+    return f"**{text}**" if low > 0 or high < 0 else text
 
 
 def pairs_of(entries: Sequence[EntryResults]) -> list[tuple[EntryResults, EntryResults]]:

@@ -125,6 +125,42 @@ def bootstrap_scores(confusions: NDArray[np.int64]) -> Scores:
     return Scores(scores.wa, np.where(complete, scores.ua, np.nan))
 
 
+def bootstrap_recalls(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Recalls of every draw of speakers; the draws are those of `bootstrap_scores`.
+
+    Args:
+        confusions: Shape ``(speaker, actual emotion, predicted emotion)``.
+
+    Returns:
+        Shape ``(draw, actual emotion)``; NaN where a draw has no utterance of an emotion.
+
+    Example:
+        >>> bootstrap_recalls(np.array([[[3, 1], [0, 4]], [[3, 1], [0, 4]]]))[0].tolist()
+        [0.75, 1.0]
+    """
+    drawn = np.tensordot(draw_speakers(len(confusions)), confusions, axes=1)
+    return recalls_of(drawn)
+
+
+def recalls_of(confusions: ArrayLike) -> NDArray[np.float64]:
+    """Recall of each emotion; NaN for one that does not occur.
+
+    Args:
+        confusions: Shape ``(..., actual emotion, predicted emotion)``.
+
+    Returns:
+        Shape ``(..., actual emotion)``.
+
+    Example:
+        >>> recalls_of([[3, 1], [0, 1]]).tolist()
+        [0.75, 1.0]
+    """
+    matrices = np.asarray(confusions, float)
+    right = np.diagonal(matrices, axis1=-2, axis2=-1)
+    counts = matrices.sum(axis=-1)
+    return np.divide(right, counts, out=np.full_like(right, np.nan), where=counts > 0)
+
+
 def interval(values: NDArray[np.float64], speaker_count: int) -> Interval | None:
     """95 % interval of drawn values.
 
