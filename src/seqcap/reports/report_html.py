@@ -11,6 +11,7 @@ from seqcap.reports.report_drawing import inline_svg
 
 _MANY_COLUMNS = 9
 _NARROW_CHARACTERS = 48  # of a row that fits a screen of 400 pixels
+_WIDE_CHARACTERS = 130  # of a row that does not fit 1,280 pixels without breaking its cells
 _PAGE = Path(__file__).parent / "report_page.html"
 
 
@@ -58,8 +59,10 @@ def _table(table: Table) -> str:
         for place, cell in enumerate(table.header)
     )
     rows = "\n".join(f"<tr>{_cells(row, table)}</tr>" for row in table.rows)
-    kind = "dense" if len(table.header) > _MANY_COLUMNS else "usual"
-    if _characters(table) <= _NARROW_CHARACTERS:
+    characters = _characters(table)
+    many = len(table.header) > _MANY_COLUMNS or characters > _WIDE_CHARACTERS
+    kind = "dense" if many else "usual"
+    if characters <= _NARROW_CHARACTERS:
         kind = "narrow"
     return (
         f'<div class="wide {kind}"><table>\n'
