@@ -1,6 +1,7 @@
 """Errors a user can cause: each text says what came, what was expected, the way out."""
 
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,33 @@ class AudioWarning(UserWarning):
 
 class CorpusWarning(UserWarning):
     """A corpus that is used, but is incomplete or unusual."""
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    r"""Shows warnings about recordings and corpora as lines on the error stream, as commands do.
+
+    Example:
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stderr(io.StringIO()) as told, warnings_as_lines():
+        ...     warnings.warn("a.wav: 2 % of the samples are clipped", AudioWarning)
+        >>> told.getvalue()
+        'seqcap: a.wav: 2 % of the samples are clipped\n'
+    """
+    ours = (AudioWarning, CorpusWarning)
+    with warnings.catch_warnings():
+        for category in ours:
+            warnings.simplefilter("always", category)
+        show_others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: object) -> None:
+            if issubclass(category, ours):
+                sys.stderr.write(f"seqcap: {message}\n")
+            else:
+                show_others(message, category, *place)  # type: ignore[arg-type]
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 @contextmanager

@@ -3,8 +3,11 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +16,8 @@ import torch
 from tiny_experiment import write_corpus, write_grid
 
 from seqcap.corpora.table import read_table
-from seqcap.errors import SettingsError
+from seqcap.errors import AudioWarning, SettingsError
+from seqcap.experiments import engines
 from seqcap.experiments.cores import Engine, share_cores
 from seqcap.experiments.engines import run_all
 from seqcap.experiments.estimate import Estimate, estimate, rest_s, sum_up
@@ -283,6 +287,20 @@ def test_runs_at_once_share_the_time_and_the_cores() -> None:
     assert share_cores(2, 16, 100) == (16, 1)
     assert sum_up([Estimate(60, "a")] * 3, Engine(jobs=1)).duration_s == 180
     assert sum_up([Estimate(60, "a")] * 3, Engine(jobs=3)).duration_s == 60
+
+
+def test_a_process_of_a_grid_warns_in_one_line_like_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_job_with_a_warning(*_: object) -> State:
+        warnings.warn("a.wav: 2 % of the samples are clipped", AudioWarning, stacklevel=1)
+        return State.DONE
+
+    monkeypatch.setattr(engines, "run_job", run_job_with_a_warning)
+    run = SimpleNamespace(name="CNN_GRU-paper-1")
+    work: Any = None  # not looked at
+    assert engines._run_job_for(sys.argv, work, cast(Any, run)) == (run.name, State.DONE)
+    assert capsys.readouterr().err == "seqcap: a.wav: 2 % of the samples are clipped\n"
 
 
 def test_an_unknown_engine_is_named() -> None:

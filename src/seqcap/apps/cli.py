@@ -22,7 +22,7 @@ from seqcap.apps.experiment import experiment_app
 from seqcap.apps.explain import explain
 from seqcap.apps.export import export
 from seqcap.apps.extras import needs_extra
-from seqcap.apps.lines import tell, warnings_as_lines
+from seqcap.apps.lines import tell
 from seqcap.apps.listen import listen
 from seqcap.apps.model import model
 from seqcap.apps.predict import predict
@@ -32,7 +32,7 @@ from seqcap.apps.static_page import page
 from seqcap.apps.stopping import stop_by_signals, was_asked_to_stop, was_terminated
 from seqcap.apps.systems import systems
 from seqcap.apps.train import train
-from seqcap.errors import SeqcapError
+from seqcap.errors import SeqcapError, warnings_as_lines
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from seqcap.errors import warnings_as_lines
 from seqcap.experiments.cores import Engine, core_count, share_cores
 from seqcap.experiments.plan import PlannedRun
 from seqcap.experiments.worker import JobContext, State, run_job, write_error
@@ -98,7 +99,8 @@ def _pool(work: JobContext, runs: Sequence[PlannedRun], jobs: int) -> Iterator[t
 def _run_job_for(argv: list[str], work: JobContext, run: PlannedRun) -> tuple[str, State]:
     """Attempts a run in a process of its own."""
     sys.argv = list(argv)  # what was typed belongs to the record of a run
-    return run.name, run_job(work, run)
+    with warnings_as_lines():
+        return run.name, run_job(work, run)
 
 
 def _end_with(parent: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import ray
 
+from seqcap.errors import warnings_as_lines
 from seqcap.experiments.cores import Engine, share_cores
 from seqcap.experiments.plan import PlannedRun
 from seqcap.experiments.worker import JobContext, State, run_job, write_error
@@ -61,7 +62,8 @@ def _share_cluster(engine: Engine, runs: int) -> tuple[int, int]:
 
 def _run_job_for(argv: list[str], work: JobContext, run: PlannedRun) -> State:
     sys.argv = argv  # what was typed belongs to the record of a run
-    return run_job(work, run)
+    with warnings_as_lines():
+        return run_job(work, run)
 
 
 def _state(ended: "ray.ObjectRef[State]", work: JobContext, run: PlannedRun) -> State:
