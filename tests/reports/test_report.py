@@ -568,6 +568,23 @@ def test_equal_failures_of_an_entry_are_one_row(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_utterances_without_an_answer_are_wrong_and_have_no_confidence(tmp_path: Path) -> None:
+    write_experiment(tmp_path, {"CNN": 1.0}, seeds=[0], folds=[0])
+    file = tmp_path / "runs" / "CNN-paper-0-s0" / "test.csv"
+    answers = pd.read_csv(file)
+    right = (answers["predicted"] == answers["emotion"]).to_numpy()
+    silent = np.flatnonzero(right)[0]
+    answers.loc[silent, list(EMOTIONS)] = np.nan
+    answers.loc[silent, "predicted"] = "no speech"
+    answers.to_csv(file, index=False)
+    row = next(row for row in table_with(tmp_path, "WA pooled") if row["system"] == "CNN")
+    assert row["WA pooled"].strip("*") == f"{100 * (right.sum() - 1) / len(right):.1f}"
+    assert "table5-reliability" in figures_of(tmp_path)
+    said = [block.text for block in blocks_of(tmp_path) if isinstance(block, Text)]
+    assert any(text.startswith("**CNN** has a UA of") for text in said)
+    assert not any("is best with a UA" in text for text in said)
+
+
 def test_long_labels_are_broken_and_not_cut_at_the_edge(tmp_path: Path) -> None:
     label = "CNN_SeqCap, windows of forty steps and a shift of twenty steps"
     write_experiment(tmp_path, {"CNN_GRU": 1.0, label: 2.0}, seeds=[0], folds=[0])

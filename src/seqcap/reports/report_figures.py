@@ -132,7 +132,7 @@ def reliability(
     """Puts answers into bins of equal width by how sure they are.
 
     Args:
-        probabilities: Shape ``(utterance, emotion)``.
+        probabilities: Shape ``(utterance, emotion)``; rows of NaN have no answer and no bin.
         actual: Shape ``(utterance,)``.
 
     Returns:
@@ -143,6 +143,8 @@ def reliability(
         >>> sure.tolist(), right.tolist(), counts.tolist()
         ([0.75], [0.75], [4])
     """
+    answered = ~np.isnan(probabilities).any(axis=1)
+    probabilities, actual = probabilities[answered], actual[answered]
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == actual
     places = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(places, minlength=_BINS)

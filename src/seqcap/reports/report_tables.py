@@ -197,8 +197,8 @@ def calibration(plan: PlanResults) -> list[Block]:
         Figure(
             f"{plan.grid}-reliability",
             draw_reliability({entry.label: _pooled(entry, plan) for entry in plan.done}),
-            "Accuracy by confidence, test utterances of all runs. Dashed: perfect calibration. "
-            "The size of a point shows the number of answers.",
+            "Accuracy by confidence, answered test utterances of all runs. Dashed: perfect "
+            "calibration. The size of a point shows the number of answers.",
         ),
     ]
 

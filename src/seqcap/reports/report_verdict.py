@@ -32,10 +32,14 @@ def verdict(plan: PlanResults, part: str = "test") -> list[Block]:
     interval = f"95 % {span(ua.interval)}" if ua.interval else "one speaker, so no interval"
     runs = f"{len(best.runs)} run{'s' * (len(best.runs) > 1)} that {len(entries)} entries have"
     whole = any(len(entry.runs) == len(best.runs) for entry in plan.done)
+    alone = len(plan.entries) == 1
     sentence = (
-        f"**{best.label}** is best with a UA of {percent(ua.pooled)} % on {part} speakers "
-        f"{'' if whole else f'of the {runs} '}({interval}; chance {percent(chance_ua(plan))} %)."
+        f"**{best.label}** {'has' if alone else 'is best with'} a UA of {percent(ua.pooled)} % on "
+        f"{part} speakers {'' if whole else f'of the {runs} '}"
+        f"({interval}; chance {percent(chance_ua(plan))} %)."
     )
+    if alone:
+        return [Text(sentence)]
     return [Text(f"{sentence} {_lead(plan, best, others, scored)}")]
 
 
