@@ -4,7 +4,8 @@ Real recordings are linked under many names; one of a hundred is not audio. Both
 all of them at the same time, in two processes. With `--stages`: the time of one core for an hour of
 sound, stage by stage. Needs the extra `cluster`, and Linux:
 
-    python benchmarks/bulk.py emodb/wav --count 100000
+    python benchmarks/bulk.py emodb/wav --count 3000
+    python benchmarks/bulk.py crema_d --recordings 1800 --longest 2.2 --model cnn
     python benchmarks/bulk.py emodb/wav --stages
 """
 
@@ -97,7 +98,7 @@ def link_recordings(recordings: list[Path], folder: Path, count: int, bad: float
     return len(broken)
 
 
-def compare(recordings: list[Path], count: int, bad: float) -> None:
+def compare(recordings: list[Path], count: int, bad: float, model: str) -> None:
     """Prints what both commands took for the same files."""
     with tempfile.TemporaryDirectory() as scratch:
         # Links need one file system: a copy of each recording first.
@@ -111,8 +112,9 @@ def compare(recordings: list[Path], count: int, bad: float) -> None:
         output = Path(scratch, "out")
         answers = Path(scratch, "answers.csv")
         with ThreadPoolExecutor(2) as pool:  # at once, so that both share the machine's other work
-            bulk_runs = pool.submit(run, "bulk", str(folder), str(output))
-            predict_runs = pool.submit(run, "predict", str(folder), "--output", str(answers))
+            by = ("--model", model)
+            bulk_runs = pool.submit(run, "bulk", str(folder), str(output), *by)
+            predict_runs = pool.submit(run, "predict", str(folder), "--output", str(answers), *by)
             bulk, predict = bulk_runs.result(), predict_runs.result()
         errors = table_of(str(output))["error"]
         named = len(errors) - errors.null_count
@@ -207,13 +209,17 @@ def main() -> None:
     parser.add_argument("--bad", type=float, default=0.01, help="share that is no sound")
     parser.add_argument("--stages", action="store_true", help="what each stage costs instead")
     parser.add_argument("--recordings", type=int, default=200, help="real ones that are taken")
+    parser.add_argument("--longest", type=float, default=float("inf"), help="of these, in seconds")
+    parser.add_argument("--model", default="-", help="as seqcap predict takes it")
     arguments = parser.parse_args()
     files = sorted(f for f in arguments.folder.rglob("*") if has_sound_ending(f.name))
+    if arguments.longest < float("inf"):
+        files = [file for file in files if soundfile.info(file).duration <= arguments.longest]
     random.Random(0).shuffle(files)
     if arguments.stages:
         stages(files[: arguments.recordings])
     else:
-        compare(files[: arguments.recordings], arguments.count, arguments.bad)
+        compare(files[: arguments.recordings], arguments.count, arguments.bad, arguments.model)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,6 +60,25 @@ class Fold:
         shared = set().union(*(a & b for a, b in itertools.combinations(keys, 2)))
         spellings = spellings_of(itertools.chain(*parts))
         return tuple(sorted(spellings[key][0] for key in shared))
+
+    def among(self, speakers: Iterable[str]) -> Fold:
+        """The same fold without speakers that are not there, as in a part of the corpora.
+
+        Args:
+            speakers: That are there, however they are spelled.
+
+        Example:
+            >>> Fold("f", ("a", "b"), ("c",), ("d",)).among(["b", "C", "d"]).train
+            ('b',)
+        """
+        there = {speaker_key(speaker) for speaker in speakers}
+
+        def those(part: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(speaker for speaker in part if speaker_key(speaker) in there)
+
+        return dataclasses.replace(
+            self, train=those(self.train), validation=those(self.validation), test=those(self.test)
+        )
 
 
 def part_of(table: pd.DataFrame, fold: Fold) -> pd.Series[str]:

@@ -135,7 +135,7 @@ def choose_folds(
 
 
 def choose_fold(table: pd.DataFrame, folds: str, fold: str, allow_shared_speakers: bool) -> Fold:
-    """Finds one fold of a scheme, or of a file of folds.
+    """Finds one fold of a scheme, or of a file of folds; it lists speakers of the table only.
 
     Args:
         table: The corpus table, columns speaker and session at least.
@@ -162,7 +162,7 @@ def choose_fold(table: pd.DataFrame, folds: str, fold: str, allow_shared_speaker
     chosen = by_name[fold]
     if chosen.shared_speakers and not allow_shared_speakers:
         raise shared_speakers_error(chosen)
-    return chosen
+    return chosen.among(table["speaker"])
 
 
 def rows_of_part(table: pd.DataFrame, fold: Fold, part: str) -> pd.DataFrame:
