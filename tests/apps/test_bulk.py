@@ -30,10 +30,13 @@ def test_an_archive_is_recognised_and_failures_are_named(
     assert [row["file"] for row in rows if row["error"]] == [str(calls / "0.wav")]
     (calls / "3.wav").write_bytes(samples[1].read_bytes())
     second = seqcap(*command)
-    assert second.status == 0
-    assert second.err.startswith("seqcap: 3 done before, 1 to do\nseqcap: 1 recognised, 0 failed")
+    assert second.status == 1  # of all that the output holds
+    done = "seqcap: 3 done before (1 failed), 1 to do\nseqcap: 1 recognised, 0 failed"
+    assert second.err.startswith(done)
     third = seqcap(*command)
-    assert (third.status, third.err) == (0, "seqcap: 4 done before, 0 to do\n")
+    told = f"seqcap: {tmp_path / 'out'}: the column 'error' tells why 1 failed\n"
+    assert third.status == 1
+    assert third.err == f"seqcap: 4 done before (1 failed), 0 to do\n{told}"
 
 
 def test_mistakes_are_one_line(seqcap: Callable[..., Any], tmp_path: Path) -> None:

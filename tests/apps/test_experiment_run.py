@@ -105,7 +105,7 @@ def test_a_grid_that_trains_nothing_leaves_its_plan(seqcap, experiment, tmp_path
 @pytest.mark.parametrize(
     ("place", "word", "text"),
     [
-        (2, "table1", "grid 'table1': no such grid; one of changes, default"),
+        (2, "table1", "grid 'table1' is unknown; did you mean 'table"),
         (-1, "dask", "engine 'dask' is unknown; one of joblib, ray, here is expected"),
         (-3, "epoch=1", "setting 'epoch' is unknown; did you mean 'epochs'?"),
     ],

@@ -62,6 +62,12 @@ def test_unknown_and_impossible_sets_are_refused(name):
         label_set_named(name)
 
 
+def test_a_label_set_in_a_list_of_emotions_is_named_with_its_emotions():
+    expected = "'paper4' is a label set .* write neutral,anger,happiness,sadness,boredom$"
+    with pytest.raises(CorpusError, match=expected):
+        label_set_named("paper4,boredom")
+
+
 def test_a_set_without_any_row_is_refused_and_one_without_some_is_warned_of(table):
     with pytest.raises(CorpusError, match=r"emotions are neutral, anger.* choose"):
         apply_labels(table, label_set_named("fear,disgust"))

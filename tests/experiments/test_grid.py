@@ -132,7 +132,7 @@ def test_the_command_line_wins_over_an_entry_which_wins_over_the_grid(tmp_path: 
         ("[[combination]]\nof = ['CNN_GRU']", "combination: two labels at least are expected"),
         ("[[combination]]\nof = ['CNN_GRU', 'CNN']", r"'CNN_GRU \+ CNN': there is no entry 'CNN'"),
         ("[entry.set]\nseed", "not TOML: "),
-        ("[[entry]]\nsystem = 1", "key 'system': 1 came, str is expected"),
+        ("[[entry]]\nsystem = 1", "key 'system': 1 came, text is expected"),
     ],
 )
 def test_invalid_grids_are_named(more: str, text: str, tmp_path: Path) -> None:
@@ -140,8 +140,16 @@ def test_invalid_grids_are_named(more: str, text: str, tmp_path: Path) -> None:
         tiny(tmp_path, more)
 
 
+def test_an_unknown_section_of_the_report_is_named_before_anything_is_run(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("shows = ['tabel5']\n[[entry]]\nsystem = 'CNN'\n")
+    message = r"shows: section 'tabel5' is unknown; did you mean 'table5'\?"
+    with pytest.raises(SettingsError, match=message):
+        read_grid(file)
+
+
 def test_files_that_are_no_grids_are_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"grid 'table1': no such grid; one of changes, def"):
+    with pytest.raises(SettingsError, match=r"grid 'table1' is unknown; did you mean 'table"):
         grid_file("table1")
     with pytest.raises(SettingsError, match=r"none\.toml: no grid here"):
         read_grid(tmp_path / "none.toml")

@@ -105,7 +105,7 @@ def test_weights_start_within_xaviers_bounds_and_biases_at_zero():
 
 
 def test_an_unknown_system_is_named_beside_the_known_ones():
-    with pytest.raises(SettingsError, match=r"system 'CNN_XCap' is unknown; one of CNN, CNN_LSTM"):
+    with pytest.raises(SettingsError, match="'CNN_XCap' is unknown; did you mean 'CNN_Cap'"):
         build("CNN_XCap", 4)
 
 

@@ -271,6 +271,8 @@ def test_an_unknown_entry_is_named_with_the_known_ones(experiment: Path, tmp_pat
     )
     with pytest.raises(SettingsError, match="no such thing; a run's folder"):
         read_compared(str(tmp_path / "absent"))
+    with pytest.raises(SettingsError, match=r"no results here; 'test\.csv' of a run"):
+        read_compared(str(tmp_path))
     with pytest.raises(SettingsError, match=r"^1 to compare; two are expected"):
         compare(read(f"{experiment}:CNN"))
 

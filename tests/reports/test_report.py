@@ -23,6 +23,7 @@ from scipy import stats
 from sklearn.metrics import recall_score
 
 from seqcap.errors import SettingsError
+from seqcap.experiments.plan_files import SECTION_NAMES
 from seqcap.models.systems import SYSTEMS
 from seqcap.reports import paper_values as paper
 from seqcap.reports.comparison_predictions import read_compared
@@ -85,6 +86,10 @@ def answers_of(folder: Path, system: str) -> list[pd.DataFrame]:
     return [pd.read_csv(file, keep_default_na=False) for file in files]
 
 
+def test_a_grid_can_ask_for_all_sections_of_a_report_and_for_no_others() -> None:
+    assert tuple(SECTIONS) == SECTION_NAMES
+
+
 @pytest.mark.slow
 def test_wa_and_ua_are_those_of_the_predictions(folder: Path) -> None:
     rows = {row["system"]: row for row in table_with(folder, "WA pooled", "paper WA")}
@@ -137,6 +142,9 @@ def test_tests_pair_runs_of_the_same_fold_and_seed(folder: Path) -> None:
     p = 2 * stats.t.sf(abs(t), 9)
     assert float(row["corrected t p (Holm)"].split()[0]) == pytest.approx(p, abs=5e-4)
     assert row["d"] == f"{differences.mean() / differences.std(ddof=1):.2f}"
+    pooled = [scores_of(pd.concat(answers_of(folder, s)), EMOTIONS)["wa"] for s in
+              ("CNN_GRU", "CNN_SeqCap")]  # fmt: skip
+    assert row["pooled"] == f"{100 * (pooled[1] - pooled[0]):+.1f}"
     assert row["paper's difference"] == "+2.8"
     assert row["paper's claim"] == "UA p < 0.005"
 

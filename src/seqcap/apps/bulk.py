@@ -89,16 +89,24 @@ def bulk(
     settings = BulkSettings(output, tuple(model or ("-",)), timeline, abstain_below, device)
     work = Bulk(source, settings, part_size)
     if work.before:
-        tell(f"{work.before:,} done before, {work.waiting:,} to do")
+        failed = f" ({work.failed_before:,} failed)" if work.failed_before else ""
+        tell(f"{work.before:,} done before{failed}, {work.waiting:,} to do")
     if not work.waiting:
+        _end(output, work.before - work.failed_before, work.failed_before)
         return
     with needs_extra("cluster"):
         done = _watch(
             work.here() if address is None else work.by_ray(address, jobs, gpus), work.waiting
         )
-    if done.failed:
-        tell(f"{output}: the column 'error' tells why {done.failed:,} failed")
-        raise typer.Exit(1 if done.recognised else 2)
+    recognised = work.before - work.failed_before + done.recognised
+    _end(output, recognised, work.failed_before + done.failed)
+
+
+def _end(output: str, recognised: int, failed: int) -> None:
+    """Says how many recordings of the output failed, and ends with the status that they ask for."""
+    if failed:
+        tell(f"{output}: the column 'error' tells why {failed:,} failed")
+        raise typer.Exit(1 if recognised else 2)
 
 
 def _watch(tallies: "Iterable[Tally]", total: int) -> "Tally":

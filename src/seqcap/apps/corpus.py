@@ -107,8 +107,9 @@ def read(
     """
     from seqcap.corpora.readers import READERS, read_corpus
     from seqcap.corpora.speakers import speaker_key
-    from seqcap.corpora.table import write_table
+    from seqcap.corpora.table import check_table_ending, write_table
 
+    check_table_ending(output)
     with gather_warnings():
         table = read_corpus(name, folder)
     write_table(table, output)
@@ -163,7 +164,7 @@ def check(
         typer.echo(f"leak: {leak}")
     wrong = sum(not problem.is_note for problem in problems) + len(leaks)
     unread = "" if audio else " (recordings not read)"
-    typer.echo(f"{table}: {len(rows):,} rows{unread}, {wrong:,} problems")
+    typer.echo(f"{table}: {len(rows):,} rows{unread}, {wrong:,} problem{'s' * (wrong != 1)}")
     if wrong:
         raise typer.Exit(1)
 

@@ -84,7 +84,7 @@ def probe(
         TextColumn("{task.completed} of {task.total} trainings"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True, highlight=False),
+        console=Console(stderr=True, highlight=False, markup=False),
     ) as progress:
         for places in chosen:
             folder = output / places.name

@@ -68,7 +68,10 @@ OnlyOption = Annotated[
 ]
 RecipeOption = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="default, paper, or a TOML file.  [default: the grid's]"),
+    typer.Option(
+        metavar="NAME",
+        help="default, paper, five-corpora, whisper, or a TOML file.  [default: the grid's]",
+    ),
 ]
 EngineOption = Annotated[
     str,
@@ -219,7 +222,7 @@ def _do(
 
     to_do = [run for run in runs if not is_complete(run, work.folder)]
     left = list(to_do)
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     failed: list[PlannedRun] = []
     with Progress(
         SpinnerColumn(),

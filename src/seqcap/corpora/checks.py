@@ -78,7 +78,7 @@ def _file_problems(rows: pd.DataFrame) -> Iterable[Problem]:
 def _speaker_problems(rows: pd.DataFrame) -> Iterable[Problem]:
     nameless = rows_where(rows["speaker"].str.strip() == "")
     if nameless:
-        yield Problem(nameless[0], "no speaker", f"no speaker in {_in_rows(nameless)}")
+        yield Problem(nameless[0], "no speaker", f"empty in {_in_rows(nameless)}")
     counts = rows["speaker"].value_counts()
     for spellings in spellings_of(speaker for speaker in counts.index if speaker.strip()).values():
         # value_counts gives the most frequent spelling first.

@@ -132,7 +132,9 @@ def by_name(
         notes += [f"{count:,} files left out: {reason}" for reason, count in left_out.items()]
         if foreign:
             examples = ", ".join(path.name for path in foreign[:3])
-            notes.append(f"{len(foreign):,} files with names of another kind left out: {examples}")
+            notes.append(
+                f"{len(foreign):,} files with names of another kind left out, such as {examples}"
+            )
         return Findings(kept, notes)
 
     return read

@@ -124,6 +124,13 @@ def label_set_named(name: str, table: pd.DataFrame | None = None) -> LabelSet:
             f"{name}: no label set of this name; there are {', '.join(LABEL_SETS)}, or 'all', or "
             "emotions with commas between them"
         )
+    sets = [group[0] for group in groups if group[0] in LABEL_SETS]
+    if sets:
+        others = [each for each in name.split(",") if each.strip() != sets[0]]
+        raise CorpusError(
+            f"{name}: '{sets[0]}' is a label set and cannot stand in a list of emotions; write "
+            f"{','.join([*LABEL_SETS[sets[0]].emotions, *others])}"
+        )
     mapping = {emotion: group[0] for group in groups for emotion in group}
     columns = [group[0] for group in groups if group[0] in (*COLUMNS, "predicted", "truth")]
     if columns:

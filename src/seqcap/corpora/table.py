@@ -79,9 +79,8 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
         ...     print(Path(folder, "mine.csv").read_text().splitlines())
         ['file,emotion', 'a.wav,anger']
     """
+    check_table_ending(path)
     target = Path(path)
-    if target.suffix.lower() not in (".csv", ".parquet"):
-        raise CorpusError(f"{path}: ends in {target.suffix!r}; .csv or .parquet was expected")
     folder = str(target.absolute().parent)
     written = table.assign(file=[_relative(file, folder) for file in table["file"]])
     with atomic_write(target) as temporary:
@@ -89,6 +88,23 @@ def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> None:
             written.to_csv(temporary, index=False)
         else:
             written.to_parquet(temporary, index=False)
+
+
+def check_table_ending(path: str | os.PathLike[str]) -> None:
+    """Refuses the name of a table that `write_table` would not write.
+
+    Args:
+        path: Of the table.
+
+    Raises:
+        CorpusError: An ending other than .csv and .parquet.
+
+    Example:
+        >>> check_table_ending("mine.csv")
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in (".csv", ".parquet"):
+        raise CorpusError(f"{path}: ends in {suffix!r}; .csv or .parquet was expected")
 
 
 def _relative(file: str, folder: str) -> str:

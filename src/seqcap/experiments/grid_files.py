@@ -17,9 +17,9 @@ from typing import Any
 
 from seqcap.errors import SettingsError
 from seqcap.experiments.grid import Entry, Grid
-from seqcap.experiments.plan_files import Combination
+from seqcap.experiments.plan_files import SECTION_NAMES, Combination
 from seqcap.models.systems import SYSTEMS
-from seqcap.training.settings_files import find_toml, read_toml
+from seqcap.training.settings_files import KIND_NAMES, find_toml, read_toml
 
 GRIDS = Path(__file__).parent / "grids"
 _OWNED = ("system", "seed")  # an entry, and `seeds`, say these
@@ -61,8 +61,8 @@ def read_grid(grid: str | os.PathLike[str]) -> Grid:
         grid: As for `grid_file`.
 
     Raises:
-        SettingsError: No such grid, not TOML, an unknown key, a value of the wrong kind, a
-            unknown system, or a label that is used twice.
+        SettingsError: No such grid, not TOML, an unknown key, a value of the wrong kind, an
+            unknown system or section, or a label that is used twice.
 
     Example:
         >>> [entry.label for entry in read_grid("table6").entries]
@@ -83,6 +83,13 @@ def read_grid(grid: str | os.PathLike[str]) -> Grid:
         **chosen,
     )
     _check_labels(read, path)
+    for section in read.shows:
+        if section not in SECTION_NAMES:
+            near = difflib.get_close_matches(section, SECTION_NAMES, n=1)
+            known = (
+                f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SECTION_NAMES)}"
+            )
+            raise SettingsError(f"{path}: shows: section '{section}' is unknown; {known}")
     return read
 
 
@@ -139,9 +146,9 @@ def _checked(values: Mapping[str, Any], kinds: Mapping[str, Any], where: str) ->
         kind = kinds[key]
         if isinstance(kind, list):
             fits = isinstance(value, list) and all(type(one) is kind[0] for one in value)
-            name = f"a list of {kind[0].__name__}"
+            name = f"a list, each {KIND_NAMES[kind[0]]},"
         else:
-            fits, name = type(value) is kind, kind.__name__
+            fits, name = type(value) is kind, KIND_NAMES[kind]
         if not fits:
             raise SettingsError(f"{where}key '{key}': {value!r} came, {name} is expected")
         checked[key] = tuple(value) if isinstance(kind, list) else value

@@ -14,6 +14,11 @@ from seqcap.errors import SettingsError
 from seqcap.experiments.run_files import read_json
 
 EntryT = TypeVar("EntryT")
+# Of a report, in the order in which they are read.
+SECTION_NAMES = (
+    "table2", "table3", "table4", "table5", "significance", "table6", "table7", "confusions",
+    "figure7", "figure8", "trials", "curves", "speakers", "calibration", "cost",
+)  # fmt: skip
 _LISTS = ("shows", "corpus", "emotions", "seeds", "overrides")
 
 

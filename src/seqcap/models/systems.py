@@ -4,6 +4,7 @@ Every system is called alike: spectrograms ``(batch, frame, bin)`` and their fra
 logits ``(branch, batch, emotion)`` come out.
 """
 
+import difflib
 import hashlib
 import importlib
 import inspect
@@ -178,10 +179,9 @@ def build(
         703540
     """
     if name not in SYSTEMS and ":" not in name:
-        raise SettingsError(
-            f"system '{name}' is unknown; one of {', '.join(SYSTEMS)}, "
-            "or your own as module:function, is expected"
-        )
+        near = difflib.get_close_matches(name, SYSTEMS, n=1)
+        known = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SYSTEMS)}"
+        raise SettingsError(f"system '{name}' is unknown; {known} (your own is module:function)")
     make = SYSTEMS[name].build if name in SYSTEMS else own_system(name)
     if emotion_count < 2:
         raise SettingsError(f"{emotion_count} emotions came; at least 2 are needed")

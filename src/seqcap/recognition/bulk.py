@@ -48,6 +48,7 @@ class Bulk:
 
     Attributes:
         before: Items that were done before.
+        failed_before: How many of these have an error.
         waiting: Items that are to be done.
 
     Raises:
@@ -67,7 +68,7 @@ class Bulk:
         self.unit_items = unit_items
         manifest = _manifest(settings)
         _refuse_other_answers(settings.output, manifest)
-        done = keys_written(settings.output)
+        done, self.failed_before = keys_written(settings.output)
         self._units = find_units(source, unit_items, done)
         self.before = len(done)
         self.waiting = sum(unit.item_count for unit in self._units)
@@ -118,33 +119,39 @@ class Bulk:
             yield BulkWorker(self.settings).write(rows)
 
     def _not_written(self, units: Sequence[Unit]) -> list[Unit]:
-        written = set(keys_written(self.settings.output).tolist())
+        keys, _ = keys_written(self.settings.output)
+        written = set(keys.tolist())
         return [unit for unit in units if unpack(unit)[0].key not in written]
 
 
-def keys_written(output: str) -> Keys:
-    """Gives the keys of all items that have a row, sorted.
+def keys_written(output: str) -> tuple[Keys, int]:
+    """Finds the items that have a row.
 
     Args:
         output: Folder or URI of `seqcap bulk`.
+
+    Returns:
+        Their keys, sorted, and how many of them have an error.
 
     Raises:
         SettingsError: A file of the output cannot be read.
     """
     keys = [np.empty(0, np.uint64)]
+    failed = 0
     if kind_of(output) == "folder":
         for place, _ in files_below(output):
             if place.endswith(".parquet"):
                 try:
                     with open_file(place) as file:
-                        column = pq.read_table(file, columns=["key"])["key"]
+                        rows = pq.read_table(file, columns=["key", "error"])
                 except (*READ_ERRORS, KeyError) as error:
                     raise SettingsError(
                         f"{place}: no file of 'seqcap bulk' ({reason_of(error)}); give another "
                         "place for the output"
                     ) from error
-                keys.append(column.to_numpy().astype(np.uint64))
-    return np.sort(np.concatenate(keys))
+                keys.append(rows["key"].to_numpy().astype(np.uint64))
+                failed += len(rows) - rows["error"].null_count
+    return np.sort(np.concatenate(keys)), failed
 
 
 def _is_within(output: str, source: str) -> bool:
@@ -181,8 +188,8 @@ def _refuse_other_answers(output: str, manifest: dict[str, Any]) -> None:
     other = [name for name in manifest if before.get(name) != manifest[name]]
     if other:
         raise SettingsError(
-            f"{output}: holds answers made with other {', '.join(other)}; give the same, or "
-            "another place for the output"
+            f"{output}: its answers were made with another {' and another '.join(other)}; give "
+            "the same options, or another place for the output"
         )
 
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from seqcap.audio.normalisation import Normalisation, block_powers
 from seqcap.audio.source import Source
 from seqcap.audio.spectrogram import FRAMES_PER_S, FloatArray, log_spectrogram
+from seqcap.corpora.emotions import canonical_emotion
 from seqcap.errors import AudioError, SettingsError
 from seqcap.models.branch import Trace
 from seqcap.models.capsules import CapsuleBranch, output_vectors
@@ -99,7 +100,11 @@ def explain(
     emotions = recognizer.emotions
     wanted = emotion or max(answer.probabilities, key=answer.probabilities.__getitem__)
     if wanted not in emotions:
-        raise SettingsError(f"emotion '{wanted}'; one of {', '.join(emotions)} is expected")
+        wanted = canonical_emotion(wanted) or wanted
+    if wanted not in emotions:
+        raise SettingsError(
+            f"emotion '{wanted}' is unknown to this model; one of {', '.join(emotions)} is expected"
+        )
     recording = read_recording(source, start_s=start_s, end_s=end_s, name=name, warn=False)
     if recording.waveform is None:
         raise AudioError(

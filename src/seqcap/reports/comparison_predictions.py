@@ -105,6 +105,11 @@ def _parted(argument: str) -> tuple[Path, str]:
         is_peers = source.suffix == PEERS_FILE.suffix and source.is_file()
         if letter == ":" and (is_peers or (source / "plans").is_dir()):
             return source, argument[place + 1 :]
+    if Path(argument).is_dir():
+        raise SettingsError(
+            f"{argument}: no results here; 'test.csv' of a run that has ended, or 'plans/' of an "
+            "experiment, is expected in it"
+        )
     raise SettingsError(
         f"{argument}: no such thing; a run's folder, an experiment's folder, FOLDER:LABEL, or a "
         "table (.csv, .parquet) with columns file and predicted is expected"

@@ -55,7 +55,9 @@ class EntryTests:
     Attributes:
         wa: Tests of WA over runs.
         ua: Tests of UA over runs.
-        wa_interval: 95 % interval of the pooled difference, by paired bootstrap over speakers.
+        wa_pooled: Difference of WA, all runs' utterances as one test.
+        ua_pooled: The same for UA.
+        wa_interval: 95 % interval of `wa_pooled`, by paired bootstrap over speakers.
         ua_interval: The same for UA.
         recalls: Differences of the emotions' pooled recalls, in the order of the emotions; NaN
             where an emotion does not occur.
@@ -65,6 +67,8 @@ class EntryTests:
 
     wa: RunTests
     ua: RunTests
+    wa_pooled: float
+    ua_pooled: float
     wa_interval: Interval | None
     ua_interval: Interval | None
     recalls: tuple[float, ...]
@@ -113,11 +117,14 @@ def compare_entries(
     speakers = speakers_of(sides[0])
     confusions = [confusions_of(runs, emotions, speakers) for runs in sides]
     drawn = [bootstrap_scores(each) for each in confusions]
+    first_pooled, pooled = (score_confusions(each.sum(axis=0)) for each in confusions)
     before, after = (recalls_of(each.sum(axis=0)) for each in confusions)
     recalls_before, recalls_after = (bootstrap_recalls(each) for each in confusions)
     return EntryTests(
         compare_runs(was, other_was, test_share),
         compare_runs(uas, other_uas, test_share),
+        float(pooled.wa - first_pooled.wa),
+        float(pooled.ua - first_pooled.ua),
         interval(drawn[1].wa - drawn[0].wa, len(speakers)),
         interval(drawn[1].ua - drawn[0].ua, len(speakers)),
         tuple((after - before).tolist()),

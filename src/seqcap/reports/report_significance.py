@@ -52,8 +52,9 @@ def comparison_blocks(
     count = max(tests.wa.count for _, _, tests in tested)
     blocks: list[Block] = [
         Text(
-            f"{WHAT_SCORES_MEAN} Difference: in points, mean over the runs that both have. 95 %: "
-            "interval of the pooled difference by paired bootstrap over speakers (at most "
+            f"{WHAT_SCORES_MEAN} Difference: in points, mean over the runs that both have. Pooled: "
+            "with these runs' test utterances as one test. 95 %: interval of the pooled difference "
+            "by paired bootstrap over speakers (at most "
             f"{max(tests.speaker_count for _, _, tests in tested)})."
         ),
         Text(
@@ -63,8 +64,9 @@ def comparison_blocks(
             f"signed-rank test (with {count} pairs, p is at least "
             f"{p_value(smallest_wilcoxon_p(count))}). Corrected t: resampled t-test (Nadeau and "
             "Bengio, 2003), with the variance times 1/n + n_test/n_train because training parts "
-            f"overlap. In brackets: p corrected for {len(tested)} comparisons (Holm). d: Cohen's "
-            "d of paired differences. r: matched-pairs rank-biserial correlation, -1 to 1."
+            f"overlap. In brackets: p corrected for {len(tested)} "
+            f"comparison{'s' * (len(tested) > 1)} (Holm). d: Cohen's d of paired differences. r: "
+            "matched-pairs rank-biserial correlation, -1 to 1."
         ),
     ]
     for name in ("wa", "ua"):
@@ -134,6 +136,7 @@ def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str, beside_pape
                 f"{second} less {first}",
                 str(one.count),
                 points(one.difference),
+                points(getattr(tests, f"{name}_pooled")),
                 span(getattr(tests, f"{name}_interval"), signed=True),
                 p_value(one.welch_p),
                 both_p(one.wilcoxon_p, wilcoxon[place]),
@@ -144,7 +147,7 @@ def _table(tested: Sequence[tuple[str, str, EntryTests]], name: str, beside_pape
             )
         )
     header = (
-        "comparison", "pairs", "difference", "95 %", "Welch p", "Wilcoxon p (Holm)",
+        "comparison", "pairs", "difference", "pooled", "95 %", "Welch p", "Wilcoxon p (Holm)",
         "corrected t p (Holm)", "d", "r",
         *(("paper's difference", "paper's claim") if beside_paper else ()),
     )  # fmt: skip

@@ -101,8 +101,9 @@ def refuse_unusable(
     if texts:
         others = len(texts) - _NAMED
         raise CorpusError(
-            f"{'; '.join(texts[:_NAMED])}{f'; and {others:,} more' if others > 0 else ''}: take "
-            "their rows out of the table ('seqcap corpus check' lists all that is wrong with it)"
+            f"{'; '.join(texts[:_NAMED])}{f'; and {others:,} more' if others > 0 else ''}. Repair "
+            "these recordings, or take their rows out of the table; 'seqcap corpus check' lists "
+            "all that is wrong with it"
         )
 
 

@@ -123,8 +123,9 @@ def describe_machine() -> str:
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         name = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), name)
+    threads = torch.get_num_threads()
     card = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads used{card}"
+    return f"{name}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)} used{card}"
 
 
 def _commit() -> str:

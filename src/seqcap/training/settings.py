@@ -19,7 +19,7 @@ from seqcap.errors import SettingsError
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.training.augmentation import Augmentation
 from seqcap.training.batches import SEGMENT_S
-from seqcap.training.settings_files import find_toml, read_toml
+from seqcap.training.settings_files import KIND_NAMES, find_toml, read_toml
 from seqcap.training.settings_history import (
     added_field,
     current_names,
@@ -322,7 +322,8 @@ def _settings(defaults: Any, values: Mapping[str, Any], prefix: str) -> Any:
     for key, value in values.items():
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
-            way_out = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(fields)}"
+            there = ", ".join(f"{prefix}{name}" for name in fields)
+            way_out = f"did you mean '{prefix}{near[0]}'?" if near else f"there are {there}"
             raise SettingsError(f"setting '{prefix}{key}' is unknown; {way_out}")
         default = fields[key]
         if dataclasses.is_dataclass(default):
@@ -336,7 +337,7 @@ def _settings(defaults: Any, values: Mapping[str, Any], prefix: str) -> Any:
             value = tuple(value)
         if type(value) is not type(default):
             raise SettingsError(
-                f"setting '{prefix}{key}': {value!r} came, {type(default).__name__} is expected"
+                f"setting '{prefix}{key}': {value!r} came, {KIND_NAMES[type(default)]} is expected"
             )
         chosen[key] = value
     return dataclasses.replace(defaults, **chosen)

@@ -1,11 +1,21 @@
 """TOML files: built-in ones by name, others by path."""
 
+import difflib
 import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from seqcap.errors import SettingsError
+
+KIND_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    tuple: "a list",
+    dict: "a table",
+}
 
 
 def find_toml(what: str, name: str | os.PathLike[str], folder: Path) -> Path:
@@ -27,10 +37,11 @@ def find_toml(what: str, name: str | os.PathLike[str], folder: Path) -> Path:
         return path
     built_in = folder / f"{name}.toml"
     if not built_in.is_file():
-        names = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
-        raise SettingsError(
-            f"{what} '{name}': no such {what}; one of {names}, or a .toml file, is expected"
-        )
+        names = sorted(file.stem for file in folder.glob("*.toml"))
+        near = difflib.get_close_matches(str(name), names, n=1)
+        there = f"there are {', '.join(names)}; or give a .toml file"
+        way_out = f"did you mean '{near[0]}'?" if near else there
+        raise SettingsError(f"{what} '{name}' is unknown; {way_out}")
     return built_in
 
 
