@@ -138,8 +138,8 @@ def table4(plan: PlanResults) -> list[Block]:
         Text(
             f"{WHAT_SCORES_MEAN} With curriculum, the first epoch is sorted by length; without, "
             "it is shuffled. Percent, means over runs. Differences in points on the runs that "
-            "both have, with their 95 % interval by paired bootstrap over speakers. p: corrected "
-            "resampled t-test."
+            "both have. 95 %: interval of the difference with all runs' utterances as one test, by "
+            "paired bootstrap over speakers. p: corrected resampled t-test."
         ),
         Table(header, tuple(rows)) if rows else Text("No system has results with and without yet."),
     ]
