@@ -60,8 +60,8 @@ def trials(plan: PlanResults) -> list[Block]:
             "the last one is kept, the epoch were chosen on them too, so all scores are somewhat "
             "optimistic. Gain: difference in points to the first trial on the runs that both "
             "have, with the 95 % interval of the pooled gain by paired bootstrap over speakers. "
-            "p: corrected resampled t-test, not corrected for the number of trials. Log loss: mean over runs; "
-            "it separates trials sooner than UA. Minutes: median time of a training."
+            "p: corrected resampled t-test, not corrected for the number of trials. Log loss: mean "
+            "over runs; it separates trials sooner than UA. Minutes: median time of a training."
         ),
         Table(header, tuple(rows)),
     ]
