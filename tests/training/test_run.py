@@ -164,7 +164,7 @@ def test_recordings_that_cannot_be_used_are_named_before_the_training(
     fold = make_folds(table, "loso")[2]
     with pytest.raises(CorpusError, match=r"bad0.wav: .*; .*0\.0\d s of audio") as caught:
         run_fold(table, fold, LABELS, SETTINGS, tmp_path / "run", "tiny")
-    assert f"and {len(tested) - 3} more: take" in str(caught.value)
+    assert f"and {len(tested) - 3} more. Repair" in str(caught.value)
     assert not (tmp_path / "run").exists()
 
 
