@@ -1,9 +1,10 @@
 """Errors a user can cause: each text says what came, what was expected, the way out."""
 
+import difflib
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 _NAMED = 3  # recordings that a warning about many of them names
@@ -39,6 +40,25 @@ class AudioWarning(UserWarning):
 
 class CorpusWarning(UserWarning):
     """A corpus that is used, but is incomplete or unusual."""
+
+
+def suggestion(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """Gives the way out of an unknown name: the nearest known one, or all that there are.
+
+    Args:
+        word: That is unknown.
+        known: Names that would do, in the order in which they are listed.
+        prefix: Stands before each of them.
+
+    Example:
+        >>> suggestion("tabel5", ["table4", "table5"]), suggestion("mine", ["a", "b"], "in.")
+        ("did you mean 'table5'?", 'there are in.a, in.b')
+    """
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    if near:
+        return f"did you mean '{prefix}{near[0]}'?"
+    return f"there are {', '.join(prefix + name for name in names)}"
 
 
 @contextmanager

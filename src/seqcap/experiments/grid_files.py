@@ -7,7 +7,6 @@ entries; `[[entry]]` with `system`, `label` and `[entry.set]`; `[[combination]]`
 `label`. Your own system is an entry whose system is `module:function`.
 """
 
-import difflib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seqcap.errors import SettingsError
+from seqcap.errors import SettingsError, suggestion
 from seqcap.experiments.grid import Entry, Grid
 from seqcap.experiments.plan_files import SECTION_NAMES, Combination
 from seqcap.models.systems import SYSTEMS
@@ -85,11 +84,8 @@ def read_grid(grid: str | os.PathLike[str]) -> Grid:
     _check_labels(read, path)
     for section in read.shows:
         if section not in SECTION_NAMES:
-            near = difflib.get_close_matches(section, SECTION_NAMES, n=1)
-            known = (
-                f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SECTION_NAMES)}"
-            )
-            raise SettingsError(f"{path}: shows: section '{section}' is unknown; {known}")
+            way_out = suggestion(section, SECTION_NAMES)
+            raise SettingsError(f"{path}: shows: section '{section}' is unknown; {way_out}")
     return read
 
 
@@ -140,9 +136,7 @@ def _checked(values: Mapping[str, Any], kinds: Mapping[str, Any], where: str) ->
     checked = {}
     for key, value in values.items():
         if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, n=1)
-            way_out = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(kinds)}"
-            raise SettingsError(f"{where}key '{key}' is unknown; {way_out}")
+            raise SettingsError(f"{where}key '{key}' is unknown; {suggestion(key, kinds)}")
         kind = kinds[key]
         if isinstance(kind, list):
             fits = isinstance(value, list) and all(type(one) is kind[0] for one in value)
@@ -161,10 +155,9 @@ def _entry(values: Mapping[str, Any], where: str) -> Entry:
         raise SettingsError(f'{where}a system is missing; system = "CNN_SeqCap" is expected')
     system = chosen["system"]
     if system not in SYSTEMS and ":" not in system:
-        near = difflib.get_close_matches(system, SYSTEMS, n=1)
-        known = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SYSTEMS)}"
+        way_out = suggestion(system, SYSTEMS)
         raise SettingsError(
-            f"{where}system '{system}' is unknown; {known} (your own is module:function)"
+            f"{where}system '{system}' is unknown; {way_out} (your own is module:function)"
         )
     return Entry(chosen.get("label", system), system, _overrides(chosen.get("set", {}), where))
 

@@ -4,7 +4,6 @@ Every system is called alike: spectrograms ``(batch, frame, bin)`` and their fra
 logits ``(branch, batch, emotion)`` come out.
 """
 
-import difflib
 import hashlib
 import importlib
 import inspect
@@ -16,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from seqcap.errors import SettingsError
+from seqcap.errors import SettingsError, suggestion
 from seqcap.models.branch import Branch
 from seqcap.models.capsule_baselines import FrameCapsuleBranch, InChunks, WholeCapsuleBranch
 from seqcap.models.capsules import CapsuleBranch, CapsuleSettings
@@ -179,9 +178,8 @@ def build(
         703540
     """
     if name not in SYSTEMS and ":" not in name:
-        near = difflib.get_close_matches(name, SYSTEMS, n=1)
-        known = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SYSTEMS)}"
-        raise SettingsError(f"system '{name}' is unknown; {known} (your own is module:function)")
+        way_out = suggestion(name, SYSTEMS)
+        raise SettingsError(f"system '{name}' is unknown; {way_out} (your own is module:function)")
     make = SYSTEMS[name].build if name in SYSTEMS else own_system(name)
     if emotion_count < 2:
         raise SettingsError(f"{emotion_count} emotions came; at least 2 are needed")

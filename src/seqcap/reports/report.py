@@ -3,12 +3,11 @@
 The same folder gives the same report, byte for byte.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from seqcap.errors import SettingsError
+from seqcap.errors import SettingsError, suggestion
 from seqcap.files import atomic_write
 from seqcap.reports.experiment_results import PlanResults, Track, read_plans
 from seqcap.reports.report_blocks import Block, Figure, Heading, Text
@@ -147,8 +146,7 @@ def _heading(plan: PlanResults, name: str) -> str:
 def _wanted(plan: PlanResults) -> list[str]:
     for name in plan.shows:
         if name not in SECTIONS:
-            near = difflib.get_close_matches(name, SECTIONS, n=1)
-            way_out = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(SECTIONS)}"
+            way_out = suggestion(name, SECTIONS)
             raise SettingsError(
                 f"grid {plan.grid}: section '{name}' of the report is unknown; {way_out}"
             )

@@ -80,7 +80,7 @@ def score_confusions(confusions: ArrayLike) -> Scores:
     matrices = np.asarray(confusions, float)
     right = np.diagonal(matrices, axis1=-2, axis2=-1)
     counts = matrices.sum(axis=-1)
-    recalls = np.divide(right, counts, out=np.zeros_like(right), where=counts > 0)
+    recalls = np.nan_to_num(recalls_of(matrices))
     return Scores(right.sum(-1) / counts.sum(-1), recalls.sum(-1) / (counts > 0).sum(-1))
 
 

@@ -4,7 +4,6 @@ The defaults are the recipe `default`. Other recipes, in `recipes/`, list only w
 """
 
 import dataclasses
-import difflib
 import math
 import operator
 import os
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcap.audio.normalisation import NormalisationSettings
-from seqcap.errors import SettingsError
+from seqcap.errors import SettingsError, suggestion
 from seqcap.models.capsules import CapsuleSettings
 from seqcap.training.augmentation import Augmentation
 from seqcap.training.batches import SEGMENT_S
@@ -321,9 +320,7 @@ def _settings(defaults: Any, values: Mapping[str, Any], prefix: str) -> Any:
     chosen = {}
     for key, value in values.items():
         if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            there = ", ".join(f"{prefix}{name}" for name in fields)
-            way_out = f"did you mean '{prefix}{near[0]}'?" if near else f"there are {there}"
+            way_out = suggestion(key, fields, prefix)
             raise SettingsError(f"setting '{prefix}{key}' is unknown; {way_out}")
         default = fields[key]
         if dataclasses.is_dataclass(default):

@@ -1,12 +1,11 @@
 """TOML files: built-in ones by name, others by path."""
 
-import difflib
 import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from seqcap.errors import SettingsError
+from seqcap.errors import SettingsError, suggestion
 
 KIND_NAMES = {
     int: "a whole number",
@@ -38,10 +37,9 @@ def find_toml(what: str, name: str | os.PathLike[str], folder: Path) -> Path:
     built_in = folder / f"{name}.toml"
     if not built_in.is_file():
         names = sorted(file.stem for file in folder.glob("*.toml"))
-        near = difflib.get_close_matches(str(name), names, n=1)
-        there = f"there are {', '.join(names)}; or give a .toml file"
-        way_out = f"did you mean '{near[0]}'?" if near else there
-        raise SettingsError(f"{what} '{name}' is unknown; {way_out}")
+        way_out = suggestion(str(name), names)
+        file = "" if way_out.endswith("?") else "; or give a .toml file"
+        raise SettingsError(f"{what} '{name}' is unknown; {way_out}{file}")
     return built_in
 
 
