@@ -8,12 +8,12 @@ import hashlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqcap.errors import SettingsError, suggestion
 from seqcap.models.branch import Branch
@@ -34,6 +34,7 @@ __all__ = [
     "build",
     "count_parameters",
     "own_system",
+    "part_of",
     "source_hash",
 ]
 
@@ -126,6 +127,7 @@ class SystemSpec:
         section: Where the paper describes it.
         streams: Its answer can be carried on as sound comes, without looking back.
         any_length: Its weights know no greatest length (others answer in chunks).
+        parts: The systems that have one of its branches alone, in the branches' order.
 
     Example:
         >>> SYSTEMS["CNN_SeqCap"].paper_count, SYSTEMS["CNN_SeqCap"].section
@@ -137,6 +139,7 @@ class SystemSpec:
     section: str
     streams: bool
     any_length: bool
+    parts: tuple[str, ...] = ()
 
 
 SYSTEMS: dict[str, SystemSpec] = {
@@ -148,11 +151,27 @@ SYSTEMS: dict[str, SystemSpec] = {
     "CNN_Cap": SystemSpec(_cnn_cap, 131_110_832, "V-D", streams=False, any_length=False),
     "CNN_SeqCap": SystemSpec(_cnn_seqcap, 703_540, "IV-B", streams=True, any_length=True),
     "CNN_RecCap": SystemSpec(_cnn_reccap, 708_148, "IV-C", streams=True, any_length=True),
-    "CNN_GRU-SeqCap": SystemSpec(_cnn_gru_seqcap, 1_523_448, "V-C", streams=False, any_length=True),
-    "CNN_GRU-RecCap": SystemSpec(_cnn_gru_reccap, 1_528_056, "V-C", streams=False, any_length=True),
+    "CNN_GRU-SeqCap": SystemSpec(
+        _cnn_gru_seqcap,
+        1_523_448,
+        "V-C",
+        streams=False,
+        any_length=True,
+        parts=("CNN_GRU", "CNN_SeqCap"),
+    ),
+    "CNN_GRU-RecCap": SystemSpec(
+        _cnn_gru_reccap,
+        1_528_056,
+        "V-C",
+        streams=False,
+        any_length=True,
+        parts=("CNN_GRU", "CNN_RecCap"),
+    ),
     # Not the paper's: a frozen encoder of speech in the place of the convolutions.
     "Whisper": SystemSpec(_whisper, None, "-", streams=False, any_length=True),
-    "Whisper-SeqCap": SystemSpec(_whisper_seqcap, None, "-", streams=False, any_length=True),
+    "Whisper-SeqCap": SystemSpec(
+        _whisper_seqcap, None, "-", streams=False, any_length=True, parts=("Whisper",)
+    ),
 }
 
 
@@ -194,6 +213,36 @@ def build(
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return system
+
+
+def part_of(name: str, whole: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Picks the weights of a system out of those of a larger one that has it as a part.
+
+    Args:
+        name: The system.
+        whole: The system of the weights; `name` itself, or one with `name` among its `parts`.
+        weights: As ``state_dict`` of `whole` gives them.
+
+    Raises:
+        SettingsError: `whole` does not have this part.
+
+    Example:
+        >>> whole = build("CNN_GRU-SeqCap", 4)
+        >>> weights = part_of("CNN_SeqCap", "CNN_GRU-SeqCap", whole.state_dict())
+        >>> build("CNN_SeqCap", 4).load_state_dict(weights)
+        <All keys matched successfully>
+    """
+    if name == whole:
+        return dict(weights)
+    parts = SYSTEMS[whole].parts if whole in SYSTEMS else ()
+    if name not in parts:
+        raise SettingsError(f"{name} is not a part of {whole}")
+    branch = f"branches.{parts.index(name)}."
+    return {
+        key.replace(branch, "branches.0."): value
+        for key, value in weights.items()
+        if key.startswith(branch) or not key.startswith("branches.")
+    }
 
 
 def count_parameters(system: nn.Module) -> int:

@@ -8,6 +8,7 @@ from rich.progress import track
 
 from seqcap.corpora.fingerprints import FINGERPRINTS_FILE, FingerprintIndex, load_fingerprints
 from seqcap.corpora.speakers import speaker_key
+from seqcap.errors import gather_warnings
 from seqcap.recognition.model_folder import check_model_folder
 from seqcap.scoring.evaluation import row_waveforms
 
@@ -39,7 +40,8 @@ def seen_recordings(
         disable=not progress,
         transient=True,
     )
-    found = [index.find(waveform) is not None for waveform in waveforms]
+    with gather_warnings():
+        found = [index.find(waveform) is not None for waveform in waveforms]
     return pd.Series(found, index=table.index, dtype=bool)
 
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: a training that begins with the weights of another model.
+"""Fine-tuning: a training that begins with the weights of another model, or of one of its branches.
 
 Weights that belong to no emotion are copied. Those of an emotion come from the emotion of the same
 name. New emotions get random weights with the mean and the deviation of the known ones.
@@ -19,7 +19,7 @@ from seqcap.corpora.provenance import file_hash
 from seqcap.corpora.speakers import speaker_key
 from seqcap.errors import CorpusError, SettingsError
 from seqcap.models.capsules import output_places
-from seqcap.models.systems import System, build
+from seqcap.models.systems import System, build, part_of
 from seqcap.recognition.checkpoint import Checkpoint, load_checkpoint
 from seqcap.recognition.model_folder import WEIGHTS_FILE, check_model_folder
 from seqcap.scoring.seen_speakers import seen_speakers, validation_speakers
@@ -35,18 +35,21 @@ def load_init_model(settings: TrainingSettings) -> Checkpoint:
         settings: Settings with `init_from`.
 
     Returns:
-        The model.
+        The model; of one that has the system to be trained as a part, this part.
 
     Raises:
         CheckpointError: There is no model.
-        SettingsError: Its system or its capsule settings differ from those to be trained.
+        SettingsError: Its system does not have the one to be trained as a part, or its capsule
+            settings differ.
     """
     model = _load(_folder(settings))
-    if model.system_name != settings.system:
+    try:
+        weights = part_of(settings.system, model.system_name, model.system.state_dict())
+    except SettingsError as error:
         raise SettingsError(
             f"setting 'init_from': {model.name} is {model.system_name}, but {settings.system} is "
             f"to be trained; give '--system {model.system_name}', or another model"
-        )
+        ) from error
     for name, theirs in dataclasses.asdict(model.capsule_settings).items():
         ours = getattr(settings.capsules, name)
         if name != "dropout" and theirs != ours:
@@ -54,7 +57,11 @@ def load_init_model(settings: TrainingSettings) -> Checkpoint:
                 f"setting 'init_from': {model.name} has capsules.{name}={theirs}, but {ours} is to "
                 "be trained; give the same, or another model"
             )
-    return model
+    if settings.system == model.system_name:
+        return model
+    part = build(settings.system, len(model.emotions), model.capsule_settings)
+    part.load_state_dict(weights)
+    return dataclasses.replace(model, system=part, system_name=settings.system)
 
 
 def describe_init_model(settings: TrainingSettings) -> dict[str, Any]:

@@ -98,9 +98,9 @@ class TrainingSettings:
         segment_s: Longest segment of an utterance in a batch, s, Sec. VI-A.
         lsuv_init: Scale Xavier's weights by a batch of training data (LSUV), see
             `seqcap.models.initialisation`.
-        init_from: Folder of the initial model, of the same system, see
-            `seqcap.training.fine_tuning`; "-" is the included one. Its training speakers cannot
-            validate or test.
+        init_from: Folder of the initial model, of the same system or one with it as a part (such
+            as `CNN_GRU-SeqCap` for `CNN_SeqCap`), see `seqcap.training.fine_tuning`; "-" is the
+            included one. Its training speakers cannot validate or test.
         precision: As pytorch-lightning names it; "bf16-mixed" is faster on processors with
             bfloat16.
         threads: Number of processor threads; 0: one per core. On a shared machine 1 is faster,
@@ -245,7 +245,7 @@ def recipe_file(recipe: str | os.PathLike[str]) -> Path:
     """Finds a recipe: a built-in one by its name, or a TOML file.
 
     Args:
-        recipe: `default`, `paper`, `five-corpora`, or a path.
+        recipe: A built-in one, such as `default`, `paper` or `stream`, or a path.
 
     Returns:
         Path of the TOML file.
