@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from seqcap.audio.live_speech import LiveSpeechDetector
+from seqcap.audio.high_pass import HighPass
+from seqcap.audio.live_speech import LiveSpeech, LiveSpeechDetector
+from seqcap.audio.normalisation import keep_frames
 from seqcap.audio.speech_detection import speech_frames, speech_probabilities
 
 MARGIN_S = 0.1  # that `speech_frames` adds on either side
@@ -57,3 +59,48 @@ def test_an_offset_is_no_speech_and_hides_none(waveform):
     assert turns_of(np.full(32000, 0.3, np.float32), 1600) == []
     shifted = turns_of(waveform + np.float32(0.2), 1600)
     assert [s for s, _ in shifted] == [s for s, _ in turns_of(waveform, 1600)]
+
+
+def speech_of(waveform, size):
+    speech = LiveSpeech(LiveSpeechDetector())
+    parts, turns = [], []
+    for start in range(0, len(waveform), size):
+        piece = waveform[start : start + size]
+        part, found = speech.push(piece, piece)
+        parts.append(part)
+        turns += found
+    return np.concatenate(parts), turns
+
+
+@pytest.fixture(scope="module")
+def loud(samples):
+    """As `waveform`, and so loud that the detector hears it at its own level."""
+    sounds = [soundfile.read(path, dtype="float32")[0] for path in samples[:3]]
+    pauses = [np.random.default_rng(0).normal(0, 1e-4, n) for n in (40000, 9000, 4000, 30000)]
+    parts = [each for both in zip(pauses, sounds, strict=False) for each in both]
+    sound = np.concatenate((*parts, pauses[-1])).astype(np.float32)[: 9 * 16000]
+    return np.clip(sound * np.float32(0.2 / np.sqrt(np.square(sound).mean())), -1, 1)
+
+
+def test_speech_is_joined_as_in_a_recording(loud):
+    heard = HighPass(20.0)(loud)
+    expected = speech_frames(speech_probabilities([heard])[0], len(loud))
+    found, turns = speech_of(loud, 1600)
+    assert len(turns) >= 2
+    assert 0 < expected.sum() < len(expected) - 100
+    np.testing.assert_array_equal(found, keep_frames(loud, expected))
+
+
+@pytest.mark.parametrize("size", [7, 513, 1_000_000])
+def test_the_size_of_pieces_changes_no_sample(loud, size):
+    short = loud[: 5 * 16000]
+    np.testing.assert_array_equal(speech_of(short, size)[0], speech_of(short, 1600)[0])
+
+
+def test_what_waits_to_be_speech_is_kept_for_ten_seconds():
+    speech = LiveSpeech(LiveSpeechDetector())
+    noise = np.random.default_rng(0).normal(0, 1e-3, 160000).astype(np.float32)
+    for _ in range(3):
+        part, _ = speech.push(noise, noise)
+        assert not len(part)
+    assert len(speech._waiting) <= 10 * 16000

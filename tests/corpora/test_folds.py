@@ -192,6 +192,7 @@ def test_a_split_that_shares_speakers_is_refused_and_marked_when_allowed():
             "2 speakers .f1, f2. are too few .* no speaker is left for training",
         ),
         (corpus(["f1", "f2"]), "loso", "no speaker is left for training"),
+        *((corpus(["f1"]), one, "one speaker; at least three") for one in ("loso", "groups:3")),
         (EMODB.assign(speaker=""), "paper", "10 rows without a speaker, the first in row 2"),
         (EMODB, "split", "no column 'split' in the table"),
         (EMODB.assign(split="train"), "split", "no rows for validation, test"),

@@ -216,7 +216,9 @@ def test_a_wrong_folder_is_refused_with_the_way_out(tmp_path):
         read_corpus("emodb", tmp_path / "absent")
     with pytest.raises(CorpusError, match=r"no recording of EMO-DB.* is it the right folder"):
         read_corpus("emodb", tmp_path)
-    with pytest.raises(CorpusError, match="emodbb: no reader of this name; there are iemocap"):
+    with pytest.raises(
+        CorpusError, match=r"emodbb: no reader of this name; did you mean .emodb.\?"
+    ):
         read_corpus("emodbb", tmp_path)
 
 

@@ -9,6 +9,7 @@ import soxr
 from seqcap import Answer, Recognizer
 from seqcap.errors import AudioError, SettingsError
 from seqcap.models.systems import SYSTEMS, build
+from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.checkpoint import save_checkpoint
 from seqcap.recognition.export import export_model
 from seqcap.recognition.running import STREAMING_SYSTEMS
@@ -109,6 +110,40 @@ def test_a_running_answer_is_that_of_all_so_far(running, speech):
         expected = running.recognize((speech[:done], 16000), timeline=False)
         assert list(answer.probabilities.values()) == close(expected.probabilities, 1e-5)
         assert (answer.end, answer.predicted) == (expected.end, expected.predicted)
+
+
+@pytest.fixture(scope="module")
+def of_speech(recognizer):
+    checkpoint = of_system(recognizer, "CNN_SeqCap").checkpoint
+    normalisation = checkpoint.normalisation.changed(speech_only=True, high_pass_hz=20.0)
+    return Recognizer(dataclasses.replace(checkpoint, normalisation=normalisation), device="cpu")
+
+
+def test_a_running_answer_of_speech_is_that_of_the_recording(of_speech, speech):
+    noise = np.random.default_rng(0).normal(0, 1e-3, 20000).astype(np.float32)
+    loud = np.clip(speech[:60000] * np.float32(0.2 / speech[:60000].std()), -1, 1)
+    whole = np.concatenate((noise, loud[:30000], noise, loud[30000:], noise))
+    stream = of_speech.stream(horizon_s=None, refresh_s=100)
+    predicted = []
+    for start in range(0, len(whole) - 512, 5120):  # whole chunks of the detector
+        stream.push(whole[start : start + 5120])
+        done = min(start + 5120, len(whole))
+        expected = of_speech.recognize((whole[:done], 16000), timeline=False)
+        answer = stream.answer()
+        predicted.append(answer.predicted)
+        assert answer.predicted == expected.predicted
+        assert list(answer.probabilities.values()) == pytest.approx(
+            list(expected.probabilities.values()), abs=1e-5, nan_ok=True
+        )
+    assert predicted[:3] == [NO_SPEECH] * 3
+    assert predicted[-1] != NO_SPEECH
+
+
+def test_a_running_answer_to_noise_is_no_speech(of_speech):
+    noise = np.random.default_rng(2).uniform(-0.5, 0.5, 32000).astype(np.float32)
+    found = answers_of(of_speech.stream(horizon_s=None), noise, endless(1600))
+    assert {answer.predicted for answer in answers_in(found)} == {NO_SPEECH}
+    assert answers_in(found)[-1].to_dict()["anger"] is None
 
 
 @pytest.mark.slow

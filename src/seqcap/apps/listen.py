@@ -56,8 +56,8 @@ RunningOption = Annotated[
     bool,
     typer.Option(
         "--running",
-        help="Answer for all sound so far instead; for models that were trained for it, none of "
-        "those included.",
+        help="Answer for all speech so far instead; with '--model stream', or a model of your own "
+        "that was trained for it.",
     ),
 ]
 RefreshOption = Annotated[
@@ -101,6 +101,8 @@ def listen(
     seqcap listen
 
     seqcap listen --format jsonl --refresh 1
+
+    seqcap listen --model stream --running
 
     ffmpeg -loglevel quiet -i URL -f wav - | seqcap listen -
     """

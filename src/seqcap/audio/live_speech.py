@@ -1,7 +1,7 @@
-"""When speech starts and ends in sound that goes on, by the detector of `speech_detection`.
+"""Speech in sound that goes on, by the detector of `speech_detection`: its turns, and its samples.
 
-The same rules as for whole recordings, without the margins around speech; the level that each
-chunk is brought to is that of the last 10 s, since no later sound is known.
+The same rules as for whole recordings; the level that each chunk is brought to is that of the last
+10 s, since no later sound is known.
 """
 
 from collections import deque
@@ -18,7 +18,9 @@ from seqcap.audio.speech_detection import (
     PAUSE_FRAMES,
     REACHES,
     SHORTEST_CHUNKS,
+    SPEECH_MARGIN_FRAMES,
     SPOKEN,
+    frames_of_chunks,
     level_gain,
     run_detector,
 )
@@ -26,11 +28,12 @@ from seqcap.audio.waveform import SAMPLE_RATE_HZ
 
 _CUTOFF_HZ = 20.0  # an offset says nothing about speech
 _CHUNK_S = CHUNK_SAMPLES / SAMPLE_RATE_HZ
-_PAUSE_CHUNKS = PAUSE_FRAMES * SHIFT_SAMPLES / CHUNK_SAMPLES
+# Choice: what may be speech and is not known to be it waits for so long.
+_MOST_WAITING_SAMPLES = LANE_CHUNKS * CHUNK_SAMPLES
 
 
 class LiveSpeechDetector:
-    """Takes samples, 16 kHz mono, and says when speech started and ended.
+    """Takes samples, 16 kHz mono, and says when speech started and ended, without margins.
 
     A start is known 0.13 s after it at the earliest, an end half a second after it.
 
@@ -50,6 +53,16 @@ class LiveSpeechDetector:
         self._spoken_count = 0  # of its chunks
         self._behind = 0  # the chunk behind the last speech
         self._speaks = False
+        self._turn_first = 0  # the first chunk of the last turn
+
+    @property
+    def turn_frames(self) -> tuple[int, int]:
+        """First frame of the last turn as known so far, and the frame behind it; (0, 0): none.
+
+        A pause belongs to it once speech has gone on.
+        """
+        goes_on = self._speaks and self._spoken_count >= SHORTEST_CHUNKS
+        return frames_of_chunks(self._turn_first, self._chunk if goes_on else self._behind)
 
     def push(self, samples: FloatArray) -> Iterator[tuple[bool, float]]:
         """Takes the next samples, of any number.
@@ -93,10 +106,71 @@ class LiveSpeechDetector:
             self._spoken_count += probability >= SPOKEN
             if self._spoken_count == SHORTEST_CHUNKS and not self._speaks:
                 self._speaks = True
+                self._turn_first = self._first
                 yield True, self._first * _CHUNK_S
         if self._speaks and self._spoken_count < SHORTEST_CHUNKS:
             # What may be speech waits for its end only if it began soon enough.
             begins = self._chunk if self._first is None else self._first
-            if begins - self._behind > _PAUSE_CHUNKS:
+            end, start = self.turn_frames[1], frames_of_chunks(begins, begins)[0]
+            if start - end > PAUSE_FRAMES:
                 self._speaks = False
                 yield False, self._behind * _CHUNK_S
+
+
+class LiveSpeech:
+    """Joins the speech in sound that goes on, as `keep_frames` does for whole recordings.
+
+    Args:
+        detector: Has heard nothing yet.
+
+    Example:
+        >>> speech = LiveSpeech(LiveSpeechDetector())
+        >>> silence = np.zeros(16000, np.float32)
+        >>> [len(part) for part in speech.push(silence, silence)]
+        [0, 0]
+    """
+
+    def __init__(self, detector: LiveSpeechDetector) -> None:
+        self._detector = detector
+        self._waiting = np.empty(0, np.float32)  # from sample `_first` on
+        self._first = 0
+        self._kept_to = 0  # the sample behind what was given out
+
+    def push(
+        self, samples: FloatArray, filtered: FloatArray
+    ) -> tuple[FloatArray, list[tuple[bool, float]]]:
+        """Takes the next samples, of any number.
+
+        Args:
+            samples: What the detector hears, 16 kHz mono, shape ``(samples,)``.
+            filtered: The same samples as they are to be given out.
+
+        Returns:
+            All that is known to be speech now and was not before, with 0.1 s before and after it
+            and pauses of less than half a second, shape ``(samples,)``; and the turns that the
+            detector found.
+        """
+        arrived = self._first + len(self._waiting)
+        self._waiting = np.concatenate((self._waiting, filtered))
+        parts: list[FloatArray] = [self._waiting[:0]]
+        turns: list[tuple[bool, float]] = []
+        for start in range(0, len(samples), CHUNK_SAMPLES):
+            piece = samples[start : start + CHUNK_SAMPLES]
+            turns += self._detector.push(piece)
+            arrived += len(piece)
+            parts.append(self._newly_known(arrived))
+        first = max(self._kept_to, arrived - _MOST_WAITING_SAMPLES, self._first)
+        self._waiting = self._waiting[first - self._first :]
+        self._first = first
+        return np.concatenate(parts), turns
+
+    def _newly_known(self, arrived: int) -> FloatArray:
+        start, end = self._detector.turn_frames
+        if not end:
+            return self._waiting[:0]
+        first = max((start - SPEECH_MARGIN_FRAMES) * SHIFT_SAMPLES, self._kept_to, self._first)
+        behind = min((end + SPEECH_MARGIN_FRAMES) * SHIFT_SAMPLES, arrived)
+        if behind <= first:
+            return self._waiting[:0]
+        self._kept_to = behind
+        return self._waiting[first - self._first : behind - self._first]

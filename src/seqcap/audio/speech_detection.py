@@ -31,7 +31,7 @@ _LANES_AT_ONCE = 32
 SPOKEN, REACHES = 0.5, 0.1
 SHORTEST_CHUNKS = 4
 PAUSE_FRAMES = 50  # shorter pauses belong to speech
-_MARGIN_FRAMES = 10  # kept before and after it
+SPEECH_MARGIN_FRAMES = 10  # kept before and after it
 # Choice: of a recording that is 40 dB too quiet the detector misses a fifth. So each lane is
 # brought up to this RMS; what is louder stays.
 _LEAST_RMS = 0.05
@@ -180,12 +180,29 @@ def speech_frames(probabilities: FloatArray, sample_count: int) -> NDArray[np.bo
     frames = np.zeros(frame_count(sample_count), bool)
     end = -PAUSE_FRAMES - 1
     for first, behind in _spoken_chunks(probabilities):
-        start = first * CHUNK_SAMPLES // SHIFT_SAMPLES
+        start, next_end = frames_of_chunks(first, behind)
         if start - end <= PAUSE_FRAMES:
             frames[end:start] = True
-        end = -(-behind * CHUNK_SAMPLES // SHIFT_SAMPLES)
-        frames[max(0, start - _MARGIN_FRAMES) : end + _MARGIN_FRAMES] = True
+        end = next_end
+        frames[max(0, start - SPEECH_MARGIN_FRAMES) : end + SPEECH_MARGIN_FRAMES] = True
     return frames
+
+
+def frames_of_chunks(first: int, behind: int) -> tuple[int, int]:
+    """The frames of 10 ms that some chunks of 32 ms touch.
+
+    Args:
+        first: The first chunk.
+        behind: The chunk behind the last one.
+
+    Returns:
+        The first frame, and the one behind the last.
+
+    Example:
+        >>> frames_of_chunks(1, 2)
+        (3, 7)
+    """
+    return first * CHUNK_SAMPLES // SHIFT_SAMPLES, -(-behind * CHUNK_SAMPLES // SHIFT_SAMPLES)
 
 
 def _spoken_chunks(probabilities: FloatArray) -> Iterator[tuple[int, int]]:

@@ -24,7 +24,7 @@ from seqcap.corpora.ravdess import RAVDESS
 from seqcap.corpora.savee import SAVEE
 from seqcap.corpora.tess import TESS
 from seqcap.corpora.urdu import URDU
-from seqcap.errors import CorpusError, CorpusWarning
+from seqcap.errors import CorpusError, CorpusWarning, suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def read_corpus(name: str, folder: str | os.PathLike[str]) -> pd.DataFrame:
     """
     if name not in READERS:
         raise CorpusError(
-            f"{name}: no reader of this name; there are {', '.join(READERS)} "
+            f"{name}: no reader of this name; {suggestion(name, READERS)} "
             "(one folder per emotion: folders)"
         )
     corpus = READERS[name]

@@ -110,15 +110,21 @@ def _pairs(speakers: list[Speaker]) -> list[list[Speaker]]:
             mixed[-1] += single
         pairs += mixed
     if any(len(pair) < 2 for pair in pairs):
-        raise CorpusError(
-            "one speaker; at least three are expected, to train, validate and test: join another "
-            "corpus, or write a column 'split' with the speaker in all parts (--folds split "
-            "--allow-shared-speakers), which makes scores too good and marks them"
-        )
+        raise _one_speaker()
     return pairs
 
 
+def _one_speaker() -> CorpusError:
+    return CorpusError(
+        "one speaker; at least three are expected, to train, validate and test: join another "
+        "corpus, or write a column 'split' with the speaker in all parts (--folds split "
+        "--allow-shared-speakers), which makes scores too good and marks them"
+    )
+
+
 def _loso_folds(speakers: list[Speaker]) -> list[Fold]:
+    if len(speakers) == 1:
+        raise _one_speaker()
     folds = []
     for index, speaker in enumerate(speakers):
         # Choice: the other speaker of the session validates, because they share conversations;
@@ -133,6 +139,8 @@ def _group_folds(speakers: list[Speaker], count: int) -> list[Fold]:
     # Choice: groups of speakers who follow each other in order, of sizes as equal as can be, each
     # tested once; the next group validates. RAVDESS numbers its actors man, woman, man, woman, so
     # that groups:6 gives the usual six groups of two men and two women.
+    if len(speakers) == 1:
+        raise _one_speaker()
     if not 3 <= count <= len(speakers):
         raise CorpusError(
             f"groups:{count}: {len(speakers)} speakers; from 3 groups to one for each speaker were "

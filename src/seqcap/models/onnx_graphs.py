@@ -16,6 +16,7 @@ from torch import nn
 from seqcap.errors import SettingsError
 from seqcap.models.branch import Branch
 from seqcap.models.capsules import OUTPUT_FEATURES, CapsuleBranch
+from seqcap.models.graph_names import CHUNKING, FEATURE_MEAN, MEAN_FEATURES
 from seqcap.models.onnx_builder import FLOAT, INT, GraphBuilder
 from seqcap.models.onnx_capsules import Decided, decide_by_capsules, encode_windows
 from seqcap.models.onnx_encoder import map_features, mean_features, speech_features
@@ -34,8 +35,6 @@ from seqcap.models.satt import LSTMBranch, PooledBranch
 from seqcap.models.speech_encoder import LAYERS, WIDTH, SpeechEncoder
 from seqcap.models.system import BINS, System
 
-CHUNKING = "seqcap.chunking"  # metadata: what a program needs to go through a recording in chunks
-FEATURE_MEAN, MEAN_FEATURES = "feature_mean", "mean_features"
 EXPORTED = (CapsuleBranch, GRUBranch, LSTMBranch, PooledBranch)
 
 

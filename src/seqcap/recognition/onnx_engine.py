@@ -12,12 +12,11 @@ import onnxruntime
 
 from seqcap.audio.spectrogram import FloatArray
 from seqcap.errors import CheckpointError
+from seqcap.models.graph_names import CHUNKING, FEATURE_MEAN, MEAN_FEATURES
 from seqcap.recognition.engine import ALL_STEPS, Chunking, IntArray, Output
 from seqcap.recognition.graph_checks import check_graph
 from seqcap.recognition.model_folder import DECIDE_FILE, ENCODE_FILE
 
-CHUNKING = "seqcap.chunking"  # metadata of the first graph
-FEATURE_MEAN, MEAN_FEATURES = "feature_mean", "mean_features"  # of graphs with an encoder
 _ERRORS_ONLY = 3
 # Choice: each worker holds a group of recordings in memory, some 50 MB.
 _MOST_WORKERS = 8

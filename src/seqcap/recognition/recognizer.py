@@ -233,7 +233,8 @@ class Recognizer(GroupRecognizer):
         Args:
             rate_hz: Sampling rate of the samples to come, Hz.
             channel_count: Channels of them; they are averaged.
-            horizon_s: Each answer is that of the last so many seconds; None for all sound so far.
+            horizon_s: Each answer is that of the last so many seconds; None for all so far, which
+                the model "stream" and other models that do not look ahead can do.
             refresh_s: Seconds of sound from one answer to the next, at least 0.01.
             name: Name of the stream in answers and errors.
 

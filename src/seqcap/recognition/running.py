@@ -1,4 +1,4 @@
-"""The answer of all sound so far, carried on sample by sample, by any engine.
+"""The answer of all sound or speech so far, carried on sample by sample, by any engine.
 
 A push costs what is new. Steps that no later sample can change are encoded once: of each window
 only its 72 output values stay, about 5 MB an hour. What later samples can still change is worked
@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from seqcap.audio.high_pass import HighPass
+from seqcap.audio.live_speech import LiveSpeech, LiveSpeechDetector
 from seqcap.audio.spectrogram import (
     BIN_COUNT,
     SHIFT_SAMPLES,
@@ -47,7 +48,6 @@ def check_running(model: ModelDescription) -> None:
         for name, value in (
             ("normalisation.target_rms", settings.target_rms),
             ("normalisation.trim_db", settings.trim_db),
-            ("normalisation.speech_only", settings.speech_only),
             ("normalisation.utterance_mean_norm", settings.utterance_mean_norm),
         )
         if value
@@ -57,13 +57,15 @@ def check_running(model: ModelDescription) -> None:
     if looks_ahead:
         raise SettingsError(
             f"{model.name} needs whole recordings ({'; '.join(looks_ahead)}), so it has no running "
-            f"answer; take a model of {', '.join(STREAMING_SYSTEMS)} that keeps level, edges and "
-            "pauses, or the last seconds (horizon_s)"
+            f"answer; take the model 'stream' or another of {', '.join(STREAMING_SYSTEMS)} that "
+            "keeps the level, or answers of the last seconds (horizon_s)"
         )
 
 
 class RunningAnswer:
     """Takes samples and knows at any moment the probabilities of all so far.
+
+    Where the model keeps speech only, they are those of the speech so far.
 
     Args:
         model: One that `check_running` lets pass.
@@ -86,6 +88,9 @@ class RunningAnswer:
         self._seen_steps = self._chunk_steps + max(chunking.overlap_steps) + self._context_steps
         cutoff_hz = model.normalisation.settings.high_pass_hz
         self._high_pass = HighPass(cutoff_hz) if cutoff_hz else None
+        self._detector = LiveSpeechDetector()
+        speech_only = model.normalisation.settings.speech_only
+        self._speech = LiveSpeech(self._detector) if speech_only else None
         self._samples = np.empty(0, np.float32)  # from the first frame that is not final
         self._frames = np.empty((0, BIN_COUNT), np.float32)  # final ones, from step `_first` on
         self._loudest = np.empty((0, BIN_COUNT), np.float32)  # of all final frames, bin by bin
@@ -93,14 +98,29 @@ class RunningAnswer:
         self._done = 0  # the step up to which everything is encoded
         self._features: list[Rows] = []
 
-    def push(self, samples: FloatArray) -> None:
+    def push(self, samples: FloatArray) -> list[tuple[bool, float]]:
         """Takes the next samples, of any number.
 
         Args:
             samples: 16 kHz mono, shape ``(samples,)``.
+
+        Returns:
+            Whether speech started, else ended, and when, in seconds, for each time that it did.
         """
-        if self._high_pass is not None:
-            samples = self._high_pass(samples)
+        filtered = samples if self._high_pass is None else self._high_pass(samples)
+        if self._speech is None:
+            turns = list(self._detector.push(samples))
+            self._take(filtered)
+        else:
+            speech, turns = self._speech.push(samples, filtered)
+            self._take(speech)
+        return turns
+
+    def finish(self) -> list[tuple[bool, float]]:
+        """Ends speech that goes on; as `push`."""
+        return list(self._detector.finish())
+
+    def _take(self, samples: FloatArray) -> None:
         self._samples = np.concatenate((self._samples, samples))
         ready = max(0, (len(self._samples) - WINDOW_SAMPLES) // SHIFT_SAMPLES + 1)
         if ready == 0:
@@ -134,10 +154,13 @@ class RunningAnswer:
         return self._engine.encode(frames[None], self._done - self._first, kept_steps, previous)
 
     def probabilities(self) -> FloatArray:
-        """The probabilities of all samples so far, ``(emotion,)``, in the model's order.
+        """The probabilities of all so far, ``(emotion,)``, in the model's order.
 
-        At least 640 samples are needed.
+        They are NaN without speech, where the model keeps speech only. Otherwise at least 640
+        samples are needed.
         """
+        if not len(self._samples) and self._speech is not None:
+            return np.full(len(self._model.emotions), np.nan, np.float32)
         tail = log_spectrogram(self._samples)
         if is_silent(np.concatenate((self._loudest, tail))):
             count = len(self._model.emotions)

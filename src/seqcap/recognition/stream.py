@@ -101,7 +101,7 @@ class Stream:
             else soxr.ResampleStream(self.rate_hz, SAMPLE_RATE_HZ, channel_count, quality="HQ")
         )
         self._selector = LiveChannelSelector()
-        self._answering = (
+        self._answering: _Running | _Recent = (
             _Running(recognizer, name, self._selector)
             if horizon_s is None
             else _Recent(recognizer, name, horizon_s, channel_count)
@@ -109,7 +109,6 @@ class Stream:
         self._refresh_count = round(refresh_s * SAMPLE_RATE_HZ)
         self._sample_count = 0
         self._answered_at = 0
-        self._detector = LiveSpeechDetector()
         self._last = ""
 
     def push(self, samples: NDArray[Any]) -> list[Answer | Event]:
@@ -142,7 +141,7 @@ class Stream:
             found += self._take(self._resampler.resample_chunk(nothing, last=True))
         if self._sample_count > self._answered_at:
             found += self._refresh()
-        return found + [_turn(*each) for each in self._detector.finish()]
+        return found + [_turn(*each) for each in self._answering.finish()]
 
     def answer(self) -> Answer | None:
         """The answer at this moment; None before 0.04 s have come."""
@@ -171,8 +170,7 @@ class Stream:
             now, frames = frames[:until_due], frames[until_due:]
             self._sample_count += len(now)
             chosen = self._selector(now)
-            self._answering.push(now, chosen)
-            yield from (_turn(*each) for each in self._detector.push(chosen))
+            yield from (_turn(*each) for each in self._answering.push(now, chosen))
             if len(now) == until_due:
                 yield from self._refresh()
 
@@ -201,9 +199,14 @@ class _Recent:
         self._name = name
         self._kept = np.empty((0, channel_count), np.float32)
         self._horizon = round(horizon_s * SAMPLE_RATE_HZ)
+        self._detector = LiveSpeechDetector()
 
-    def push(self, frames: FloatArray, chosen: FloatArray) -> None:
+    def push(self, frames: FloatArray, chosen: FloatArray) -> list[tuple[bool, float]]:
         self._kept = np.concatenate((self._kept, frames))[-self._horizon :]
+        return list(self._detector.push(chosen))
+
+    def finish(self) -> list[tuple[bool, float]]:
+        return list(self._detector.finish())
 
     def answer(self, sample_count: int) -> Answer:
         recent = (self._kept, SAMPLE_RATE_HZ)
@@ -222,8 +225,11 @@ class _Running:
         self._running = RunningAnswer(recognizer.checkpoint, recognizer.engine)
         self._selector = selector
 
-    def push(self, frames: FloatArray, chosen: FloatArray) -> None:
-        self._running.push(chosen)
+    def push(self, frames: FloatArray, chosen: FloatArray) -> list[tuple[bool, float]]:
+        return self._running.push(chosen)
+
+    def finish(self) -> list[tuple[bool, float]]:
+        return self._running.finish()
 
     def answer(self, sample_count: int) -> Answer:
         row = self._running.probabilities()
