@@ -139,6 +139,37 @@ def test_a_running_answer_of_speech_is_that_of_the_recording(of_speech, speech):
     assert predicted[-1] != NO_SPEECH
 
 
+@pytest.fixture(scope="module")
+def levelled(of_speech):
+    normalisation = of_speech.checkpoint.normalisation.changed(target_rms=0.0018)
+    checkpoint = dataclasses.replace(of_speech.checkpoint, normalisation=normalisation)
+    return Recognizer(checkpoint, device="cpu")
+
+
+def last_of(recognizer, waveform, *sizes):
+    found = answers_of(recognizer.stream(horizon_s=None, refresh_s=100), waveform, endless(*sizes))
+    return list(answers_in(found)[-1].probabilities.values())
+
+
+def test_a_running_answer_hears_soft_speech_at_its_level(levelled, speech):
+    loud, soft = (last_of(levelled, speech * gain, 1600) for gain in np.float32([1, 0.03]))
+    whole = levelled.recognize((speech, 16000), timeline=False)
+    assert loud == close(whole.probabilities, 0.05)
+    assert loud == pytest.approx(soft, abs=0.02)  # the detector hears them alike
+    kept = levelled.checkpoint.normalisation.changed(target_rms=0.0)
+    unlevelled = Recognizer(dataclasses.replace(levelled.checkpoint, normalisation=kept))
+    assert last_of(unlevelled, speech, 1600) != pytest.approx(loud, abs=0.02)
+
+
+def test_the_size_of_pieces_changes_no_level(levelled, speech):
+    expected = last_of(levelled, speech, 1600)
+    assert last_of(levelled, speech, 10**6) == pytest.approx(expected, abs=1e-6)
+    stream = levelled.stream(horizon_s=None, refresh_s=0.05)  # answers in between measure early
+    assert list(
+        answers_in(answers_of(stream, speech, endless(1600)))[-1].probabilities.values()
+    ) == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_running_answer_to_noise_is_no_speech(of_speech):
     noise = np.random.default_rng(2).uniform(-0.5, 0.5, 32000).astype(np.float32)
     found = answers_of(of_speech.stream(horizon_s=None), noise, endless(1600))
@@ -155,7 +186,8 @@ def test_a_running_answer_keeps_little(running, speech):
     own = stream._answering._running
     kept = sum(rows.all.size for rows in own._features)
     assert 4 * kept * 120 < 10e6  # bytes: 30 s, an hour of which is 120
-    assert len(own._frames) + len(own._samples) / 160 < 250
+    assert len(own._samples) / 160 < 250
+    assert len(own._powers) <= 3000
 
 
 def test_systems_that_stream_are_known_without_torch():
@@ -246,12 +278,11 @@ def test_noise_is_no_speech(recognizer):
 def test_models_that_need_whole_recordings_are_refused_by_name(recognizer):
     with pytest.raises(SettingsError, match=r"^random needs whole recordings \(system CNN_GRU\)"):
         of_system(recognizer, "CNN_GRU").stream(horizon_s=None)
-    levelled = dataclasses.replace(
-        recognizer.checkpoint,
-        normalisation=recognizer.checkpoint.normalisation.changed(target_rms=0.01, trim_db=30.0),
+    trimmed = dataclasses.replace(
+        recognizer.checkpoint, normalisation=recognizer.checkpoint.normalisation.changed(trim_db=30)
     )
-    with pytest.raises(SettingsError, match=r"target_rms 0\.01; normalisation\.trim_db 30\.0"):
-        Recognizer(levelled).stream(horizon_s=None)
+    with pytest.raises(SettingsError, match=r"\(normalisation\.trim_db 30\).*model 'stream'"):
+        Recognizer(trimmed).stream(horizon_s=None)
 
 
 @pytest.mark.parametrize(
