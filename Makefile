@@ -84,7 +84,7 @@ CORPORA ?= corpora
 FIVE := $(BIN)/seqcap train $(TABLES) --folds $(RECIPES)/development.json
 # The same test speakers; all others but one train, since validation speakers choose nothing.
 ALL := $(BIN)/seqcap train $(TABLES) --folds $(RECIPES)/shipped.json
-SHIPPED := pretrained cnn adaptive seven cc-by
+SHIPPED := pretrained cnn adaptive seven cc-by stream
 
 pretrained: $(VENV)/.seqcap-dev
 	@$(INSTALL) -e '.[benchmark,export]'
@@ -105,13 +105,16 @@ pretrained: $(VENV)/.seqcap-dev
 	  --recipe $(RECIPES)/pretrained.toml --name seqcap-paper4-2 --output runs/three-corpora
 	@$(FIVE) --recipe five-corpora --labels paper4 \
 	  --init-from runs/three-corpora/model --name seqcap-paper4-3 --output runs/cnn
+	$(SAY) "Training for live sound, begun with the capsules of the model 'cnn' in the package"
+	@$(FIVE) --recipe stream --labels paper4 --init-from cnn --name seqcap-stream-1 \
+	  --output runs/stream
 	@for name in $(SHIPPED); do \
 	  folder=$(PRETRAINED); [ $$name = pretrained ] || folder+=/$$name; \
 	  rm -rf runs/exported; mkdir -p $$folder; \
 	  $(BIN)/seqcap export runs/$$name/model runs/exported; \
 	  cp runs/exported/{model.*,encode.onnx,decide.onnx,fingerprints.safetensors} $$folder; done
 	$(SAY) "Writing their scores into their cards"
-	@for folder in $(PRETRAINED) $(PRETRAINED)/{cnn,adaptive,seven,cc-by}; do \
+	@for folder in $(PRETRAINED) $(PRETRAINED)/{cnn,adaptive,seven,cc-by,stream}; do \
 	  $(BIN)/seqcap evaluate $$folder $(TABLES) --folds $(RECIPES)/development.json \
 	    --card $$folder/CARD.md; done
 	@$(BIN)/python benchmarks/against_opensmile_svm.py $(TABLES) \
