@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+import soundfile
 
 from seqcap import Recognizer
 from seqcap.models.systems import count_parameters
+from seqcap.recognition.answers import NO_SPEECH
 from seqcap.recognition.checkpoint import load_checkpoint
 from seqcap.recognition.model_folder import CARD_FILE, shipped_models
 
@@ -55,6 +58,24 @@ def test_the_adaptive_model_adapts_to_the_speakers_of_the_samples(samples):
         for path, answer in zip(own, adaptive.recognize_speaker(own), strict=True):
             right += answer.predicted == EMOTION_OF_LETTER[path.stem[5]]
     assert right >= 6  # of 8; chance is 2
+
+
+def test_the_model_for_streams_answers_about_all_speech_so_far(samples):
+    recognizer = Recognizer.from_pretrained("stream")
+    fold = recognizer.checkpoint.provenance["fold"]
+    assert not set(fold["test"]) & {*fold["train"], *fold["validation"]}
+    nothing = recognizer.stream(horizon_s=None)
+    nothing.push(np.zeros(16000, np.float32))
+    assert nothing.answer().predicted == NO_SPEECH
+    right = alike = 0
+    for path in samples:
+        stream = recognizer.stream(horizon_s=None, refresh_s=60)
+        stream.push(soundfile.read(path, dtype="float32")[0])
+        predicted = stream.answer().predicted
+        right += predicted == EMOTION_OF_LETTER[path.stem[5]]
+        alike += predicted == recognizer.recognize(path).predicted
+    assert right >= 5  # of 8; chance is 2
+    assert alike >= 7
 
 
 @pytest.mark.parametrize("folder", shipped_models().values(), ids=shipped_models())
