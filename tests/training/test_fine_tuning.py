@@ -121,9 +121,13 @@ def test_speakers_who_only_validated_the_initial_model_validate_again_and_test_n
         refuse_known_speakers(described, Fold("f", ("x",), ("y",), (validated,)))
 
 
-@pytest.mark.parametrize("name", ["CNN_GRU", "CNN_SeqCap"])
-def test_a_branch_of_a_larger_system_is_an_initial_model(name: str, tmp_path: Path) -> None:
-    whole = checkpoint("CNN_GRU-SeqCap")
+@pytest.mark.parametrize(
+    ("larger", "name"), [(larger, name) for larger, spec in SYSTEMS.items() for name in spec.parts]
+)
+def test_a_branch_of_a_larger_system_is_an_initial_model(
+    larger: str, name: str, tmp_path: Path
+) -> None:
+    whole = checkpoint(larger)
     save_checkpoint(whole, tmp_path / "whole")
     settings = read_settings(system=name, init_from=str(tmp_path / "whole"))
     settings = replace(settings, capsules=whole.capsule_settings)
@@ -131,7 +135,7 @@ def test_a_branch_of_a_larger_system_is_an_initial_model(name: str, tmp_path: Pa
     assert (part.system_name, part.name, part.emotions) == (name, "parent", EMOTIONS)
     child = build(name, len(EMOTIONS), seed=2)
     load_pretrained_weights(child, EMOTIONS, part, seed=0)
-    branch = SYSTEMS["CNN_GRU-SeqCap"].parts.index(name)
+    branch = SYSTEMS[larger].parts.index(name)
     torch.testing.assert_close(answers(child)[0], answers(whole.system)[branch])
 
 
