@@ -9,7 +9,7 @@ import soxr
 
 from seqcap.audio.waveform import load_waveform
 from seqcap.corpora.fingerprints import FINGERPRINTS_FILE, load_fingerprints
-from seqcap.errors import CorpusError
+from seqcap.errors import AudioWarning, CorpusError
 from seqcap.scoring.seen_recordings import seen_recordings
 from seqcap.training.known_recordings import refuse_known_recordings, write_fingerprints
 
@@ -51,6 +51,19 @@ def test_recordings_are_recognised_by_fingerprint(
     table.index = pd.Index([7, 8, 9])
     assert seen_recordings(model, table).to_dict() == {7: True, 8: False, 9: True}
     assert not seen_recordings(model_folder, table).any()  # made before there were fingerprints
+
+
+def test_equal_warnings_of_compared_recordings_are_one(
+    model: Path, samples: list[Path], tmp_path: Path
+) -> None:
+    files = [tmp_path / f"clipped{place}.wav" for place in range(3)]
+    for file, path in zip(files, samples, strict=False):
+        soundfile.write(file, np.clip(8 * load_waveform(path), -1, 1), 16000)
+    with pytest.warns(AudioWarning) as caught:
+        seen_recordings(model, as_table(files))
+    told = [str(each.message) for each in caught]
+    assert len(told) == 1
+    assert told[0].startswith("3 recordings (")
 
 
 def test_recordings_that_the_initial_model_learned_from_are_refused_in_validation_and_test(
